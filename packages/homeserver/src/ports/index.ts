@@ -1,0 +1,23 @@
+import type { Clock } from './clock.ts'
+import type { Crypto } from './crypto.ts'
+import type { Log } from './log.ts'
+import type { PeerNetwork } from './peer-network.ts'
+import type { Random } from './random.ts'
+import type { Storage } from './storage.ts'
+
+/** Everything through which a node touches the world. */
+export interface Ports {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly crypto: Crypto
+  readonly storage: Storage
+  readonly network: PeerNetwork
+}
+
+export * from './clock.ts'
+export * from './crypto.ts'
+export * from './log.ts'
+export * from './peer-network.ts'
+export * from './random.ts'
+export * from './storage.ts'
