@@ -11,5 +11,7 @@ export const limits = {
     positionLeaseSize: 1000,
     /** The largest request body that any endpoint reads, unless it says less. */
     requestBodyBytesMax: 16 * 1024 * 1024,
+    /** Public keys kept imported for verifying. */
+    verifyingKeysMax: 1024,
   },
 } as const
