@@ -1,0 +1,127 @@
+import type { EventId, JsonObject, RoomAlias, RoomId, ServerName, UserId } from '@kith/matrix-protocol'
+import type { ClaimedKeys, KeyClaims, KeyQueryAnswer } from '../keys/key-types.ts'
+
+/** Another server said no. `errcode`, `reason` and `status` come from it, bounded and checked to be strings and a 4xx. */
+export interface RemoteRefusal {
+  readonly kind: 'refused'
+  readonly status: number
+  readonly errcode: string
+  readonly reason: string
+}
+
+/** No server that could have answered was reached in time. */
+export interface Unreachable {
+  readonly kind: 'unreachable'
+  readonly reason: string
+}
+
+export type RemoteJoinOutcome = { readonly kind: 'joined'; readonly roomId: RoomId } | RemoteRefusal | Unreachable
+
+/** `left`: the invite or membership is gone here and at the server that answered. */
+export type RemoteLeaveOutcome = { readonly kind: 'left' } | RemoteRefusal | Unreachable
+
+/** `denied`: this server's own auth rules forbid it. `invited`: stored here; the other server has it or will get it from the outbox. */
+export type RemoteInviteOutcome =
+  | { readonly kind: 'invited'; readonly eventId: EventId }
+  | { readonly kind: 'denied'; readonly rule: string }
+  | RemoteRefusal
+  | Unreachable
+
+export interface Profile {
+  readonly displayname?: string
+  readonly avatar_url?: string
+}
+
+export type RemoteProfileOutcome = { readonly kind: 'found'; readonly profile: Profile } | { readonly kind: 'not-found' } | Unreachable
+
+export type RemoteAliasOutcome =
+  | { readonly kind: 'found'; readonly roomId: RoomId; readonly servers: readonly ServerName[] }
+  | { readonly kind: 'not-found' }
+  | Unreachable
+
+export type RemoteKeysOutcome<T> = { readonly kind: 'answered'; readonly answer: T } | Unreachable
+
+/** An event sent here that some destination has not acknowledged. Without destinations it is delivered. */
+export interface DeliveryState {
+  readonly roomId: RoomId
+  readonly eventId: EventId
+  /** Only the destinations that have not acknowledged. */
+  readonly destinations: ReadonlyMap<ServerName, 'waiting' | 'at_relay'>
+}
+
+export interface RelayInfo {
+  readonly server: ServerName
+  readonly addresses: readonly string[]
+  readonly state: 'connected' | 'connecting' | 'unreachable'
+  readonly mailbox: 'reserved' | 'none'
+}
+
+export interface NetworkInfo {
+  /** Grows with each change of what follows; starts anew with the process. */
+  readonly version: number
+  readonly addresses: readonly string[]
+  readonly relays: readonly RelayInfo[]
+  readonly peers: readonly {
+    readonly server: ServerName
+    readonly path: 'direct' | 'relayed'
+    readonly transport: string
+    readonly direction: 'inbound' | 'outbound'
+    readonly roundTripMs?: number
+  }[]
+}
+
+export type ContactOutcome = { readonly kind: 'remembered' } | { readonly kind: 'invalid'; readonly reason: string }
+
+export type ChooseRelaysOutcome =
+  | { readonly kind: 'chosen'; readonly servers: readonly ServerName[] }
+  | { readonly kind: 'invalid'; readonly reason: string }
+
+/**
+ * What the client API asks of other servers. The Federation class satisfies it.
+ * Every method settles within the time limits of federation, also when nobody answers; only aborts and broken storage throw.
+ */
+export interface FederationPort {
+  /** make_join, send_join and installation at rooms; when the room is held here already, joins by the servers that are in it. `via` may be empty: then the servers of the invite or of the state are asked. */
+  joinRoom(
+    input: { readonly roomId: RoomId; readonly userId: UserId; readonly via: readonly ServerName[]; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteJoinOutcome>
+  /** Rejects an invite to (or leaves) a room of which no local user is a member: make_leave, send_leave. Drops the stored invite when left. */
+  leaveRoom(
+    input: { readonly roomId: RoomId; readonly userId: UserId; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteLeaveOutcome>
+  /** Invites a user of another server to a room held here. */
+  invite(
+    input: { readonly roomId: RoomId; readonly sender: UserId; readonly invitee: UserId; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteInviteOutcome>
+  /** Fetches history older than `from` (the `gapAt` of rooms.page) and stores it by rooms.appendHistory. Answers how many events came. */
+  backfill(roomId: RoomId, from: readonly EventId[], limit: number, signal: AbortSignal): Promise<number>
+  queryProfile(userId: UserId, signal: AbortSignal): Promise<RemoteProfileOutcome>
+  resolveAlias(alias: RoomAlias, signal: AbortSignal): Promise<RemoteAliasOutcome>
+  /** One request a server, in parallel. Answers only hold users of the server that answered. */
+  queryDeviceKeys(
+    byServer: ReadonlyMap<ServerName, readonly UserId[]>,
+    signal: AbortSignal,
+  ): Promise<Map<ServerName, RemoteKeysOutcome<KeyQueryAnswer>>>
+  claimKeys(byServer: ReadonlyMap<ServerName, KeyClaims>, signal: AbortSignal): Promise<Map<ServerName, RemoteKeysOutcome<ClaimedKeys>>>
+  /** Best effort, memory only, returns at once. */
+  sendEphemeral(destinations: Iterable<ServerName>, edu: { readonly type: string; readonly content: JsonObject }): void
+  /**
+   * Without `since`: everything undelivered. With it: every event whose state changed after that timeline position (bounded; `next` may
+   * lie before the newest position when there is more). Never waits: the caller waits with timeline.changed.
+   */
+  deliveries(since: number | undefined): Promise<{ readonly next: number; readonly deliveries: readonly DeliveryState[] }>
+  network(): NetworkInfo
+  /** Resolves once `network().version` is beyond `version`. */
+  networkChanged(version: number, signal: AbortSignal): Promise<void>
+  /** Checks a contact's signed relay list against the server of `userId`, and remembers it durably. */
+  rememberContact(input: { readonly userId: UserId; readonly relayList: JsonObject }): Promise<ContactOutcome>
+  /** This server's own signed relay list, for links. */
+  relayList(): Promise<JsonObject>
+  /** Adds relays by multiaddr (each ends in /p2p/…), durably. */
+  addRelays(addresses: readonly string[]): Promise<ChooseRelaysOutcome>
+  /** False when it was none. */
+  removeRelay(server: ServerName): Promise<boolean>
+}
