@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+import { once } from 'node:events'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { announceAddresses } from './announce-addresses.ts'
+import { createStderrLog } from './node-ports.ts'
+import { startRelay } from './start-relay.ts'
+import { startServe } from './start-serve.ts'
+
+const logLevel = new Option('--log-level <level>', 'what to write to standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('info')
+
+interface RelayFlags {
+  readonly data: string
+  readonly port: number
+  readonly host: string
+  readonly logLevel: string
+}
+
+interface ServeFlags extends Omit<RelayFlags, 'port'> {
+  readonly clientPort: number
+  readonly relay: readonly string[]
+  readonly openRegistration: boolean
+}
+
+const program = new Command('kith').description('Matrix without a company: every device its own homeserver')
+
+program
+  .command('relay')
+  .description('hold sealed mail and carry connections for others')
+  .requiredOption('--data <dir>', 'where identity and mail are kept')
+  .option('--port <number>', 'for WebSockets (TCP) and WebRTC-direct (UDP)', parsePort, 4181)
+  .option('--host <address>', 'the address to listen on', '0.0.0.0')
+  .addOption(logLevel)
+  .action(async (flags: RelayFlags) => {
+    await runUntilTerminated(async (signal) => {
+      const relay = await startRelay({ dataDirectory: flags.data, host: flags.host, port: flags.port, log: createStderrLog(flags.logLevel) }, signal)
+      void announceAddresses(relay.network, print, signal)
+      return relay
+    })
+  })
+
+program
+  .command('serve')
+  .description('a homeserver with its Client-Server API on loopback HTTP')
+  .requiredOption('--data <dir>', 'where identity and rooms are kept')
+  .option('--client-port <number>', 'the loopback port for Matrix clients', parsePort, 8008)
+  .option('--host <address>', 'the address on which other servers may dial this one', '0.0.0.0')
+  .option('--relay <address>', 'a relay, as a multiaddr with its peer id; may be repeated', appendAddress, [])
+  .option('--open-registration', 'let anyone who reaches the client port register, not only the owner', false)
+  .addOption(logLevel)
+  .action(async (flags: ServeFlags) => {
+    await runUntilTerminated(async (signal) => {
+      const server = await startServe(
+        {
+          dataDirectory: flags.data,
+          clientPort: flags.clientPort,
+          host: flags.host,
+          relays: flags.relay,
+          openRegistration: flags.openRegistration,
+          log: createStderrLog(flags.logLevel),
+        },
+        signal,
+      )
+      print(`client API at http://127.0.0.1:${server.clientPort}`)
+      void announceAddresses(server.network, print, signal)
+      return server
+    })
+  })
+
+await program.parseAsync()
+
+/** Starts a node, waits for SIGTERM or SIGINT, and stops it cleanly. A failing start is told in one line. */
+async function runUntilTerminated(start: (signal: AbortSignal) => Promise<AsyncDisposable>): Promise<void> {
+  const stopping = new AbortController()
+  const terminated = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => stopping.abort())
+  try {
+    await using _running = await start(stopping.signal)
+    await terminated
+  } catch (error) {
+    if (stopping.signal.aborted) return
+    process.stderr.write(`kith: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.')
+  return port
+}
+
+function appendAddress(address: string, addresses: readonly string[]): readonly string[] {
+  return [...addresses, address]
+}

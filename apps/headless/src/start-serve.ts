@@ -1,0 +1,52 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createHomeserver, type Homeserver } from '@kith/homeserver'
+import type { Log, PeerNetwork } from '@kith/homeserver/ports'
+import { homeserverTableNames } from '@kith/homeserver/storage-schema'
+import { createWebCrypto } from '@kith/homeserver/web-crypto'
+import { createNodeNetwork } from '@kith/p2p/node'
+import { openSqliteStorage } from '@kith/storage/sqlite'
+import { listenForClients } from './client-http.ts'
+import { loadOrCreateSeed } from './identity-file.ts'
+import { nodeClock, nodeRandom } from './node-ports.ts'
+
+export interface ServeOptions {
+  readonly dataDirectory: string
+  /** The loopback port of the Client-Server API. */
+  readonly clientPort: number
+  /** The address on which other servers may dial this one. */
+  readonly host: string
+  /** Multiaddrs with a peer id. */
+  readonly relays: readonly string[]
+  readonly openRegistration: boolean
+  readonly log: Log
+}
+
+export interface RunningServer extends AsyncDisposable {
+  readonly homeserver: Homeserver
+  readonly network: PeerNetwork
+  readonly clientPort: number
+}
+
+/** A homeserver on SQLite with its Client-Server API on loopback HTTP. */
+export async function startServe(options: ServeOptions, signal: AbortSignal): Promise<RunningServer> {
+  const { dataDirectory, log } = options
+  await mkdir(dataDirectory, { recursive: true })
+  await using opened = new AsyncDisposableStack()
+  const storage = opened.use(await openSqliteStorage({ path: join(dataDirectory, 'homeserver.sqlite'), tableNames: homeserverTableNames }))
+  const seed = await loadOrCreateSeed(dataDirectory)
+  const crypto = await createWebCrypto(seed)
+  const network = opened.use(
+    await createNodeNetwork({ seed, role: 'homeserver', dataDirectory, listen: { host: options.host, port: 0 }, relays: options.relays, log }),
+  )
+  const homeserver = opened.use(
+    await createHomeserver(
+      { clock: nodeClock, random: nodeRandom, log, crypto, storage, network },
+      { relays: options.relays, openRegistration: options.openRegistration },
+    ),
+  )
+  const clientHttp = opened.use(await listenForClients(options.clientPort, homeserver.clientApi))
+  await network.start(signal)
+  const running = opened.move()
+  return { homeserver, network, clientPort: clientHttp.port, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
