@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Preset } from 'matrix-js-sdk'
+import { expect, test } from 'vitest'
+import { eventually } from './eventually.ts'
+import { startConstellation } from './headless-constellation.ts'
+import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
+import { seededRandom } from './seeded-random.ts'
+
+const ROUNDS = Number(process.env.KITH_KILL_ROUNDS ?? 50)
+const MESSAGES_PER_ROUND = 4
+const seed = Number(process.env.KITH_SEED ?? Date.now() % 1_000_000)
+
+test(`two servers and a relay, each killed at random moments over ${ROUNDS} rounds, lose and double nothing (KITH_SEED=${seed})`, async () => {
+  await using constellation = await startConstellation(2)
+  const [first, second] = constellation.servers
+  if (first === undefined || second === undefined) throw new Error('two servers were asked for')
+  const alice = await registerSdkAccount(first.baseUrl, 'alice')
+  const bob = await registerSdkAccount(second.baseUrl, 'bob')
+  const roomId = await startEncryptedChat(alice, bob)
+  const random = seededRandom(seed)
+  const restartable = [
+    { process: first.process, start: () => first.start() },
+    { process: second.process, start: () => second.start() },
+    { process: constellation.relay, start: () => constellation.startRelay() },
+  ]
+  const acknowledged = new Map<string, string>()
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const victim = restartable[random.integer(restartable.length)]
+    const sends = Array.from({ length: MESSAGES_PER_ROUND }, (_, index) => {
+      const sender = random.integer(2) === 0 ? alice : bob
+      const body = `round ${round} message ${index} from ${sender.userId}`
+      return sender.sendUntilAcknowledged(roomId, body).then((eventId) => acknowledged.set(eventId, body))
+    })
+    await sleep(random.integer(400))
+    await victim?.process.end('SIGKILL')
+    // Some victims stay away long enough for mail to take the way over the relay.
+    await sleep(random.integer(3) === 0 ? 2_000 : 0)
+    await victim?.start()
+    await Promise.all(sends)
+  }
+  expect(acknowledged.size).toBe(ROUNDS * MESSAGES_PER_ROUND)
+  for (const account of [alice, bob]) {
+    await eventually(`${account.userId} reads all ${acknowledged.size} messages`, 120_000, () =>
+      [...acknowledged.keys()].every((eventId) => account.messages.has(eventId)),
+    )
+    const bodies = [...account.messages.values()]
+    expect(bodies.toSorted()).toEqual([...acknowledged.values()].toSorted())
+    expect(await eventIdsInHistory(account, roomId)).toEqual([...acknowledged.keys()].toSorted())
+  }
+  alice.stop()
+  bob.stop()
+}, 900_000)
+
+async function startEncryptedChat(alice: SdkAccount, bob: SdkAccount): Promise<string> {
+  const { room_id: roomId } = await alice.client.createRoom({
+    preset: Preset.TrustedPrivateChat,
+    is_direct: true,
+    invite: [bob.userId],
+    initial_state: [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
+  })
+  await eventually('the invite arrives', 30_000, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
+  await bob.client.joinRoom(roomId)
+  await eventually('both are members for both', 30_000, () =>
+    [alice, bob].every((account) => account.client.getRoom(roomId)?.getJoinedMembers().length === 2),
+  )
+  const greeting = await alice.sendUntilAcknowledged(roomId, 'hello from alice')
+  const answer = await bob.sendUntilAcknowledged(roomId, 'hello from bob')
+  await eventually('the greetings are readable', 30_000, () => bob.messages.has(greeting) && alice.messages.has(answer))
+  for (const account of [alice, bob]) (account.messages as Map<string, string>).clear()
+  greetings.add(greeting).add(answer)
+  return roomId
+}
+
+const greetings = new Set<string>()
+
+/** The ids of the encrypted events as the server pages them, each as often as it appears; the greetings left out. */
+async function eventIdsInHistory(account: SdkAccount, roomId: string): Promise<string[]> {
+  const eventIds: string[] = []
+  let from: string | undefined
+  do {
+    const page = await account.client.createMessagesRequest(roomId, from ?? null, 100, 'b' as never)
+    eventIds.push(...page.chunk.filter((event) => event.type === 'm.room.encrypted').map((event) => event.event_id))
+    from = page.chunk.length === 0 ? undefined : page.end
+  } while (from !== undefined)
+  return eventIds.filter((eventId) => !greetings.has(eventId)).toSorted()
+}

@@ -1,0 +1,72 @@
+import { ClientEvent, createClient, EventStatus, type MatrixClient, type MatrixEvent, MatrixEventEvent, RoomEvent, SyncState } from 'matrix-js-sdk'
+import { eventually } from './eventually.ts'
+
+/** An unmodified matrix-js-sdk client with rust crypto, and what it has seen. */
+export interface SdkAccount {
+  readonly client: MatrixClient
+  readonly userId: string
+  /** Bodies of the decrypted messages of others and of its own, by event id, in the order in which they were first readable. */
+  readonly messages: ReadonlyMap<string, string>
+  /** Sends until the server has acknowledged it, however often the server dies meanwhile. Always the same transaction id. */
+  sendUntilAcknowledged(roomId: string, body: string): Promise<string>
+  stop(): void
+}
+
+export async function registerSdkAccount(baseUrl: string, username: string): Promise<SdkAccount> {
+  const registered = await createClient({ baseUrl }).registerRequest({ username, password: `password of ${username}`, auth: { type: 'm.login.dummy' } })
+  const { user_id: userId, access_token: accessToken, device_id: deviceId } = registered
+  if (accessToken === undefined || deviceId === undefined) throw new Error('Registration gave no session')
+  const client = createClient({ baseUrl, userId, accessToken, deviceId })
+  await client.initRustCrypto({ useIndexedDB: false })
+  const messages = collectMessages(client)
+  await client.startClient({ initialSyncLimit: 50 })
+  await firstSync(client)
+  return {
+    client,
+    userId,
+    messages,
+    sendUntilAcknowledged: (roomId, body) => sendUntilAcknowledged(client, roomId, body),
+    stop: () => client.stopClient(),
+  }
+}
+
+function collectMessages(client: MatrixClient): Map<string, string> {
+  const messages = new Map<string, string>()
+  const note = (event: MatrixEvent): void => {
+    const eventId = event.getId()
+    if (event.getType() !== 'm.room.message' || event.status !== null || eventId === undefined || event.isDecryptionFailure()) return
+    messages.set(eventId, String(event.getContent().body))
+  }
+  client.on(RoomEvent.Timeline, note)
+  client.on(RoomEvent.LocalEchoUpdated, note)
+  client.on(MatrixEventEvent.Decrypted, note)
+  return messages
+}
+
+async function firstSync(client: MatrixClient): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const onSync = (state: SyncState): void => {
+    if (state === SyncState.Prepared || state === SyncState.Syncing) resolve()
+  }
+  client.on(ClientEvent.Sync, onSync)
+  await promise
+  client.off(ClientEvent.Sync, onSync)
+}
+
+async function sendUntilAcknowledged(client: MatrixClient, roomId: string, body: string): Promise<string> {
+  const room = await eventually(`room ${roomId} is known`, 30_000, () => client.getRoom(roomId) ?? undefined)
+  const transactionId = client.makeTxnId()
+  let attempt = client.sendEvent(roomId, 'm.room.message' as never, { msgtype: 'm.text', body } as never, transactionId)
+  return eventually(`"${body}" is acknowledged`, 120_000, async () => {
+    try {
+      return (await attempt).event_id
+    } catch (error) {
+      const echo = room.getLiveTimeline().getEvents().find((event) => event.getTxnId() === transactionId)
+      if (echo?.status === EventStatus.NOT_SENT) {
+        attempt = client.resendEvent(echo, room)
+        attempt.catch(() => undefined)
+      }
+      throw error
+    }
+  })
+}
