@@ -1,0 +1,5 @@
+export * from './outcomes.ts'
+export type { Member, Membership, RoomState } from './room-state.ts'
+export * from './rooms.ts'
+export * from './stored-event.ts'
+export { roomsTables } from './tables.ts'
