@@ -1,0 +1,39 @@
+import { defineConfig } from 'vitest/config'
+
+const elsewhere = ['**/node_modules/**', '**/dist/**', '**/*.conformance.test.ts']
+
+/** `npm test`: unit and property tests, and tests that need a browser (`*.browser.test.ts`). */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{packages,apps}/**/*.test.{ts,tsx}'],
+          exclude: [...elsewhere, '**/*.browser.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['{packages,apps}/**/*.browser.test.ts'],
+          exclude: elsewhere,
+          globalSetup: ['tools/require-chromium.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'gates',
+          include: ['tools/**/*.test.ts'],
+          exclude: elsewhere,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
