@@ -13,5 +13,68 @@ export const limits = {
     requestBodyBytesMax: 16 * 1024 * 1024,
     /** Public keys kept imported for verifying. */
     verifyingKeysMax: 1024,
+
+    // Federation: asking other servers.
+    peerRequestTimeoutMs: 10_000,
+    peerResponseBytesMax: 32 * 1024 * 1024,
+    /** Strings of another server's error that are passed on. */
+    peerErrorCharactersMax: 500,
+    joinTimeoutMs: 30_000,
+    /** How many servers are tried, one after the other, for one join, leave or backfill. */
+    serversTriedMax: 5,
+    /** The time for a key claim, a profile query and an invite: a client waits for the answer. */
+    interactiveTimeoutMs: 5_000,
+    profileCacheMs: 10 * 60_000,
+    profileCacheEntriesMax: 5_000,
+    backfillEventsMax: 100,
+
+    // Federation: answering other servers.
+    requestsPerOriginMax: 8,
+    requestsQueuedPerOriginMax: 32,
+    transactionsRememberedPerOriginMax: 100,
+    eventIdsPerRequestMax: 100,
+    usersPerKeyQueryMax: 250,
+    transactionBytesMax: 8 * 1024 * 1024,
+
+    // Federation: taking in events.
+    fetchRoundsMax: 8,
+    missingEventsPerRequestMax: 50,
+    /** Events whose predecessors nobody reachable has, kept for later. */
+    stagedEventsPerRoomMax: 500,
+    stagedRetryIntervalMs: 60_000,
+    /** State and auth chain that one join or one gap may bring. */
+    stateEventsMax: 50_000,
+    extremitiesRoomsPerTransactionMax: 20,
+    extremitiesPerRoomMax: 20,
+
+    // Federation: delivering.
+    deliverTimeoutMs: 5_000,
+    deliverBackoffMinMs: 2_000,
+    deliverBackoffMaxMs: 10 * 60_000,
+    /** Transactions aim at this size; one item may be larger. */
+    deliverTransactionBytes: 1024 * 1024,
+    /** How long a peer that has come back may take to acknowledge what it fetched from relays, before it is sent directly. */
+    acknowledgementGraceMs: 3_000,
+    ephemeralPerDestinationMax: 100,
+    ephemeralLifetimeMs: 30_000,
+    deliveriesPerPageMax: 1_000,
+
+    // Relay, at the sender and the recipient.
+    handoffTimeoutMs: 10_000,
+    relaysPerListMax: 8,
+    addressesPerRelayMax: 16,
+    addressCharactersMax: 512,
+    relayListLifetimeMs: 30 * 24 * 3_600_000,
+    relayListBytesMax: 64 * 1024,
+    reservationRetryMs: 15_000,
+    collectPageEntriesMax: 10,
+    collectIntervalMs: 5 * 60_000,
+
+    // Relay, at the relay.
+    mailboxTransactionBytesMax: 4 * 1024 * 1024,
+    mailboxPageEntriesMax: 50,
+    mailboxPageBytesMax: 8 * 1024 * 1024,
+    mailWaitingIntervalMs: 1_000,
+    mailboxSweepEntriesMax: 100,
   },
 } as const
