@@ -1,0 +1,32 @@
+import type { Pdu } from '../events/pdu.ts'
+import type { EventId } from '../ids/ids.ts'
+
+/** An event together with what the auth rules need to know of it. */
+export interface AuthEvent {
+  readonly eventId: EventId
+  readonly pdu: Pdu
+  /** It failed the auth rules itself, so nothing may build upon it. */
+  readonly rejected: boolean
+}
+
+export type AuthOutcome = { readonly kind: 'allowed' } | { readonly kind: 'denied'; readonly rule: string }
+
+/** The state that an event is checked against. */
+export type AuthState = (type: string, stateKey: string) => AuthEvent | undefined
+
+export interface AuthContext {
+  /** In versions whose room id is the create event: that event, found by the room id. Others take it from the state. */
+  readonly createEvent: AuthEvent | undefined
+  /**
+   * Checks an Ed25519 signature, for invites through identity servers. Where it is missing, such invites are denied.
+   * Must give the same answer everywhere and always, since resolved state depends on it.
+   */
+  readonly verifySignature?: (publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array) => boolean
+}
+
+export const ALLOWED: AuthOutcome = { kind: 'allowed' }
+
+/** @param rule the dotted name of the rule that denies, for logs and tests. */
+export function denied(rule: string): AuthOutcome {
+  return { kind: 'denied', rule }
+}

@@ -1,0 +1,92 @@
+import { encodeUtf8 } from '../bytes/utf8.ts'
+import { protocolLimits } from '../limits.ts'
+import { isCanonicalInteger, type JsonObject, type JsonValue } from './json-value.ts'
+
+/** The value has no canonical JSON: a number that is no exact integer, text that is no Unicode, or too deep a nesting. */
+export class CanonicalJsonError extends Error {
+  override readonly name = 'CanonicalJsonError'
+}
+
+const depthMax = protocolLimits.implementation.jsonDepthMax
+
+/**
+ * Canonical JSON: no white space, keys in the order of their Unicode code points, integers only, shortest escapes.
+ * Members that are undefined are left out, as in JSON.stringify.
+ * @see https://spec.matrix.org/latest/appendices/#canonical-json
+ * @throws CanonicalJsonError
+ */
+export function canonicalJson(value: JsonValue): string {
+  return encodeValue(value, 0)
+}
+
+/** @throws CanonicalJsonError */
+export function canonicalJsonBytes(value: JsonValue): Uint8Array<ArrayBuffer> {
+  return encodeUtf8(canonicalJson(value))
+}
+
+function encodeValue(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return encodeString(value)
+    case 'number':
+      if (!isCanonicalInteger(value)) throw new CanonicalJsonError('Numbers must be integers of at most 53 bits')
+      return value === 0 ? '0' : String(value)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      break
+    default:
+      throw new CanonicalJsonError(`A ${typeof value} is no JSON`)
+  }
+  if (value === null) return 'null'
+  if (depth >= depthMax) throw new CanonicalJsonError(`JSON may be nested ${depthMax} levels deep`)
+  return Array.isArray(value) ? encodeArray(value, depth + 1) : encodeObject(value as JsonObject, depth + 1)
+}
+
+function encodeArray(array: readonly unknown[], depth: number): string {
+  let text = '['
+  for (let index = 0; index < array.length; index++) {
+    if (index > 0) text += ','
+    text += encodeValue(array[index], depth)
+  }
+  return `${text}]`
+}
+
+function encodeObject(object: JsonObject, depth: number): string {
+  let text = ''
+  for (const key of sortByCodePoint(Object.keys(object))) {
+    const member: unknown = object[key]
+    if (member === undefined) continue
+    text += `${text === '' ? '' : ','}${encodeString(key)}:${encodeValue(member, depth)}`
+  }
+  return `{${text}}`
+}
+
+function encodeString(text: string): string {
+  // A lone surrogate has no UTF-8; JSON.stringify would write it as an escape, which others read as another string.
+  if (!text.isWellFormed()) throw new CanonicalJsonError('Text must be well-formed Unicode')
+  return JSON.stringify(text)
+}
+
+const AT_OR_ABOVE_SURROGATES = /[\ud800-\uffff]/
+
+function sortByCodePoint(keys: string[]): string[] {
+  // The order of UTF-16 units is that of code points unless surrogates meet units above them.
+  return keys.some((key) => AT_OR_ABOVE_SURROGATES.test(key)) ? keys.sort(compareCodePoints) : keys.sort()
+}
+
+/** Orders text by Unicode code points, where JavaScript's own comparison orders by UTF-16 units. */
+export function compareCodePoints(left: string, right: string): number {
+  const length = Math.min(left.length, right.length)
+  for (let index = 0; index < length; index++) {
+    const a = left.charCodeAt(index)
+    const b = right.charCodeAt(index)
+    if (a !== b) return codePointRank(a) - codePointRank(b)
+  }
+  return left.length - right.length
+}
+
+/** Lifts surrogates, which stand for code points from U+10000, above all other units. */
+function codePointRank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
+}
