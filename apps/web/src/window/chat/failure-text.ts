@@ -1,0 +1,45 @@
+import { NodeRefusal } from './node-api.ts'
+
+interface Refusal {
+  readonly status: number
+  readonly errcode: string
+  readonly message: string
+}
+
+/** A sentence for people about a request that failed. `peerName`: whose node the request needed, if any. */
+export function describeFailure(error: unknown, peerName?: string): string {
+  const refusal = refusalOf(error)
+  if (refusal === undefined) return 'Your own node does not answer. Try again in a moment.'
+  if (refusal.status >= 502 && refusal.status <= 504) return unreachable(peerName)
+  switch (refusal.errcode) {
+    case 'M_LIMIT_EXCEEDED':
+      return 'Too many requests at once. Try again in a moment.'
+    case 'M_FORBIDDEN':
+      return refusal.message === '' ? 'You are not allowed to do this.' : refusal.message
+    case 'M_UNKNOWN':
+    case 'M_UNRECOGNIZED':
+      return refusal.message === '' ? 'Something went wrong. Try again.' : refusal.message
+    default:
+      return refusal.message
+  }
+}
+
+/** What a Matrix error says, whether it came through the SDK or not; undefined for failures of the network. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (error instanceof NodeRefusal) return { status: error.status, errcode: error.errcode, message: error.message }
+  if (!(error instanceof Error) || !('errcode' in error) || !('httpStatus' in error)) return undefined
+  const { errcode, httpStatus } = error
+  if (typeof httpStatus !== 'number') return undefined
+  const data: unknown = 'data' in error ? error.data : undefined
+  const sentence = typeof data === 'object' && data !== null && 'error' in data ? data.error : undefined
+  return {
+    status: httpStatus,
+    errcode: typeof errcode === 'string' ? errcode : 'M_UNKNOWN',
+    message: typeof sentence === 'string' ? sentence : '',
+  }
+}
+
+function unreachable(peerName: string | undefined): string {
+  const whom = peerName === undefined ? 'Nobody in this chat' : peerName
+  return `${whom} cannot be reached at the moment. Try again when they are online.`
+}
