@@ -62,10 +62,15 @@ export const limits = {
     // Relay, at the sender and the recipient.
     handoffTimeoutMs: 10_000,
     relaysPerListMax: 8,
+    relaysChosenMax: 32,
     addressesPerRelayMax: 16,
     addressCharactersMax: 512,
     relayListLifetimeMs: 30 * 24 * 3_600_000,
     relayListBytesMax: 64 * 1024,
+    relayListsMax: 20_000,
+    /** What a relay says about custody is believed within these bounds. */
+    custodyMinMs: 60_000,
+    custodyMaxMs: 90 * 24 * 3_600_000,
     reservationRetryMs: 15_000,
     collectPageEntriesMax: 10,
     collectIntervalMs: 5 * 60_000,

@@ -41,4 +41,6 @@ export const mailboxTables = {
   transactions: { name: 'mailbox.transactions' } as Table<readonly [ServerName, sender: ServerName, transactionId: string], number>,
   /** The same by entry id, so that the oldest can be forgotten. */
   accepted: { name: 'mailbox.accepted' } as Table<readonly [ServerName, entryId: number], AcceptedRow>,
+  /** The greatest entry id of any mailbox that was given up. */
+  floor: { name: 'mailbox.floor' } as Table<readonly [], number>,
 } as const
