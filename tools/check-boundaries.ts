@@ -32,7 +32,12 @@ const { modules, summary } = output as ICruiseResult
 const own = modules.filter((module) => !module.source.includes('node_modules/') && module.coreModule !== true)
 const imports = own.reduce((count, module) => count + module.dependencies.length, 0)
 
+const reasons = new Map(options.ruleSet?.forbidden?.map(({ name, comment }) => [name, comment]))
+
 for (const { rule, from, to } of summary.violations) console.error(`${rule.name}: ${from} → ${to}`)
+for (const name of new Set(summary.violations.map(({ rule }) => rule.name))) {
+  console.error(`${name}: ${reasons.get(name) ?? 'no rule of .dependency-cruiser.mjs names this import as allowed'}`)
+}
 console.log(`${own.length} modules, ${imports} imports, ${summary.violations.length} violations`)
 if (own.length < modulesMin || imports === 0) console.error('hardly any module was read: the checker does not see the sources')
 process.exitCode = summary.violations.length > 0 || own.length < modulesMin || imports === 0 ? 1 : 0

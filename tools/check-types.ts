@@ -27,7 +27,10 @@ async function check(project: string): Promise<Outcome> {
     )
   }
   const files = (await compile('--listFilesOnly')).split('\n').map((file) => relative('.', file))
-  return { covered: files.filter((file) => file !== '' && !file.startsWith('..') && !file.includes('node_modules/')), problems: await compile() }
+  return {
+    covered: files.filter((file) => file !== '' && !file.startsWith('..') && !file.includes('node_modules/')),
+    problems: await compile(),
+  }
 }
 
 const projects = globSync(`${folders}/**/tsconfig*.json`, { exclude: ignored }).toSorted()
