@@ -14,6 +14,7 @@ const modulesMin = 20
 const roots = ['packages', 'apps', 'e2e', 'bench', 'tools'].filter((root) => existsSync(root))
 
 // The visitor of @swc/core stops at `using`, which the sources use throughout.
+// oxlint-disable-next-line typescript/unbound-method -- called with its visitor below
 const visitKnownStatement = Visitor.prototype.visitStatement
 Visitor.prototype.visitStatement = function visitStatement(this: Visitor, statement: Statement | UsingDeclaration): Statement {
   if (statement.type !== 'UsingDeclaration') return visitKnownStatement.call(this, statement)

@@ -60,7 +60,7 @@ const lint = [
   plant('a silenced type error', `${protocol}/planted-comment.ts`, '// @ts-ignore\nexport const planted: string = 1', /ban-ts-comment/),
   plant('a skipped test', `${storage}/planted-skipped.test.ts`, aTest('test.skip'), /no-disabled-tests/),
   plant('a lone test', `${storage}/planted-lone.test.ts`, aTest('test.only'), /no-focused-tests/),
-  plant('work left open', `${protocol}/planted-open.ts`, `// ${'TO'}${'DO'}: planted`, /no-warning-comments/),
+  plant('work left open', `${protocol}/planted-open.ts`, `// ${['TO', 'DO'].join('')}: planted`, /no-warning-comments/),
   plant('a default export', `${protocol}/planted-default.ts`, 'export default 1', /no-default-export/),
   plant('a file name in camel case', `${storage}/plantedName.ts`, 'export const planted = 1', /filename-case/),
   plant('a file of more than 400 lines', `${protocol}/planted-lines.ts`, '// planted\n'.repeat(401), /max-lines/),
