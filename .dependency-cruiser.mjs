@@ -3,7 +3,7 @@
  * Paths are relative to the root of the tree. Packages import each other by name, which resolves to these paths.
  */
 
-const test = '\\.test\\.tsx?$'
+const test = '\\.test\\.tsx?$|/browser-tests/'
 const homeserver = 'packages/homeserver/src'
 const npm = (...names) => `(^|/)node_modules/(${names.join('|')})(/|$)`
 
@@ -18,7 +18,7 @@ const homeserverParts = {
   push: ['timeline', 'rooms', 'accounts'],
   sync: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'push'],
   'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media'],
-  relay: [],
+  relay: ['timeline', 'rooms', 'federation'],
   federation: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'relay'],
 }
 const everyPart = Object.keys(homeserverParts)
@@ -41,6 +41,11 @@ const allowed = [
     from: { path: `^${homeserver}/${part}/`, pathNot: test },
     to: { path: `^${homeserver}/(${[part, ...others].join('|')})/` },
   })),
+  // What the client API needs of the other servers is its own port, which federation fills.
+  {
+    from: { path: `^${homeserver}/(federation|relay)/`, pathNot: test },
+    to: { path: `^${homeserver}/client-api/federation-access\\.ts$` },
+  },
   // The files at the top of src put the parts together.
   { from: { path: `^${homeserver}/[^/]+\\.ts$`, pathNot: test }, to: { path: `^${homeserver}/` } },
 
@@ -52,12 +57,11 @@ const allowed = [
     to: { path: `^(${homeserver}/ports/|packages/matrix-protocol/src/index\\.ts$)` },
   },
   { from: { path: '^packages/storage/src', pathNot: test }, to: { path: npm('dexie') } },
-  { from: { path: '^packages/storage/src/sqlite', pathNot: test }, to: { dependencyTypes: ['core'] } },
   { from: { path: '^packages/p2p/src', pathNot: test }, to: { dependencyTypes: ['npm', 'npm-optional'] } },
-  { from: { path: '^packages/p2p/src/node', pathNot: test }, to: { dependencyTypes: ['core'] } },
+  { from: { path: '^packages/(storage|p2p)/src', pathNot: test }, to: { dependencyTypes: ['core'] } },
 
   { from: { path: '^packages/testkit/src' }, to: { path: '^packages/' } },
-  { from: { path: '^packages/testkit/src' }, to: { dependencyTypes: ['npm', 'npm-dev', 'core'] } },
+  { from: { path: '^packages/testkit/src' }, to: { dependencyTypes: ['npm', 'npm-dev', 'npm-no-pkg', 'core'] } },
 
   // Apps and whatever runs them.
   { from: { path: '^apps/([^/]+)/' }, to: { path: '^(apps/$1/|packages/(matrix-protocol|homeserver|storage|p2p)/src)' } },
@@ -109,7 +113,7 @@ export default {
       comment: 'Shared test code belongs in the testkit.',
       severity: 'error',
       from: {},
-      to: { path: test },
+      to: { path: '\\.test\\.tsx?$' },
     },
     {
       name: 'protocol-is-pure',
@@ -124,6 +128,19 @@ export default {
       severity: 'error',
       from: { path: `^${homeserver}/`, pathNot: test },
       to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'browser-reaches-no-node',
+      comment: 'What a page or its workers load cannot import modules of Node, not even through others.',
+      severity: 'error',
+      from: {
+        path: '^(packages/p2p/src/(browser|rtc/)|packages/storage/src/(dexie|memory)|apps/web/src/(window|homeserver-worker|service-worker)/)',
+        pathNot: test,
+      },
+      to: {
+        reachable: true,
+        path: '^(node:)?(fs|path|os|net|dgram|crypto|http|https|http2|tls|child_process|worker_threads|sqlite|process)(/|$)',
+      },
     },
     {
       name: 'homeserver-not-engines',
@@ -171,7 +188,7 @@ export default {
       name: 'dependency-is-declared',
       comment: 'A package that is not in the package.json of the workspace may vanish or change at any install.',
       severity: 'error',
-      from: { path: '^(packages|apps)/[^/]+/src', pathNot: test },
+      from: { path: '^(packages/(?!testkit)|apps/)[^/]+/src', pathNot: test },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/@types/' },
     },
     {

@@ -123,6 +123,13 @@ const boundaries = [
   plant('matrix-protocol → homeserver', `${protocol}/planted-up.ts`, "export type * from '@kith/homeserver/ports'", /not-in-allowed/),
   plant('matrix-protocol → node:fs', `${protocol}/planted-fs.ts`, "export { readFileSync } from 'node:fs'", /not-in-allowed/),
   plant('homeserver → node:fs', `${homeserver}/planted-fs.ts`, "export { readFileSync } from 'node:fs'", /homeserver-knows-no-environment/),
+  plantImport(`${homeserver}/sync/planted-g.ts`, `${homeserver}/client-api/planted-g.ts`, /sync-not-federation/),
+  plant(
+    'the browser network → node:net',
+    'packages/p2p/src/browser-planted.ts',
+    "export * from './planted-net.ts'",
+    /browser-reaches-no-node/,
+  ),
   plant('homeserver → storage', `${homeserver}/planted-storage.ts`, "export * from '@kith/storage/memory'", /homeserver-not-engines/),
   plant('homeserver → libp2p', `${homeserver}/planted-libp2p.ts`, "export { createLibp2p } from 'libp2p'", /not-in-allowed/),
   plant('the testkit in a source', `${storage}/planted-testkit.ts`, "export type * from '@kith/testkit'", /testkit-only-in-tests/),
