@@ -1,4 +1,14 @@
 export * from './auth-rules/auth-event.ts'
+export * from './auth-rules/auth-types.ts'
+export * from './auth-rules/authorise-by-auth-events.ts'
+export * from './auth-rules/authorise.ts'
+export {
+  creatorsOf,
+  type PowerLevelAction,
+  powerLevelOf,
+  requiredPowerForAction,
+  requiredPowerForEvent,
+} from './auth-rules/power-levels.ts'
 export * from './bytes/base64.ts'
 export * from './bytes/sha256.ts'
 export * from './bytes/utf8.ts'

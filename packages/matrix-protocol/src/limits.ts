@@ -17,5 +17,7 @@ export const protocolLimits = {
   implementation: {
     /** How deeply JSON may be nested, so that no walk over it can exhaust the stack. */
     jsonDepthMax: 256,
+    /** How many pairs of a signature and a key are tried to authorise one invite through an identity server. */
+    thirdPartyInviteChecksMax: 32,
   },
 } as const

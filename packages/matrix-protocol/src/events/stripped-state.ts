@@ -1,7 +1,5 @@
 import type { JsonObject } from '../json/json-value.ts'
-import type { RoomVersion } from '../room-versions/room-version.ts'
 import type { Pdu } from './pdu.ts'
-import type { TypeAndStateKey } from './state-map.ts'
 
 /** What somebody invited or knocking may know of the room, besides the membership events of those concerned. */
 const STRIPPED_TYPES = [
@@ -15,28 +13,20 @@ const STRIPPED_TYPES = [
 ] as const
 
 /**
- * The state that goes with an invite or a knock to people outside of the room.
+ * The state that goes with an invite or a knock to people outside of the room, in the form that servers exchange: whole PDUs, so that
+ * the other server can check them. The create event is always needed; from version 12 on it proves the room id.
  * @param members whose membership events are included: the sender's, so that the invited user sees who invites.
- * @returns full PDUs where servers need to check them (version 12: the create event makes the room id), stripped events otherwise.
  * @see https://spec.matrix.org/latest/client-server-api/#stripped-state
  */
-export function strippedState(
-  state: (type: string, stateKey: string) => Pdu | undefined,
-  version: RoomVersion,
-  members: readonly string[] = [],
-): JsonObject[] {
-  const keys: TypeAndStateKey[] = [
-    ...STRIPPED_TYPES.map((type) => ({ type, stateKey: '' })),
-    ...members.map((stateKey) => ({ type: 'm.room.member', stateKey })),
+export function strippedState(state: (type: string, stateKey: string) => Pdu | undefined, members: readonly string[] = []): Pdu[] {
+  const events = [
+    ...STRIPPED_TYPES.map((type) => state(type, '')),
+    ...[...new Set(members)].map((member) => state('m.room.member', member)),
   ]
-  return keys.flatMap(({ type, stateKey }) => {
-    const pdu = state(type, stateKey)
-    if (pdu === undefined) return []
-    return [version.roomIdIsCreateEvent && type === 'm.room.create' ? (pdu as unknown as JsonObject) : stripEvent(pdu)]
-  })
+  return events.filter((event) => event !== undefined)
 }
 
-/** The form in which clients see stripped state. */
+/** One such event in the form that clients see. */
 export function stripEvent(pdu: Pdu): JsonObject {
   return { type: pdu.type, state_key: pdu.state_key ?? '', sender: pdu.sender, content: pdu.content }
 }
