@@ -1,0 +1,363 @@
+import { PeerUnreachableError, type Log, type PeerConnection, type PeerEvent, type PeerNetwork, type PeerRequestHandler } from '@kith/homeserver/ports'
+import type { ServerName } from '@kith/matrix-protocol'
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { AddressBook } from './address-book.ts'
+import { addressOfPeer, circuitOf, circuitThrough, isRelayed, relayIn, transportOf } from './addresses.ts'
+import { dialFirst } from './dialer.ts'
+import { peerIdFromServerName, serverNameFromPeerId, type NodeIdentity } from './identity.ts'
+import { BODY_STREAMS_PER_CONNECTION_MAX, DIAL_PEER_MS_MAX, LIVENESS_TICK_MS, RPC_STREAMS_PER_CONNECTION_MAX } from './limits.ts'
+import { PeerLink } from './peer-link.ts'
+import { RelayKeeper, type Reservations } from './relay-keeper.ts'
+import { prepareRequest, type OutgoingRequest } from './rpc/body.ts'
+import { BODY_PROTOCOL } from './rpc/body-exchange.ts'
+import { NoAnswerError } from './rpc/rpc-client.ts'
+import { RPC_PROTOCOL, RpcSession } from './rpc/rpc-session.ts'
+import { ChangeSignal, untilAborted } from './waiting.ts'
+
+export interface Libp2pPeerNetworkOptions {
+  readonly libp2p: Libp2p
+  readonly transports: TransportManager
+  readonly connections: ConnectionManager
+  readonly reservations: Reservations | undefined
+  readonly identity: NodeIdentity
+  /** This node can hold WebRTC connections to any peer. */
+  readonly webRtc: boolean
+  readonly relays: readonly string[]
+  readonly log: Log
+  /** Called after libp2p stopped. */
+  close(): Promise<void>
+}
+
+/** What hosts of a node may do beyond the port. */
+export interface KithNetwork extends PeerNetwork {
+  /** Replaces the relays that this node keeps a connection and a reservation at; multiaddrs ending in `/p2p/<relay>`. */
+  chooseRelays(addresses: readonly string[]): void
+}
+
+const ATTEMPTS_MAX = 3
+
+/** The PeerNetwork port over libp2p. */
+export class Libp2pPeerNetwork implements KithNetwork {
+  readonly #options: Libp2pPeerNetworkOptions
+  readonly #libp2p: Libp2p
+  readonly #book = new AddressBook()
+  readonly #links = new Map<ServerName, PeerLink>()
+  readonly #sessions = new Map<Connection, RpcSession>()
+  readonly #connected = new Set<ServerName>()
+  readonly #listeners = new Set<(event: PeerEvent) => void>()
+  readonly #keeper: RelayKeeper
+  readonly #stop = new AbortController()
+  readonly #addressChange = new ChangeSignal()
+  #addresses: readonly string[] = []
+  #handler: PeerRequestHandler | undefined
+  #ticker: ReturnType<typeof setInterval> | undefined
+
+  constructor(options: Libp2pPeerNetworkOptions) {
+    this.#options = options
+    this.#libp2p = options.libp2p
+    this.#keeper = new RelayKeeper({
+      transports: options.transports,
+      connections: options.connections,
+      peerStore: options.libp2p.peerStore,
+      reservations: options.reservations,
+      self: options.identity.peerId,
+      log: options.log,
+    })
+    this.#keeper.choose(options.relays)
+  }
+
+  serve(handler: PeerRequestHandler): void {
+    if (this.#handler !== undefined) throw new Error('serve() was already called')
+    this.#handler = handler
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#handler === undefined) throw new Error('serve() must be called before start()')
+    await this.#libp2p.handle(RPC_PROTOCOL, (stream, connection) => this.#onStream(stream, connection, (session) => session.acceptRpc(stream)), {
+      maxInboundStreams: RPC_STREAMS_PER_CONNECTION_MAX,
+      maxOutboundStreams: RPC_STREAMS_PER_CONNECTION_MAX,
+      runOnLimitedConnection: true,
+    })
+    await this.#libp2p.handle(BODY_PROTOCOL, (stream, connection) => this.#onStream(stream, connection, (session) => session.acceptBody(stream)), {
+      maxInboundStreams: BODY_STREAMS_PER_CONNECTION_MAX,
+      maxOutboundStreams: BODY_STREAMS_PER_CONNECTION_MAX,
+      runOnLimitedConnection: true,
+    })
+    this.#libp2p.addEventListener('connection:open', ({ detail }) => this.#onConnection(detail))
+    this.#libp2p.addEventListener('connection:close', ({ detail }) => this.#onConnectionClosed(detail))
+    this.#libp2p.addEventListener('self:peer:update', () => this.#checkAddresses())
+    await untilAborted(Promise.resolve(this.#libp2p.start()), signal)
+    this.#checkAddresses()
+    this.#keeper.start(this.#stop.signal)
+    this.#watchLiveness()
+  }
+
+  async request(server: ServerName, request: Request, signal: AbortSignal): Promise<Response> {
+    signal.throwIfAborted()
+    if (this.#stop.signal.aborted) throw new PeerUnreachableError(server, 'This node is stopping')
+    if (server === this.#options.identity.serverName) throw new PeerUnreachableError(server, 'This is the node itself')
+    const link = this.#linkTo(server)
+    if (link === undefined) throw new PeerUnreachableError(server, 'The name of the server is not a key')
+    const outgoing = await untilAborted(prepareRequest(request), signal)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const session = link.best() ?? (await untilAborted(this.#reach(link), signal))
+        return await this.#requestOver(session, outgoing, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        const mayRepeat = error instanceof NoAnswerError && !error.sent && outgoing.body.kind === 'inline' && attempt < ATTEMPTS_MAX
+        if (!mayRepeat) throw toUnreachable(server, error)
+      }
+    }
+  }
+
+  learnAddresses(server: ServerName, addresses: readonly string[]): void {
+    const peerId = peerIdFromServerName(server)
+    if (peerId !== undefined && server !== this.#options.identity.serverName) this.#book.learn(server, peerId.toString(), addresses)
+  }
+
+  addresses(): readonly string[] {
+    return this.#addresses
+  }
+
+  async addressesChanged(signal: AbortSignal): Promise<void> {
+    await this.#addressChange.wait(signal)
+  }
+
+  connections(): readonly PeerConnection[] {
+    const connections: PeerConnection[] = []
+    for (const link of this.#links.values()) {
+      const session = link.connected ? link.best() : undefined
+      if (session !== undefined) connections.push(describeConnection(link.server, session))
+    }
+    return connections
+  }
+
+  watchPeers(listener: (event: PeerEvent) => void, signal: AbortSignal): void {
+    if (signal.aborted) return
+    // Its own function, so that one listener may watch twice.
+    const watch = (event: PeerEvent): void => listener(event)
+    this.#listeners.add(watch)
+    signal.addEventListener('abort', () => this.#listeners.delete(watch), { once: true })
+  }
+
+  chooseRelays(addresses: readonly string[]): void {
+    this.#keeper.choose(addresses)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    this.#stop.abort(new Error('This node is stopping'))
+    clearInterval(this.#ticker)
+    for (const session of this.#sessions.values()) session.close()
+    await this.#libp2p.stop()
+    await this.#options.close()
+  }
+
+  async #requestOver(session: RpcSession, outgoing: OutgoingRequest, signal: AbortSignal): Promise<Response> {
+    return untilAborted(session.request(outgoing, signal), signal)
+  }
+
+  /** Concurrent callers share one attempt, so it has its own time limit and ignores theirs. */
+  #reach(link: PeerLink): Promise<RpcSession> {
+    link.dialling ??= this.#dial(link).finally(() => {
+      link.dialling = undefined
+      this.#forgetIfEmpty(link)
+    })
+    return link.dialling
+  }
+
+  async #dial(link: PeerLink): Promise<RpcSession> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(DIAL_PEER_MS_MAX)])
+    const candidates = await this.#candidates(link)
+    if (candidates.length === 0) throw new PeerUnreachableError(link.server, 'No address of the peer is known')
+    const connection = await dialFirst(this.#options.transports, candidates, signal)
+    if (!connection.remotePeer.equals(link.peerId)) {
+      connection.abort(new Error('Another peer answered'))
+      throw new PeerUnreachableError(link.server, 'Another peer answered')
+    }
+    return this.#sessionOf(connection) ?? unreachablePeer(link.server)
+  }
+
+  /** Direct addresses and circuits take turns: whatever is reachable is tried early. */
+  async #candidates(link: PeerLink): Promise<Multiaddr[]> {
+    const peerId = link.peerId.toString()
+    const stored = await this.#libp2p.peerStore.get(link.peerId).then(
+      (peer) => peer.addresses.flatMap(({ multiaddr }) => addressOfPeer(circuitOf(multiaddr), peerId) ?? []),
+      () => [],
+    )
+    const all = [...this.#book.addresses(link.server), ...stored]
+    const direct = all.filter((address) => !isRelayed(address))
+    // A relay needs no way to itself.
+    const ownRelays = this.#keeper.has(peerId) ? [] : this.#keeper.addresses().map((relay) => circuitThrough(relay, peerId))
+    const circuits = this.#withoutRepeatedRelays([...all.filter(isRelayed), ...ownRelays])
+    const relayAddresses = this.#keeper.has(peerId) ? this.#keeper.addresses().flatMap((address) => addressOfPeer(address, peerId) ?? []) : []
+    return interleave(unique([...direct, ...relayAddresses]), unique(circuits))
+  }
+
+  /** The connection to a relay is reused whatever address led to it, so one circuit through a connected relay says all. */
+  #withoutRepeatedRelays(circuits: readonly Multiaddr[]): Multiaddr[] {
+    const seen = new Set<string>()
+    const connected = new Set(this.#libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString()))
+    const through = (wanted: boolean): Multiaddr[] =>
+      circuits.filter((circuit) => {
+        const relay = relayIn(circuit)?.peerId
+        if (relay === undefined || relay === this.#options.identity.peerId || connected.has(relay) !== wanted) return false
+        if (wanted && seen.has(relay)) return false
+        seen.add(relay)
+        return true
+      })
+    return [...through(true), ...through(false)]
+  }
+
+  #linkTo(server: ServerName): PeerLink | undefined {
+    const known = this.#links.get(server)
+    if (known !== undefined) return known
+    const peerId = peerIdFromServerName(server)
+    if (peerId === undefined) return undefined
+    const link = new PeerLink({
+      server,
+      peerId,
+      self: this.#options.identity.serverName,
+      transports: this.#options.transports,
+      webRtc: this.#options.webRtc,
+      log: this.#options.log,
+      signal: this.#stop.signal,
+    })
+    this.#links.set(server, link)
+    return link
+  }
+
+  #forgetIfEmpty(link: PeerLink): void {
+    if (link.empty && this.#links.get(link.server) === link) this.#links.delete(link.server)
+  }
+
+  /** Undefined for peers that cannot be Matrix servers. */
+  #sessionOf(connection: Connection): RpcSession | undefined {
+    const known = this.#sessions.get(connection)
+    if (known !== undefined) return known
+    const server = serverNameFromPeerId(connection.remotePeer)
+    const link = server === undefined ? undefined : this.#linkTo(server)
+    const handler = this.#handler
+    if (link === undefined || handler === undefined || connection.status !== 'open') return undefined
+    const session = new RpcSession({
+      connection,
+      peer: link.server,
+      self: this.#options.identity.serverName,
+      handler,
+      log: this.#options.log,
+      silentLoss: ['webrtc', 'webrtc-direct'].includes(transportOf(connection.remoteAddr)),
+      onSpeaks: () => this.#evaluate(link),
+    })
+    this.#sessions.set(connection, session)
+    link.add(session)
+    return session
+  }
+
+  #onConnection(connection: Connection): void {
+    if (this.#stop.signal.aborted) return
+    const session = this.#sessionOf(connection)
+    if (session === undefined) return
+    // A peer without the protocol is no error: it is simply nobody to talk to.
+    session.open().catch(() => this.#options.log.debug('p2p: a connected peer does not speak RPC', { transport: transportOf(connection.remoteAddr) }))
+    const link = this.#linkOf(connection)
+    if (link !== undefined) this.#evaluate(link)
+  }
+
+  #onConnectionClosed(connection: Connection): void {
+    const session = this.#sessions.get(connection)
+    const link = this.#linkOf(connection)
+    this.#sessions.delete(connection)
+    session?.close()
+    if (session !== undefined && link !== undefined) {
+      link.remove(session)
+      this.#evaluate(link)
+      this.#forgetIfEmpty(link)
+    }
+    this.#keeper.recheck()
+    this.#checkAddresses()
+  }
+
+  #onStream(stream: Stream, connection: Connection, accept: (session: RpcSession) => void): void {
+    const session = this.#sessionOf(connection)
+    if (session === undefined) stream.abort(new Error('The peer is no Matrix server'))
+    else accept(session)
+  }
+
+  #linkOf(connection: Connection): PeerLink | undefined {
+    const server = serverNameFromPeerId(connection.remotePeer)
+    return server === undefined ? undefined : this.#links.get(server)
+  }
+
+  #evaluate(link: PeerLink): void {
+    const { server, connected } = link
+    if (connected !== this.#connected.has(server)) {
+      if (connected) this.#connected.add(server)
+      else this.#connected.delete(server)
+      for (const listener of this.#listeners) listener({ kind: connected ? 'connected' : 'disconnected', server })
+    }
+    link.evaluate()
+  }
+
+  #watchLiveness(): void {
+    let last = performance.now()
+    this.#ticker = setInterval(() => {
+      const now = performance.now()
+      const stalled = now - last > 3 * LIVENESS_TICK_MS
+      last = now
+      for (const session of this.#sessions.values()) {
+        if (stalled) session.forgiveSilence()
+        else session.checkLiveness(now)
+      }
+    }, LIVENESS_TICK_MS)
+  }
+
+  #checkAddresses(): void {
+    const peerId = this.#options.identity.peerId
+    const addresses = [...new Set(this.#libp2p.getMultiaddrs().flatMap((address) => addressOfPeer(address, peerId)?.toString() ?? []))].sort()
+    if (addresses.join('\n') === this.#addresses.join('\n')) return
+    this.#addresses = addresses
+    this.#addressChange.notify()
+  }
+}
+
+function describeConnection(server: ServerName, session: RpcSession): PeerConnection {
+  const { remoteAddr, direction } = session.connection
+  return {
+    server,
+    path: isRelayed(remoteAddr) ? 'relayed' : 'direct',
+    transport: transportOf(remoteAddr),
+    direction,
+    ...(session.roundTripMs === undefined ? {} : { roundTripMs: session.roundTripMs }),
+  }
+}
+
+function toUnreachable(server: ServerName, error: unknown): unknown {
+  if (error instanceof PeerUnreachableError) return error
+  if (error instanceof NoAnswerError) return new PeerUnreachableError(server, error.message, { cause: error })
+  if (error instanceof AggregateError || isTimeout(error)) return new PeerUnreachableError(server, 'No address of the peer answered', { cause: error })
+  return error
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError'
+}
+
+function unreachablePeer(server: ServerName): never {
+  throw new PeerUnreachableError(server, 'The connection was lost')
+}
+
+function interleave<T>(first: readonly T[], second: readonly T[]): T[] {
+  const result: T[] = []
+  for (let at = 0; at < Math.max(first.length, second.length); at++) {
+    for (const item of [first[at], second[at]]) if (item !== undefined) result.push(item)
+  }
+  return result
+}
+
+function unique(addresses: readonly Multiaddr[]): Multiaddr[] {
+  return [...new Map(addresses.map((address) => [address.toString(), address])).values()]
+}
