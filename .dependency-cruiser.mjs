@@ -3,7 +3,7 @@
  * Paths are relative to the root of the tree. Packages import each other by name, which resolves to these paths.
  */
 
-const test = '\\.test\\.tsx?$|/browser-tests/'
+const test = '\\.test\\.tsx?$|\\.test-support\\.ts$|/browser-tests/'
 const homeserver = 'packages/homeserver/src'
 const npm = (...names) => `(^|/)node_modules/(${names.join('|')})(/|$)`
 
@@ -207,7 +207,7 @@ export default {
     tsPreCompilationDeps: 'specify',
     combinedDependencies: false,
     doNotFollow: { path: '(^|/)node_modules/' },
-    exclude: { path: '(^|/)dist/' },
+    exclude: { path: '^(apps|packages)/[^/]+/dist/' },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default', 'types'],

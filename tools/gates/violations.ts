@@ -124,15 +124,22 @@ const boundaries = [
   plant('matrix-protocol → node:fs', `${protocol}/planted-fs.ts`, "export { readFileSync } from 'node:fs'", /not-in-allowed/),
   plant('homeserver → node:fs', `${homeserver}/planted-fs.ts`, "export { readFileSync } from 'node:fs'", /homeserver-knows-no-environment/),
   plantImport(`${homeserver}/sync/planted-g.ts`, `${homeserver}/client-api/planted-g.ts`, /sync-not-federation/),
-  plant(
-    'the browser network → node:net',
-    'packages/p2p/src/browser-planted.ts',
-    "export * from './planted-net.ts'",
-    /browser-reaches-no-node/,
-  ),
+  {
+    what: 'the browser network → node:net, through another module',
+    files: {
+      'packages/p2p/src/browser-planted.ts': "export * from './planted-net.ts'\n",
+      'packages/p2p/src/planted-net.ts': "export { connect } from 'node:net'\n",
+    },
+    says: /browser-reaches-no-node/,
+  },
   plant('homeserver → storage', `${homeserver}/planted-storage.ts`, "export * from '@kith/storage/memory'", /homeserver-not-engines/),
   plant('homeserver → libp2p', `${homeserver}/planted-libp2p.ts`, "export { createLibp2p } from 'libp2p'", /not-in-allowed/),
-  plant('the testkit in a source', `${storage}/planted-testkit.ts`, "export type * from '@kith/testkit'", /testkit-only-in-tests/),
+  plant(
+    'the testkit in a source',
+    `${storage}/planted-testkit.ts`,
+    "export type * from '@kith/testkit/storage-cases'",
+    /testkit-only-in-tests/,
+  ),
   plant('storage → the inside of homeserver', `${storage}/planted-inside.ts`, "export * from '@kith/homeserver'", /not-in-allowed/),
   plant('a package by path', `${storage}/planted-path.ts`, "export type * from '../../homeserver/src/ports/index.ts'", /packages-by-name/),
   plant('an undeclared package', 'packages/p2p/src/planted-undeclared.ts', "export * from 'dexie'", /dependency-is-declared/),
@@ -145,7 +152,7 @@ const boundaries = [
   plant(
     'an import behind `await using`',
     'apps/headless/src/planted-using.ts',
-    "await using planted = await import('@kith/testkit')\nexport { planted }",
+    "await using planted = await import('@kith/testkit/storage-cases')\nexport { planted }",
     /testkit-only-in-tests/,
   ),
   plantImport(`${homeserver}/rooms/planted-a.ts`, `${homeserver}/federation/planted-a.ts`, /rooms-know-no-network/),
