@@ -79,5 +79,5 @@ function sessionFrom(answer: Readonly<Record<string, unknown>>): Session {
 }
 
 function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

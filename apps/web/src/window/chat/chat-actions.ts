@@ -37,16 +37,16 @@ export function chatActions(options: ChatActionsOptions): Chat {
     self,
     rooms: running.rooms,
     connection: running.connection,
-    openRoom: roomId => running.openRoom(roomId),
+    openRoom: (roomId) => running.openRoom(roomId),
     startDirectChat,
-    acceptInvite: roomId => acceptInvite(options, roomId),
-    declineInvite: roomId => leave(options, roomId),
-    leaveRoom: roomId => leave(options, roomId),
+    acceptInvite: (roomId) => acceptInvite(options, roomId),
+    declineInvite: (roomId) => leave(options, roomId),
+    leaveRoom: (roomId) => leave(options, roomId),
     inviteTo: (roomId, contact) => inviteTo(options, roomId, contact),
-    setDisplayName: displayName => setDisplayName(options, displayName),
+    setDisplayName: (displayName) => setDisplayName(options, displayName),
     contactLink: async () => makeContactLink(location.origin, await ask(options, { method: 'GET', path: 'unstable/im.kith/contact' })),
-    watchNetwork: listener => watchNetwork(options, listener),
-    addRelay: async address => {
+    watchNetwork: (listener) => watchNetwork(options, listener),
+    addRelay: async (address) => {
       try {
         await ask(options, { method: 'POST', path: 'unstable/im.kith/relays', body: { addresses: [address] } })
         return { kind: 'done' }
@@ -60,7 +60,7 @@ export function chatActions(options: ChatActionsOptions): Chat {
 /** One chat with a person is begun at a time: two clicks must not make two rooms. */
 function startDirectChatAction(options: ChatActionsOptions): Chat['startDirectChat'] {
   const underWay = new Map<string, Promise<ChatOutcome>>()
-  return contact => {
+  return (contact) => {
     const running = underWay.get(contact.userId)
     if (running !== undefined) return running
     const started = startDirectChat(options, contact).finally(() => underWay.delete(contact.userId))
@@ -173,7 +173,10 @@ async function networkState(options: ChatActionsOptions, signal: AbortSignal): P
   }
 }
 
-async function ask(options: ChatActionsOptions, request: Omit<NodeRequest, 'signal'> & { readonly signal?: AbortSignal }): Promise<JsonObject> {
+async function ask(
+  options: ChatActionsOptions,
+  request: Omit<NodeRequest, 'signal'> & { readonly signal?: AbortSignal },
+): Promise<JsonObject> {
   const signal = request.signal ?? AbortSignal.any([options.signal, remoteTimeout()])
   return await options.request({ ...request, accessToken: options.session.accessToken, signal })
 }

@@ -55,7 +55,7 @@ export class ChatDatabase {
 
   static async open(name: string): Promise<ChatDatabase> {
     const database = await openDB<ChatSchema>(name, 1, {
-      upgrade: upgrading => {
+      upgrade: (upgrading) => {
         upgrading.createObjectStore('account')
         upgrading.createObjectStore('outbox', { autoIncrement: true })
       },
@@ -87,7 +87,7 @@ function outboxStore(database: IDBPDatabase<ChatSchema>): OutboxStore {
         return sequence === undefined ? [] : [{ ...row, sequence }]
       })
     },
-    add: async entry => {
+    add: async (entry) => {
       // Strict: what the composer gave away must survive a power cut.
       const transaction = database.transaction('outbox', 'readwrite', { durability: 'strict' })
       const [sequence] = await Promise.all([transaction.store.add(entry), transaction.done])
@@ -96,6 +96,6 @@ function outboxStore(database: IDBPDatabase<ChatSchema>): OutboxStore {
     replace: async ({ sequence, ...row }) => {
       await database.put('outbox', row, sequence)
     },
-    remove: sequence => database.delete('outbox', sequence),
+    remove: (sequence) => database.delete('outbox', sequence),
   }
 }

@@ -89,7 +89,7 @@ export class ChatSession {
   #startRun(): void {
     if (this.#run !== undefined) return
     this.#phase.set({ kind: 'opening' })
-    const run = new ChatRun(this.#nodeAccess, phase => {
+    const run = new ChatRun(this.#nodeAccess, (phase) => {
       // A run that was stopped has nothing more to say.
       if (this.#run === run) this.#phase.set(phase)
     })
@@ -132,7 +132,7 @@ class ChatRun {
 
   begin(displayName: string): Promise<void> {
     this.#starting = this.#guarded(async () => {
-      const account = newAccount(cleanDisplayName(displayName), byteCount => crypto.getRandomValues(new Uint8Array(byteCount)))
+      const account = newAccount(cleanDisplayName(displayName), (byteCount) => crypto.getRandomValues(new Uint8Array(byteCount)))
       await this.#database?.putAccount(account)
       await this.#startChat(account, true)
     })
@@ -161,7 +161,7 @@ class ChatRun {
       account,
       database,
       fetch: this.#nodeAccess.fetch,
-      onStep: step => this.#show({ kind: 'starting', step, firstRun }),
+      onStep: (step) => this.#show({ kind: 'starting', step, firstRun }),
       signal: this.#abort.signal,
     })
     this.#show({ kind: 'ready', chat: this.#started.chat })

@@ -9,7 +9,7 @@ import { wait } from './long-poll.ts'
  */
 export async function databasesClosed(names: readonly string[], signal: AbortSignal): Promise<boolean> {
   const versions = new Map((await indexedDB.databases()).map(({ name, version }) => [name, version]))
-  const closed = names.map(name => {
+  const closed = names.map((name) => {
     const version = versions.get(name)
     return version === undefined ? Promise.resolve() : databaseClosed(name, version)
   })
@@ -23,10 +23,10 @@ export async function databasesClosed(names: readonly string[], signal: AbortSig
 }
 
 function databaseClosed(name: string, version: number): Promise<void> {
-  return new Promise(resolve => {
+  return new Promise((resolve) => {
     const request = indexedDB.open(name, version + 1)
     request.addEventListener('upgradeneeded', () => request.transaction?.abort())
-    request.addEventListener('error', event => {
+    request.addEventListener('error', (event) => {
       event.preventDefault()
       resolve()
     })

@@ -34,7 +34,7 @@ export const nothingKnown: DeliveryKnowledge = { known: false, underWay: new Map
 
 /** The whole truth of one moment: what it does not list has arrived. */
 export function applySnapshot(knowledge: DeliveryKnowledge, answer: DeliveriesAnswer, pollNumber: number): DeliveryKnowledge {
-  const underWay = new Map(answer.deliveries.filter(delivery => delivery.state !== 'delivered').map(entryOf))
+  const underWay = new Map(answer.deliveries.filter((delivery) => delivery.state !== 'delivered').map(entryOf))
   // What was sent while the snapshot was being asked for may be missing from it for that reason.
   const unmentioned = new Map([...knowledge.unmentioned].filter(([eventId, sentIn]) => sentIn >= pollNumber && !underWay.has(eventId)))
   return { known: true, underWay: bounded(underWay), unmentioned, settled: knowledge.settled }
@@ -63,7 +63,7 @@ export function noteSent(knowledge: DeliveryKnowledge, eventId: string, pollNumb
 
 /** True when a message that was sent before the poll began was not mentioned by its answer: time for a snapshot. */
 export function needsSnapshot(knowledge: DeliveryKnowledge, pollNumber: number): boolean {
-  return [...knowledge.unmentioned.values()].some(sentIn => sentIn < pollNumber)
+  return [...knowledge.unmentioned.values()].some((sentIn) => sentIn < pollNumber)
 }
 
 /** Undefined while the node has not answered yet. */

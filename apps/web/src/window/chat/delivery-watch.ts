@@ -26,7 +26,7 @@ export class DeliveryWatch {
     const startOver = () => {
       this.#position = undefined
     }
-    return keepPolling(pollSignal => this.#poll(pollSignal), startOver, signal)
+    return keepPolling((pollSignal) => this.#poll(pollSignal), startOver, signal)
   }
 
   /** A message went out; until the node says otherwise it waits for its peers. */

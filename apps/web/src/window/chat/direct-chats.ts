@@ -13,14 +13,14 @@ export function directPeers(client: MatrixClient): Map<string, string> {
 export function existingDirectChat(client: MatrixClient, userId: string): Room | undefined {
   return client
     .getRooms()
-    .filter(room => room.getMyMembership() === 'join' && isBetween(client, room, userId) && room.hasEncryptionStateEvent())
+    .filter((room) => room.getMyMembership() === 'join' && isBetween(client, room, userId) && room.hasEncryptionStateEvent())
     .toSorted((a, b) => b.getLastActiveTimestamp() - a.getLastActiveTimestamp())[0]
 }
 
 /** An invite by this person to a chat of two. */
 export function pendingInviteFrom(client: MatrixClient, userId: string): Room | undefined {
   const ownUserId = client.getSafeUserId()
-  return client.getRooms().find(room => {
+  return client.getRooms().find((room) => {
     const event = room.getMember(ownUserId)?.events.member
     return room.getMyMembership() === 'invite' && event?.getSender() === userId && event.getContent()['is_direct'] === true
   })
@@ -60,7 +60,7 @@ function directContent(client: MatrixClient): Record<string, string[]> {
   if (typeof content !== 'object' || content === null) return {}
   const rooms: Record<string, string[]> = {}
   for (const [userId, roomIds] of Object.entries(content)) {
-    if (Array.isArray(roomIds)) rooms[userId] = roomIds.filter(roomId => typeof roomId === 'string')
+    if (Array.isArray(roomIds)) rooms[userId] = roomIds.filter((roomId) => typeof roomId === 'string')
   }
   return rooms
 }

@@ -2,7 +2,7 @@ import { chatLimits } from './limits.ts'
 
 /** Waits, but not longer than the signal allows. Never throws. */
 export function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
+  return new Promise((resolve) => {
     if (signal.aborted) return resolve()
     const done = () => {
       clearTimeout(timer)

@@ -12,7 +12,7 @@ const storageFullStatus = 507
 /** Encrypts messages and hands them to the node, each attempt under the message's own transaction id. */
 export function messageSender(client: MatrixClient): (entry: OutboxEntry) => Promise<SendAttempt> {
   const brokenAttempts = new Map<string, number>()
-  return async entry => {
+  return async (entry) => {
     const room = client.getRoom(entry.roomId)
     if (room?.getMyMembership() !== 'join') return { kind: 'refused', reason: 'You are no longer in this chat.' }
     const stored = storedEventId(room, entry.transactionId)
@@ -60,7 +60,7 @@ function cancel(client: MatrixClient, room: Room, transactionId: string): void {
 }
 
 function localEcho(room: Room, transactionId: string) {
-  return room.getPendingEvents().find(event => event.getTxnId() === transactionId)
+  return room.getPendingEvents().find((event) => event.getTxnId() === transactionId)
 }
 
 /** An earlier run may have sent the message without hearing the answer. */
@@ -68,6 +68,6 @@ function storedEventId(room: Room, transactionId: string): string | undefined {
   const event = room
     .getLiveTimeline()
     .getEvents()
-    .findLast(event => event.status === null && transactionIdOf(event) === transactionId)
+    .findLast((event) => event.status === null && transactionIdOf(event) === transactionId)
   return event?.getId()
 }

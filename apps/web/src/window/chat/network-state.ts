@@ -76,7 +76,7 @@ function list(value: JsonValue | undefined): readonly JsonValue[] {
 }
 
 function texts(value: JsonValue | undefined): string[] {
-  return list(value).filter(item => typeof item === 'string')
+  return list(value).filter((item) => typeof item === 'string')
 }
 
 function text(value: JsonValue | undefined): string {

@@ -87,7 +87,7 @@ export class OpenRoom implements RoomView {
     const last = room
       .getLiveTimeline()
       .getEvents()
-      .findLast(event => event.status === null && event.getId()?.startsWith('$'))
+      .findLast((event) => event.status === null && event.getId()?.startsWith('$'))
     const eventId = last?.getId()
     if (last === undefined || eventId === undefined || eventId === this.#readUpTo) return
     if (room.getEventReadUpTo(ownUserId, true) === eventId) return
@@ -135,7 +135,7 @@ export class OpenRoom implements RoomView {
     const waiting = outbox.items
       .get()
       .filter(({ entry, eventId }) => entry.roomId === this.roomId && !known.has(entry.transactionId) && !known.has(eventId ?? ''))
-      .map(item => ({ ...this.#rowOf(item), progress: progressOfItem(item, recipients, knowledge) }))
+      .map((item) => ({ ...this.#rowOf(item), progress: progressOfItem(item, recipients, knowledge) }))
     return [...shown, ...waiting]
   }
 
@@ -160,14 +160,14 @@ function hasOlder(room: Room): boolean {
 function typingNames(room: Room, ownUserId: string): string[] {
   return room
     .getJoinedMembers()
-    .filter(member => member.typing && member.userId !== ownUserId)
-    .map(member => nameIn(room, member.userId))
+    .filter((member) => member.typing && member.userId !== ownUserId)
+    .map((member) => nameIn(room, member.userId))
 }
 
 function membersOf(room: Room, ownUserId: string): Member[] {
   const joined = room.getJoinedMembers().map(({ userId }) => ({ userId, membership: 'join' as const }))
   const invited = room.getMembersWithMembership('invite').map(({ userId }) => ({ userId, membership: 'invite' as const }))
   return [...joined, ...invited]
-    .map(member => ({ ...member, displayName: nameIn(room, member.userId), self: member.userId === ownUserId }))
+    .map((member) => ({ ...member, displayName: nameIn(room, member.userId), self: member.userId === ownUserId }))
     .toSorted((a, b) => Number(b.self) - Number(a.self) || a.displayName.localeCompare(b.displayName))
 }

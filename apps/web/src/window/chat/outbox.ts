@@ -16,7 +16,11 @@ export interface OutboxItem {
   readonly eventId?: string
 }
 
-export type PutOutcome = { readonly kind: 'stored' } | { readonly kind: 'full' } | { readonly kind: 'too-long' } | { readonly kind: 'storage-failed' }
+export type PutOutcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'too-long' }
+  | { readonly kind: 'storage-failed' }
 
 export interface OutboxOptions {
   readonly store: OutboxStore
@@ -50,7 +54,7 @@ export class Outbox {
   /** Takes up what an earlier run, or another tab, has left. */
   async load(): Promise<void> {
     const entries = await this.#options.store.all()
-    this.#items.set(entries.map(entry => ({ entry })))
+    this.#items.set(entries.map((entry) => ({ entry })))
   }
 
   /** Begins to send: once the client has synced, so that the rooms and their encryption are known. */
@@ -87,7 +91,7 @@ export class Outbox {
   /** The message came back from the server: from now on it is shown from there. */
   forget(transactionId: string): void {
     const items = this.#items.get()
-    const left = items.filter(item => item.entry.transactionId !== transactionId)
+    const left = items.filter((item) => item.entry.transactionId !== transactionId)
     if (left.length !== items.length) this.#items.set(left)
   }
 
@@ -158,17 +162,15 @@ export class Outbox {
   }
 
   #next(roomId: string): OutboxItem | undefined {
-    return this.#items
-      .get()
-      .find(({ entry, eventId }) => entry.roomId === roomId && eventId === undefined && entry.failure === undefined)
+    return this.#items.get().find(({ entry, eventId }) => entry.roomId === roomId && eventId === undefined && entry.failure === undefined)
   }
 
   #find(transactionId: string): OutboxItem | undefined {
-    return this.#items.get().find(item => item.entry.transactionId === transactionId)
+    return this.#items.get().find((item) => item.entry.transactionId === transactionId)
   }
 
   #replace(changed: OutboxItem): void {
-    this.#items.set(this.#items.get().map(item => (item.entry.sequence === changed.entry.sequence ? changed : item)))
+    this.#items.set(this.#items.get().map((item) => (item.entry.sequence === changed.entry.sequence ? changed : item)))
   }
 }
 

@@ -11,17 +11,17 @@ export function roomListOf(client: MatrixClient, ownUserId: string, outbox: read
   const peers = directPeers(client)
   const rooms = client.getRooms()
   return {
-    invites: rooms.filter(room => room.getMyMembership() === 'invite').map(room => inviteOf(room, ownUserId)),
+    invites: rooms.filter((room) => room.getMyMembership() === 'invite').map((room) => inviteOf(room, ownUserId)),
     rooms: rooms
-      .filter(room => room.getMyMembership() === 'join')
-      .map(room => summaryOf(client, room, ownUserId, peers.get(room.roomId), outbox))
+      .filter((room) => room.getMyMembership() === 'join')
+      .map((room) => summaryOf(client, room, ownUserId, peers.get(room.roomId), outbox))
       .toSorted((a, b) => b.lastActivityMs - a.lastActivityMs || a.roomId.localeCompare(b.roomId)),
   }
 }
 
 /** The other person of a room of two, whether it was begun as a direct chat or not. */
 export function otherMember(room: Room, ownUserId: string): string | undefined {
-  const others = [...room.getJoinedMembers(), ...room.getMembersWithMembership('invite')].filter(member => member.userId !== ownUserId)
+  const others = [...room.getJoinedMembers(), ...room.getMembersWithMembership('invite')].filter((member) => member.userId !== ownUserId)
   return others.length === 1 ? others[0]?.userId : undefined
 }
 

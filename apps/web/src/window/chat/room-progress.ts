@@ -35,7 +35,7 @@ export function progressOf(eventId: string, recipients: Recipients, knowledge: D
   const delivery = deliveryOf(knowledge, eventId)
   if (delivery === undefined) return { kind: 'unknown' }
   if (delivery.state === 'delivered') return { kind: 'delivered' }
-  const servers = [...delivery.destinations.keys()].flatMap(server => recipients.joined.get(server) ?? [])
+  const servers = [...delivery.destinations.keys()].flatMap((server) => recipients.joined.get(server) ?? [])
   const names = servers.length === 0 ? [...recipients.joined.values()].flat() : servers
   return delivery.state === 'at_relay' ? { kind: 'at-relay', names } : { kind: 'waiting', names }
 }

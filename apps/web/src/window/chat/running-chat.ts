@@ -110,7 +110,10 @@ export class RunningChat {
     const bounded = AbortSignal.any([signal, this.#stop.signal])
     while (!bounded.aborted) {
       const room = this.#options.client.getRoom(roomId)
-      if (room?.getMyMembership() === membership && (membership === 'leave' || room.currentState.getStateEvents('m.room.create', '') !== null)) {
+      if (
+        room?.getMyMembership() === membership &&
+        (membership === 'leave' || room.currentState.getStateEvents('m.room.create', '') !== null)
+      ) {
         this.#refreshList()
         return
       }
@@ -148,7 +151,7 @@ export class RunningChat {
 
   #listen(): void {
     const { client } = this.#options
-    client.on(ClientEvent.Sync, state => {
+    client.on(ClientEvent.Sync, (state) => {
       this.connection.set(state === SyncState.Error || state === SyncState.Reconnecting ? 'reconnecting' : 'connected')
     })
     client.on(RoomEvent.Timeline, (event, room) => {
@@ -159,10 +162,10 @@ export class RunningChat {
       if (event.status === null) this.#forgetEchoed(transactionIdOf(event))
       this.#changed(room.roomId)
     })
-    client.on(RoomEvent.TimelineReset, room => {
+    client.on(RoomEvent.TimelineReset, (room) => {
       if (room !== undefined) this.#openRooms.get(room.roomId)?.reset()
     })
-    client.on(MatrixEventEvent.Decrypted, event => this.#changed(event.getRoomId()))
+    client.on(MatrixEventEvent.Decrypted, (event) => this.#changed(event.getRoomId()))
     for (const roomEvent of [RoomEvent.Name, RoomEvent.MyMembership, RoomEvent.Receipt, RoomEvent.Redaction] as const) {
       client.on(roomEvent, (...parameters: readonly unknown[]) => this.#changed(parameters.find(isRoom)?.roomId))
     }

@@ -66,13 +66,15 @@ export async function startChat(options: StartChatOptions): Promise<StartedChat>
 
 /** A run that was cut short may have made keys without publishing them, so it begins with new ones. */
 async function publishCrossSigning(client: ReturnType<typeof createSdkClient>, account: Account, session: Session): Promise<void> {
-  const authUploadDeviceSigningKeys: UIAuthCallback<void> = async makeRequest => {
+  const authUploadDeviceSigningKeys: UIAuthCallback<void> = async (makeRequest) => {
     try {
       await makeRequest(null)
     } catch (error) {
       const data: unknown = error instanceof Error && 'data' in error ? error.data : undefined
       if (typeof data !== 'object' || data === null || !('flows' in data)) throw error
-      await makeRequest(passwordAuth(account, session.userId, 'session' in data ? data.session : undefined) as Parameters<typeof makeRequest>[0])
+      await makeRequest(
+        passwordAuth(account, session.userId, 'session' in data ? data.session : undefined) as Parameters<typeof makeRequest>[0],
+      )
     }
   }
   await client.getCrypto()?.bootstrapCrossSigning({ setupNewCrossSigning: true, authUploadDeviceSigningKeys })

@@ -46,7 +46,13 @@ export type TimelineEvent = MessageEvent | NoticeEvent
 export type TimelineItem =
   | { readonly kind: 'day'; readonly key: string; readonly atMs: number }
   | { readonly kind: 'notice'; readonly key: string; readonly event: NoticeEvent }
-  | { readonly kind: 'message'; readonly key: string; readonly event: MessageEvent; readonly startsGroup: boolean; readonly endsGroup: boolean }
+  | {
+      readonly kind: 'message'
+      readonly key: string
+      readonly event: MessageEvent
+      readonly startsGroup: boolean
+      readonly endsGroup: boolean
+    }
 
 /** Events in their order → rows: a separator where a day begins, messages of one person close together as a group. */
 export function timelineItems(events: readonly TimelineEvent[], dayOf: (atMs: number) => string = localDay): TimelineItem[] {

@@ -1,5 +1,32 @@
+import '@mantine/core/styles.css'
+import '@mantine/notifications/styles.css'
+import './page.css'
+import { MantineProvider } from '@mantine/core'
+import { Notifications } from '@mantine/notifications'
+import { useMemo } from 'react'
+import { ChatSession } from '../chat/chat-session.ts'
 import type { NodeAccess } from '../node-access.ts'
+import { Page } from './page.tsx'
+import { theme } from './theme.ts'
 
+const sessions = new WeakMap<NodeAccess, ChatSession>()
+
+/** The whole page. Expects one NodeAccess for the life of the page. */
 export function App({ nodeAccess }: { readonly nodeAccess: NodeAccess }) {
-  return <main data-state={nodeAccess.status.kind}>Kith</main>
+  const session = useMemo(() => sessionOf(nodeAccess), [nodeAccess])
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto">
+      <Notifications position="top-center" />
+      <Page session={session} nodeAccess={nodeAccess} />
+    </MantineProvider>
+  )
+}
+
+/** React may build a component twice; the chat lock must be asked for once. */
+function sessionOf(nodeAccess: NodeAccess): ChatSession {
+  const known = sessions.get(nodeAccess)
+  if (known !== undefined) return known
+  const session = new ChatSession(nodeAccess)
+  sessions.set(nodeAccess, session)
+  return session
 }
