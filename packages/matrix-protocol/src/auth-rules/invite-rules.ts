@@ -4,7 +4,7 @@ import { type JsonObject, isJsonObject, ownMember, ownObject, ownString } from '
 import { protocolLimits } from '../limits.ts'
 import { signingBytes } from '../signing/signed-json.ts'
 import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
-import type { MemberChange } from './member-rules.ts'
+import type { MemberChange } from './member-change.ts'
 import type { RoomForRules } from './room-for-rules.ts'
 
 const { thirdPartyInviteChecksMax } = protocolLimits.implementation

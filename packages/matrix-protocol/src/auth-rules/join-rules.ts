@@ -1,6 +1,6 @@
 import { ownString } from '../json/json-value.ts'
 import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
-import type { MemberChange } from './member-rules.ts'
+import type { MemberChange } from './member-change.ts'
 import { creatorsOf } from './power-levels.ts'
 import type { RoomForRules } from './room-for-rules.ts'
 

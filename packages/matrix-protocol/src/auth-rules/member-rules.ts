@@ -4,14 +4,8 @@ import { ownMember } from '../json/json-value.ts'
 import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
 import { authoriseInvite } from './invite-rules.ts'
 import { authoriseJoin } from './join-rules.ts'
+import type { MemberChange } from './member-change.ts'
 import type { RoomForRules } from './room-for-rules.ts'
-
-/** A membership event whose target and membership are known to be there. */
-export interface MemberChange {
-  readonly pdu: Pdu
-  readonly sender: string
-  readonly target: string
-}
 
 /** Rule 5 (4 before version 12): memberships. */
 export function authoriseMember(pdu: Pdu, room: RoomForRules): AuthOutcome {

@@ -1,0 +1,109 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type AuthEvent,
+  type EventId,
+  type Pdu,
+  type ReadonlyStateMap,
+  resolveState,
+  roomVersion,
+  type RoomVersion,
+  type StateKey,
+  stateKeyOf,
+  type StateMap,
+} from '@kith/matrix-protocol'
+import { describe, expect, test } from 'vitest'
+
+/** The vectors lie beside the project's tree, or where KITH_SHARED says. Without them these tests fail: nothing would be tested. */
+const folder = join(process.env['KITH_SHARED'] ?? '../shared', 'state-res-vectors')
+
+interface VectorCase {
+  readonly name: string
+  readonly why: string
+  readonly batches: readonly string[]
+  readonly stateMaps: readonly string[] | null
+  readonly expected: string
+}
+
+type VectorPdu = Pdu & { readonly event_id: EventId; readonly state_key: string }
+
+function read<T>(path: string): T {
+  return JSON.parse(readFileSync(join(folder, path), 'utf8')) as T
+}
+
+class VectorRoom {
+  readonly #events = new Map<EventId, AuthEvent>()
+  readonly #version: RoomVersion
+  readonly #lookup = { event: (eventId: EventId): AuthEvent | undefined => this.#events.get(eventId) }
+  readonly batches: readonly (readonly VectorPdu[])[]
+
+  constructor(paths: readonly string[]) {
+    this.batches = paths.map((path) => read<VectorPdu[]>(join('fixtures', path)))
+    for (const pdu of this.batches.flat()) this.#events.set(pdu.event_id, { eventId: pdu.event_id, pdu, rejected: false })
+    const version = roomVersion(this.batches[0]?.[0]?.content['room_version'])
+    if (version === undefined) throw new Error('The first event of a case must create a room of a supported version')
+    this.#version = version
+  }
+
+  resolve(states: readonly ReadonlyStateMap<EventId>[]): StateMap<EventId> {
+    return resolveState(this.#version, states, this.#lookup)
+  }
+
+  stateFrom(eventIds: readonly EventId[]): StateMap<EventId> {
+    return new Map(eventIds.map((eventId) => [this.keyOf(eventId), eventId]))
+  }
+
+  keyOf(eventId: EventId): StateKey {
+    const pdu = this.#events.get(eventId)?.pdu
+    if (pdu?.state_key === undefined) throw new Error(`${eventId} is no state event of the case`)
+    return stateKeyOf(pdu.type, pdu.state_key)
+  }
+}
+
+/** As a server would: the state after an event is the resolved state of its previous events, with the event in it. */
+function resolveOneByOne(room: VectorRoom): StateMap<EventId> {
+  const after = new Map<EventId, StateMap<EventId>>()
+  const leaves = new Set<EventId>()
+  let waiting = room.batches.flat()
+  while (waiting.length > 0) {
+    const blocked: VectorPdu[] = []
+    for (const pdu of waiting) {
+      const before = pdu.prev_events.map((eventId) => after.get(eventId)).filter((state) => state !== undefined)
+      if (before.length < pdu.prev_events.length) {
+        blocked.push(pdu)
+        continue
+      }
+      after.set(pdu.event_id, new Map(room.resolve(before)).set(room.keyOf(pdu.event_id), pdu.event_id))
+      leaves.add(pdu.event_id)
+      for (const eventId of pdu.prev_events) leaves.delete(eventId)
+    }
+    if (blocked.length === waiting.length) throw new Error('The previous events of a case must be in it')
+    waiting = blocked
+  }
+  return room.resolve([...leaves].map((eventId) => after.get(eventId) ?? new Map<StateKey, EventId>()))
+}
+
+/** Each event as a state map of its own, together with the state that came out of the batch before. */
+function resolveBatches(room: VectorRoom, batches: readonly (readonly VectorPdu[])[]): StateMap<EventId> {
+  let state: StateMap<EventId> | undefined
+  for (const batch of batches) {
+    const events = batch.map((pdu) => room.stateFrom([pdu.event_id]))
+    state = room.resolve(state === undefined ? events : [state, ...events])
+  }
+  return state ?? new Map()
+}
+
+describe.each(read<VectorCase[]>('cases.json'))('$name: $why', ({ batches, stateMaps, expected }) => {
+  const room = new VectorRoom(batches)
+  const expectedState = room.stateFrom(read<{ event_id: EventId }[]>(expected).map((event) => event.event_id))
+
+  if (stateMaps === null) {
+    test('event by event', () => expect(resolveOneByOne(room)).toEqual(expectedState))
+    test('batch by batch', () => expect(resolveBatches(room, room.batches)).toEqual(expectedState))
+    test('all at once', () => expect(resolveBatches(room, [room.batches.flat()])).toEqual(expectedState))
+  } else {
+    const states = stateMaps.map((path) => room.stateFrom(read<EventId[]>(join('fixtures', path))))
+    test('the given states', () => expect(room.resolve(states)).toEqual(expectedState))
+    test('the given states the other way round', () => expect(room.resolve(states.toReversed())).toEqual(expectedState))
+  }
+})
