@@ -49,6 +49,9 @@ export const limits = {
 
     // Federation: delivering.
     deliverTimeoutMs: 5_000,
+    /** The same while a connection lives: the peer is there, but may be slow. */
+    deliverConnectedTimeoutMs: 15_000,
+    deliveriesAtOnceMax: 16,
     deliverBackoffMinMs: 2_000,
     deliverBackoffMaxMs: 10 * 60_000,
     /** Transactions aim at this size; one item may be larger. */

@@ -1,0 +1,185 @@
+import { type EventId, parseServerName, type Pdu, type ServerName } from '@kith/matrix-protocol'
+import { limits } from '../../limits.ts'
+import type { StorageReader } from '../../ports/storage.ts'
+import { type OutboxItem, type OutboxRow, type Timeline, type TimelineTransaction, timelineTables } from '../../timeline/index.ts'
+
+export const ACK_EDU_TYPE = 'im.kith.ack'
+
+/** An outbox row with what it stands for. */
+export interface OutboxEntry {
+  readonly position: number
+  readonly row: OutboxRow
+  /** Present for PDUs. */
+  readonly pdu?: Pdu
+}
+
+/** The next rows for a destination, oldest first, as many as fit one transaction. */
+export interface Batch {
+  readonly entries: readonly OutboxEntry[]
+  /** No row that was asked for lies behind these. */
+  readonly complete: boolean
+}
+
+export interface Custody {
+  readonly transactionId: string
+  readonly relays: readonly ServerName[]
+  readonly expiresAt: number
+}
+
+interface EventReader {
+  events(eventIds: readonly EventId[]): Promise<({ readonly pdu: Pdu } | undefined)[]>
+}
+
+const SCAN_PAGE = 200
+
+/** Reads and settles the rows of the outbox. Whoever settles rows of one destination does so one after the other. */
+export class Outbox {
+  readonly #storage: StorageReader
+  readonly #timeline: Timeline
+  readonly #events: EventReader
+
+  constructor(input: { readonly storage: StorageReader; readonly timeline: Timeline; readonly events: EventReader }) {
+    this.#storage = input.storage
+    this.#timeline = input.timeline
+    this.#events = input.events
+  }
+
+  /** Every destination that has rows, one read each. */
+  async *destinations(signal: AbortSignal): AsyncGenerator<ServerName> {
+    let after: readonly [string, string] | undefined
+    for (;;) {
+      signal.throwIfAborted()
+      // A text sorts behind every position, so this key lies behind the last row of the destination before.
+      const query = after === undefined ? { limit: 1 } : { after, limit: 1 }
+      const [entry] = await this.#storage.range(timelineTables.outbox, query)
+      if (entry === undefined) return
+      const destination = parseServerName(entry.key[0])
+      if (destination !== undefined) yield destination
+      after = [entry.key[0], '']
+    }
+  }
+
+  /** `isDue` picks rows; rows whose event is gone are left out and settled. */
+  async nextBatch(destination: ServerName, isDue: (row: OutboxRow, position: number) => boolean): Promise<Batch> {
+    const entries: OutboxEntry[] = []
+    const budget = new BatchBudget()
+    let after = 0
+    for (;;) {
+      const page = await this.#storage.range(timelineTables.outbox, { prefix: [destination], after: [destination, after], limit: SCAN_PAGE })
+      const due = page.filter(({ key, value }) => isDue(value, key[1]))
+      const pdus = await this.#loadPdus(due.map(({ value }) => value.item))
+      const gone: number[] = []
+      for (const { key, value } of due) {
+        const position = key[1]
+        const pdu = value.item.kind === 'pdu' ? pdus.get(value.item.eventId) : undefined
+        if (value.item.kind === 'pdu' && pdu === undefined) {
+          gone.push(position)
+          continue
+        }
+        if (!budget.take(value.item, pdu)) return { entries, complete: false }
+        entries.push(pdu === undefined ? { position, row: value } : { position, row: value, pdu })
+      }
+      if (gone.length > 0) await this.settle(destination, gone)
+      if (page.length < SCAN_PAGE) return { entries, complete: true }
+      after = page.at(-1)?.key[1] ?? after
+    }
+  }
+
+  /** The rows at these positions have reached the destination. Rows that are gone already are passed over. */
+  async settle(destination: ServerName, positions: readonly number[]): Promise<void> {
+    const rows = await this.#rowsAt(destination, positions)
+    if (rows.length === 0) return
+    await this.#timeline.commit((transaction) => {
+      for (const { position, row } of rows) deleteRow(transaction, destination, position, row)
+    })
+  }
+
+  /** Relays hold the rows at these positions. Acknowledgements are not acknowledged: for them a relay is as good as the destination. */
+  async markAtRelay(destination: ServerName, positions: readonly number[], custody: Custody): Promise<void> {
+    const rows = await this.#rowsAt(destination, positions)
+    if (rows.length === 0) return
+    await this.#timeline.commit((transaction) => {
+      for (const { position, row } of rows) {
+        const { item } = row
+        if (item.kind === 'edu' && item.type === ACK_EDU_TYPE) {
+          deleteRow(transaction, destination, position, row)
+          continue
+        }
+        transaction.batch.put(timelineTables.outbox, [destination, position], { item, state: { kind: 'at-relay', ...custody } })
+        if (item.kind === 'pdu') transaction.append({ kind: 'delivery', roomId: item.roomId, eventId: item.eventId })
+      }
+    })
+  }
+
+  /** The destination has taken these transactions in. */
+  async acknowledge(destination: ServerName, transactionIds: ReadonlySet<string>): Promise<void> {
+    let after = 0
+    for (;;) {
+      const page = await this.#storage.range(timelineTables.outbox, { prefix: [destination], after: [destination, after], limit: SCAN_PAGE })
+      const settled = page.filter(({ value }) => value.state.kind === 'at-relay' && transactionIds.has(value.state.transactionId))
+      if (settled.length > 0) {
+        await this.settle(
+          destination,
+          settled.map(({ key }) => key[1]),
+        )
+      }
+      if (page.length < SCAN_PAGE) return
+      after = page.at(-1)?.key[1] ?? after
+    }
+  }
+
+  /** When the first of the handed-over rows loses its custody; undefined without such rows. Looks at a bounded number of rows. */
+  async nextExpiry(destination: ServerName): Promise<number | undefined> {
+    const page = await this.#storage.range(timelineTables.outbox, { prefix: [destination], limit: SCAN_PAGE })
+    const expiries = page.flatMap(({ value }) => (value.state.kind === 'at-relay' ? [value.state.expiresAt] : []))
+    return expiries.length === 0 ? undefined : Math.min(...expiries)
+  }
+
+  async #rowsAt(destination: ServerName, positions: readonly number[]): Promise<{ position: number; row: OutboxRow }[]> {
+    const keys = positions.map((position) => [destination, position] as const)
+    const rows = await this.#storage.getMany(timelineTables.outbox, keys)
+    return positions.flatMap((position, index) => {
+      const row = rows[index]
+      return row === undefined ? [] : [{ position, row }]
+    })
+  }
+
+  async #loadPdus(items: readonly OutboxItem[]): Promise<Map<EventId, Pdu>> {
+    const eventIds = items.flatMap((item) => (item.kind === 'pdu' ? [item.eventId] : []))
+    const events = eventIds.length === 0 ? [] : await this.#events.events(eventIds)
+    const pdus = new Map<EventId, Pdu>()
+    for (const [index, eventId] of eventIds.entries()) {
+      const pdu = events[index]?.pdu
+      if (pdu !== undefined) pdus.set(eventId, pdu)
+    }
+    return pdus
+  }
+}
+
+function deleteRow(transaction: TimelineTransaction, destination: ServerName, position: number, { item }: OutboxRow): void {
+  transaction.batch.delete(timelineTables.outbox, [destination, position])
+  if (item.kind !== 'pdu') return
+  transaction.batch.delete(timelineTables.outboxByEvent, [item.eventId, destination])
+  transaction.append({ kind: 'delivery', roomId: item.roomId, eventId: item.eventId })
+}
+
+/** What still fits into one transaction. Always takes the first item, however large. */
+class BatchBudget {
+  #pdus = 0
+  #edus = 0
+  #bytes = 0
+
+  take(item: OutboxItem, pdu: Pdu | undefined): boolean {
+    const bytes = JSON.stringify(item.kind === 'edu' ? item.content : pdu).length
+    const pdus = this.#pdus + (item.kind === 'pdu' ? 1 : 0)
+    const edus = this.#edus + (item.kind === 'edu' ? 1 : 0)
+    const { pdusPerTransactionMax, edusPerTransactionMax } = limits.specification
+    const first = this.#pdus + this.#edus === 0
+    const tooLarge = this.#bytes + bytes > limits.implementation.deliverTransactionBytes
+    if (pdus > pdusPerTransactionMax || edus > edusPerTransactionMax || (tooLarge && !first)) return false
+    this.#pdus = pdus
+    this.#edus = edus
+    this.#bytes += bytes
+    return true
+  }
+}
