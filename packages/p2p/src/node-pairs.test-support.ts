@@ -37,3 +37,27 @@ export function pairOf(asker: NetworkPeer, answerer: NetworkPeer, others: readon
     },
   }
 }
+
+const refuse: PeerRequestHandler = async () => new Response(null, { status: 404 })
+
+export async function startRelay(settings: NodeSettings = {}): Promise<NetworkPeer> {
+  return startNode(refuse, { role: 'relay', listen: { host: '127.0.0.1', port: 0 }, ...settings })
+}
+
+/** Two nodes that listen nowhere and share a relay, whose address they know by one transport only. */
+export function openRelayedPair(transport: 'tcp' | 'websocket' | 'webrtc-direct'): (handlers: PairHandlers) => Promise<NetworkPair> {
+  return async (handlers) => {
+    const relay = await startRelay({ listen: { host: '127.0.0.1', port: 0, transports: [transport] } })
+    const relays = relay.network.addresses()
+    const answerer = await startNode(handlers.answerer, { relays })
+    const asker = await startNode(handlers.asker, { relays })
+    await untilAddresses(answerer, (address) => address.includes('/p2p-circuit/'))
+    asker.network.learnAddresses(answerer.server, answerer.network.addresses())
+    return pairOf(asker, answerer, [relay])
+  }
+}
+
+export async function untilAddresses(peer: NetworkPeer, wanted: (address: string) => boolean): Promise<void> {
+  const signal = AbortSignal.timeout(15_000)
+  while (!peer.network.addresses().some(wanted)) await peer.network.addressesChanged(signal)
+}
