@@ -2,9 +2,10 @@ import type { Key, KeyPart, RangeQuery } from '@kith/homeserver/ports'
 
 /** Numbers before strings, numbers by value, strings by UTF-16 code unit, a shorter tuple before its extensions. */
 export function compareKeys(a: Key, b: Key): number {
-  const shared = Math.min(a.length, b.length)
-  for (let index = 0; index < shared; index++) {
-    const order = compareParts(a[index]!, b[index]!)
+  for (const [index, part] of a.entries()) {
+    const other = b[index]
+    if (other === undefined) return 1
+    const order = compareParts(part, other)
     if (order !== 0) return order
   }
   return a.length - b.length
