@@ -1,0 +1,24 @@
+import { canonicalJson, encodeBase64Url, type JsonObject, sha256, type UserId } from '@kith/matrix-protocol'
+import { type Storage, WriteBatch } from '../ports/storage.ts'
+import { accountsTables } from './tables.ts'
+
+/** Stored filters. The id is a hash of the filter, so storing one again changes nothing. */
+export class Filters {
+  readonly #storage: Storage
+
+  constructor(storage: Storage) {
+    this.#storage = storage
+  }
+
+  /** @throws CanonicalJsonError for fractions and the like. */
+  async add(userId: UserId, filter: JsonObject): Promise<string> {
+    const hash = sha256(new TextEncoder().encode(canonicalJson(filter)))
+    const filterId = `f${encodeBase64Url(hash.slice(0, 12))}`
+    await this.#storage.commit(new WriteBatch().put(accountsTables.filters, [userId, filterId], filter).writes)
+    return filterId
+  }
+
+  async get(userId: UserId, filterId: string): Promise<JsonObject | undefined> {
+    return this.#storage.get(accountsTables.filters, [userId, filterId])
+  }
+}
