@@ -43,8 +43,9 @@ class NaiveResolution {
     if (isV21) full = full.union(this.#subgraph(conflicted))
 
     const powerEvents = [...full].filter((eventId) => this.#isPowerEvent(eventId))
-    const picked = new Set(powerEvents.flatMap((eventId) => [eventId, ...this.#authChain(eventId).intersection(full)]))
-    const partial = this.#check(this.#powerOrder(picked), isV21 ? new Map() : unconflicted)
+    const chain = (eventId: EventId): ReadonlySet<EventId> => this.#conflictedChain(eventId, full)
+    const picked = new Set(powerEvents.flatMap((eventId) => [eventId, ...chain(eventId)]))
+    const partial = this.#check(this.#powerOrder(picked, chain), isV21 ? new Map() : unconflicted)
     const result = this.#check(this.#mainlineOrder(full.difference(picked), partial), partial)
     return new Map([...result, ...unconflicted])
   }
@@ -57,6 +58,16 @@ class NaiveResolution {
     const chain = new Set(cited.flatMap((authId) => [authId, ...this.#authChain(authId)]))
     this.#chains.set(eventId, chain)
     return chain
+  }
+
+  /**
+   * What of the event's auth chain is in the full conflicted set. In v2.1 that set has no gaps. In v2 a chain can leave it and enter it
+   * again; deployed servers do not look beyond the gap, and rooms only stay whole when all servers do the same.
+   */
+  #conflictedChain(eventId: EventId, full: ReadonlySet<EventId>): ReadonlySet<EventId> {
+    if (this.#version.stateResolution === 'v2.1') return this.#authChain(eventId).intersection(full)
+    const cited = this.#eventOf(eventId).pdu.auth_events.filter((authId) => full.has(authId))
+    return new Set(cited.flatMap((authId) => [authId, ...this.#conflictedChain(authId, full)]))
   }
 
   /** The chains include the states themselves, as in all implementations. */
@@ -81,11 +92,11 @@ class NaiveResolution {
   }
 
   /** The smallest of the events whose conflicted auth chain is already in the order, again and again. */
-  #powerOrder(picked: ReadonlySet<EventId>): EventId[] {
+  #powerOrder(picked: ReadonlySet<EventId>, chain: (eventId: EventId) => ReadonlySet<EventId>): EventId[] {
     const left = new Set(picked)
     const order: EventId[] = []
     while (left.size > 0) {
-      const ready = [...left].filter((eventId) => this.#authChain(eventId).isDisjointFrom(left))
+      const ready = [...left].filter((eventId) => chain(eventId).isDisjointFrom(left))
       const [smallest] = ready.sort((x, y) => this.#senderPower(y, x) || this.#byTimeAndId(x, y))
       if (smallest === undefined) throw new Error('Auth events form a cycle')
       order.push(smallest)
