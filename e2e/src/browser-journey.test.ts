@@ -1,0 +1,124 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ChatPage } from './chat-page.ts'
+import { ChromiumProcess } from './chromium-process.ts'
+import { eventually } from './eventually.ts'
+import { watchWebRtc, webRtcTraffic } from './web-rtc-watch.ts'
+import { startWebApp } from './web-app-process.ts'
+
+const AWAY_MESSAGES = Array.from({ length: 20 }, (_, index) => `while you were away ${index + 1}`)
+/** High enough that the virtual list renders the whole conversation. */
+const WINDOW_SIZE = { width: 1280, height: 3200 }
+const LIVE_DELIVERY_MS = 2_000
+
+interface Person {
+  readonly browser: ChromiumProcess
+  chat: ChatPage
+}
+
+test.each(['all', 'webrtc-direct'] as const)('two browsers chat, also when they are never online together (relay addresses: %s)', async (transports) => {
+  await using app = await startWebApp(transports)
+  const directory = await mkdtemp(join(tmpdir(), 'kith-browsers-'))
+  await using browserA = new ChromiumProcess(join(directory, 'a'), WINDOW_SIZE)
+  await using browserB = new ChromiumProcess(join(directory, 'b'), WINDOW_SIZE)
+  const ada = await openKith(browserA, app.url)
+  const ben = await openKith(browserB, app.url)
+  await Promise.all([firstRun(ada, 'Ada'), firstRun(ben, 'Ben')])
+
+  await ben.chat.openInviteLink(await ada.chat.inviteLink())
+  await ada.chat.acceptInvite()
+  await chatLive(ada, ben)
+  await expectWebRtcBetween(ada, ben)
+
+  await ben.browser.kill()
+  for (const text of AWAY_MESSAGES) await ada.chat.send(text)
+  await ada.chat.waitForDeliveryState(AWAY_MESSAGES, 'at_relay', 90_000)
+  await ada.browser.kill()
+
+  await reopen(ben, app.url, 'Ada')
+  await eventually('Ben reads everything in order, once', 90_000, async () => {
+    const read = (await ben.chat.messages()).filter((text) => text.startsWith('while you were away'))
+    expect(read).toEqual(AWAY_MESSAGES)
+    return true
+  })
+  await reopen(ada, app.url, 'Ben')
+  await ada.chat.waitForDeliveryState(AWAY_MESSAGES, 'delivered', 90_000)
+
+  const before = await Promise.all([ada.chat.messages(), ben.chat.messages()])
+  for (const person of [ada, ben]) await person.chat.page.reload()
+  for (const [index, person] of [ada, ben].entries()) {
+    await person.chat.waitUntilReady()
+    await person.chat.openChatWith(person === ada ? 'Ben' : 'Ada')
+    await eventually('the history is back', 60_000, async () => {
+      expect(await person.chat.messages()).toEqual(before[index])
+      return true
+    })
+  }
+  await rm(directory, { recursive: true, force: true })
+}, 420_000)
+
+async function openKith(browser: ChromiumProcess, url: string): Promise<Person> {
+  await browser.start()
+  await watchWebRtc(browser.context)
+  return { browser, chat: new ChatPage(await browser.openPage(url)) }
+}
+
+async function firstRun(person: Person, name: string): Promise<void> {
+  await person.chat.giveName(name)
+  await person.chat.waitUntilReady()
+}
+
+async function reopen(person: Person, url: string, peerName: string): Promise<void> {
+  person.chat = (await openKith(person.browser, url)).chat
+  await person.chat.waitUntilReady()
+  await person.chat.openChatWith(peerName)
+}
+
+/** The first messages set up keys in both directions; then each one arrives while somebody watches. */
+async function chatLive(ada: Person, ben: Person): Promise<void> {
+  await ben.chat.send('hello Ada')
+  await ada.chat.waitForMessage('hello Ada', 60_000)
+  await ada.chat.send('hello Ben')
+  await ben.chat.waitForMessage('hello Ben', 60_000)
+  for (let round = 1; round <= 3; round += 1) {
+    await ada.chat.send(`ping ${round}`)
+    await ben.chat.waitForMessage(`ping ${round}`, LIVE_DELIVERY_MS)
+    await ben.chat.send(`pong ${round}`)
+    await ada.chat.waitForMessage(`pong ${round}`, LIVE_DELIVERY_MS)
+  }
+}
+
+/** Both browsers' own statistics must show a connection over which the next message travels. */
+async function expectWebRtcBetween(ada: Person, ben: Person): Promise<void> {
+  const payload = 'x'.repeat(4_000)
+  await eventually('a message travels over WebRTC', 30_000, async () => {
+    const [sentBefore, receivedBefore] = await Promise.all([peerToPeerBytes(ada, 'bytesSent'), peerToPeerBytes(ben, 'bytesReceived')])
+    await ada.chat.send(`${payload} ${performance.now()}`)
+    return eventually('the bytes are counted', 5_000, async () => {
+      const [sent, received] = await Promise.all([peerToPeerBytes(ada, 'bytesSent'), peerToPeerBytes(ben, 'bytesReceived')])
+      return sent - sentBefore > payload.length && received - receivedBefore > payload.length
+    })
+  })
+  for (const person of [ada, ben]) {
+    const peers = await networkPeers(person)
+    expect(peers).toContainEqual(expect.objectContaining({ path: 'direct', transport: 'webrtc' }))
+  }
+}
+
+async function peerToPeerBytes(person: Person, direction: 'bytesSent' | 'bytesReceived'): Promise<number> {
+  const traffic = await webRtcTraffic(person.chat.page)
+  return traffic.reduce((total, connection) => total + connection[direction], 0)
+}
+
+async function networkPeers(person: Person): Promise<{ path: string; transport: string }[]> {
+  await person.chat.page.getByRole('button', { name: 'Network' }).click()
+  const cards = person.chat.page.locator('[data-peer-path]')
+  await cards.first().waitFor()
+  const peers = await cards.evaluateAll((found) =>
+    found.map((card) => ({ path: card.getAttribute('data-peer-path') ?? '', transport: card.getAttribute('data-peer-transport') ?? '' })),
+  )
+  await person.chat.page.getByRole('dialog', { name: 'Network' }).getByRole('button', { name: 'Close' }).click()
+  return peers
+}
