@@ -27,10 +27,10 @@ export async function openSession(account: Account, request: NodeRequester, sign
 }
 
 /** What the server wants to see again before it changes cross-signing keys. */
-export function passwordAuth(account: Account, userId: string, authSession: unknown): Record<string, unknown> {
+export function passwordAuth(account: Account, userId: string, authSession: unknown) {
   return {
-    type: 'm.login.password',
-    identifier: { type: 'm.id.user', user: userId },
+    type: 'm.login.password' as const,
+    identifier: { type: 'm.id.user' as const, user: userId },
     password: account.password,
     ...(typeof authSession === 'string' ? { session: authSession } : {}),
   }

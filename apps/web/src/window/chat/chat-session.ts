@@ -57,7 +57,8 @@ export class ChatSession {
     await this.#run?.begin(displayName)
   }
 
-  async useHere(): Promise<void> {
+  /** Brings the chat from the tab that has it to this one. */
+  async takeOver(): Promise<void> {
     await this.#lock.takeOver()
   }
 

@@ -72,9 +72,7 @@ async function publishCrossSigning(client: ReturnType<typeof createSdkClient>, a
     } catch (error) {
       const data: unknown = error instanceof Error && 'data' in error ? error.data : undefined
       if (typeof data !== 'object' || data === null || !('flows' in data)) throw error
-      await makeRequest(
-        passwordAuth(account, session.userId, 'session' in data ? data.session : undefined) as Parameters<typeof makeRequest>[0],
-      )
+      await makeRequest(passwordAuth(account, session.userId, 'session' in data ? data.session : undefined))
     }
   }
   await client.getCrypto()?.bootstrapCrossSigning({ setupNewCrossSigning: true, authUploadDeviceSigningKeys })

@@ -23,14 +23,17 @@ function InviteLink({ chat }: { readonly chat: Chat }) {
   const [link, setLink] = useState<string>()
   const [failed, setFailed] = useState(false)
   const load = useCallback(() => {
-    setFailed(false)
     chat.contactLink().then(setLink, () => setFailed(true))
   }, [chat])
   useEffect(load, [load])
+  const retry = () => {
+    setFailed(false)
+    load()
+  }
   if (failed) {
     return (
       <Alert color="red" title="The link could not be made" role="alert">
-        <Button size="xs" onClick={load}>
+        <Button size="xs" onClick={retry}>
           Try again
         </Button>
       </Alert>

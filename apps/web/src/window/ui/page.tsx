@@ -32,7 +32,7 @@ function PhaseScreen({ phase, session, nodeAccess }: PageProps & { readonly phas
     case 'opening':
       return <StartScreen step="opening" nodeAccess={nodeAccess} firstRun={false} />
     case 'elsewhere':
-      return <ElsewhereScreen takingOver={phase.takingOver} onUseHere={() => session.useHere()} />
+      return <ElsewhereScreen takingOver={phase.takingOver} onUseHere={() => session.takeOver()} />
     case 'first-run':
       return <FirstRunScreen nodeAccess={nodeAccess} onBegin={(displayName) => session.begin(displayName)} />
     case 'starting':

@@ -38,7 +38,7 @@ function Rows({ view, timeline, showNames }: TimelineListProps & { readonly time
   const firstItemIndex = useFirstItemIndex(timeline.items)
   const lastOwnKey = timeline.items.findLast((item) => item.kind === 'message' && item.event.own)?.key
   useOlderAtTop(view, timeline, atTop)
-  useMarkRead(view, timeline, atBottom)
+  useMarkRead(view, atBottom)
   useShowOwnNewest(timeline.items, handle)
   return (
     <>
@@ -46,7 +46,7 @@ function Rows({ view, timeline, showNames }: TimelineListProps & { readonly time
         ref={handle}
         className={classes['list'] ?? ''}
         data={timeline.items}
-        context={{ timeline, view }}
+        context={{ timeline, view, showNames, lastOwnKey }}
         firstItemIndex={firstItemIndex}
         initialTopMostItemIndex={{ index: 'LAST', align: 'end' }}
         alignToBottom
@@ -58,7 +58,7 @@ function Rows({ view, timeline, showNames }: TimelineListProps & { readonly time
         increaseViewportBy={{ top: 600, bottom: 300 }}
         computeItemKey={(_index, item) => item.key}
         components={listParts}
-        itemContent={(_index, item) => <TimelineRow item={item} view={view} showName={showNames} captioned={item.key === lastOwnKey} />}
+        itemContent={renderRow}
       />
       {atBottom ? null : (
         <ActionIcon
@@ -79,6 +79,13 @@ function Rows({ view, timeline, showNames }: TimelineListProps & { readonly time
 interface PartContext {
   readonly timeline: RoomTimeline
   readonly view: RoomView
+  readonly showNames: boolean
+  /** Only the newest own message says in words how far it has come. */
+  readonly lastOwnKey: string | undefined
+}
+
+function renderRow(_index: number, item: TimelineItem, { view, showNames, lastOwnKey }: PartContext) {
+  return <TimelineRow item={item} view={view} showName={showNames} captioned={item.key === lastOwnKey} />
 }
 
 const listParts = {
@@ -108,10 +115,9 @@ function OlderNote({ timeline, view }: PartContext) {
 
 /** The index of the first row, counted from a row that was there at the opening. */
 function useFirstItemIndex(items: readonly TimelineItem[]): number {
-  const anchorKey = useRef<string>(undefined)
   // Day separators come and go with their neighbours: only events make a lasting anchor.
-  anchorKey.current ??= items.find((item) => item.kind !== 'day')?.key
-  const offset = items.findIndex((item) => item.key === anchorKey.current)
+  const [anchorKey] = useState(() => items.find((item) => item.kind !== 'day')?.key)
+  const offset = items.findIndex((item) => item.key === anchorKey)
   return firstIndexAtOpening - Math.max(offset, 0)
 }
 
@@ -123,15 +129,19 @@ function useOlderAtTop(view: RoomView, timeline: RoomTimeline, atTop: boolean): 
   }, [view, atTop, hasOlder, loadingOlder, olderFailed])
 }
 
-function useMarkRead(view: RoomView, timeline: RoomTimeline, atBottom: boolean): void {
+function useMarkRead(view: RoomView, atBottom: boolean): void {
   useEffect(() => {
     const mark = () => {
       if (atBottom && document.visibilityState === 'visible') view.markRead()
     }
     mark()
     document.addEventListener('visibilitychange', mark)
-    return () => document.removeEventListener('visibilitychange', mark)
-  }, [view, timeline.items, atBottom])
+    const unsubscribe = view.timeline.subscribe(mark)
+    return () => {
+      unsubscribe()
+      document.removeEventListener('visibilitychange', mark)
+    }
+  }, [view, atBottom])
 }
 
 /** What was written here comes into view, wherever the reader was. */
