@@ -4,6 +4,7 @@ import { createRelay } from '@kith/homeserver'
 import type { Log, PeerNetwork } from '@kith/homeserver/ports'
 import { relayTableNames } from '@kith/homeserver/storage-schema'
 import { createWebCrypto } from '@kith/homeserver/web-crypto'
+import { identityFromSeed } from '@kith/p2p/identity'
 import { createNodeNetwork } from '@kith/p2p/node'
 import { openSqliteStorage } from '@kith/storage/sqlite'
 import { loadOrCreateSeed } from './identity-file.ts'
@@ -31,7 +32,7 @@ export async function startRelay(options: RelayOptions, signal: AbortSignal): Pr
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(
-    await createNodeNetwork({ seed, role: 'relay', dataDirectory, listen: { host: options.host, port: options.port }, relays: [], log }),
+    await createNodeNetwork({ identity: identityFromSeed(seed), role: 'relay', dataDirectory, listen: { host: options.host, port: options.port }, relays: [], log }),
   )
   opened.use(await createRelay({ clock: nodeClock, random: nodeRandom, log, crypto, storage, network }, {}))
   await network.start(signal)

@@ -4,6 +4,7 @@ import { createHomeserver, type Homeserver } from '@kith/homeserver'
 import type { Log, PeerNetwork } from '@kith/homeserver/ports'
 import { homeserverTableNames } from '@kith/homeserver/storage-schema'
 import { createWebCrypto } from '@kith/homeserver/web-crypto'
+import { identityFromSeed } from '@kith/p2p/identity'
 import { createNodeNetwork } from '@kith/p2p/node'
 import { openSqliteStorage } from '@kith/storage/sqlite'
 import { listenForClients } from './client-http.ts'
@@ -37,7 +38,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(
-    await createNodeNetwork({ seed, role: 'homeserver', dataDirectory, listen: { host: options.host, port: 0 }, relays: options.relays, log }),
+    await createNodeNetwork({ identity: identityFromSeed(seed), role: 'homeserver', dataDirectory, listen: { host: options.host, port: 0 }, relays: options.relays, log }),
   )
   const homeserver = opened.use(
     await createHomeserver(
