@@ -1,6 +1,6 @@
 import { peerNetworkSuite } from '@kith/testkit/peer-network-suite'
 import { expect, test, vi } from 'vitest'
-import { openRelayedPair } from './node-pairs.test-support.ts'
+import { openRelayedPair } from './node-pairs.ts'
 
 peerNetworkSuite('libp2p through a relay', openRelayedPair('websocket'))
 

@@ -1,5 +1,5 @@
 import { peerNetworkSuite } from '@kith/testkit/peer-network-suite'
-import { openDirectPair } from './node-pairs.test-support.ts'
+import { openDirectPair } from './node-pairs.ts'
 
 peerNetworkSuite('libp2p over TCP', openDirectPair('tcp'))
 peerNetworkSuite('libp2p over WebSockets', openDirectPair('websocket'))

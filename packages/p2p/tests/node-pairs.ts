@@ -1,7 +1,7 @@
 import type { Log, PeerRequestHandler } from '@kith/homeserver/ports'
 import type { NetworkPair, NetworkPeer, PairHandlers } from '@kith/testkit/peer-network-suite'
-import { createIdentity } from './identity.ts'
-import { createNodeNetwork, type NodeNetworkOptions } from './node.ts'
+import { createIdentity } from '../src/identity.ts'
+import { createNodeNetwork, type NodeNetworkOptions } from '../src/node.ts'
 
 export const quietLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
