@@ -3,8 +3,6 @@ import { once } from 'node:events'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { announceAddresses } from './announce-addresses.ts'
 import { createStderrLog } from './node-ports.ts'
-import { startRelay } from './start-relay.ts'
-import { startServe } from './start-serve.ts'
 
 const logLevel = new Option('--log-level <level>', 'what to write to standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('info')
 
@@ -31,6 +29,7 @@ program
   .option('--host <address>', 'the address to listen on', '0.0.0.0')
   .addOption(logLevel)
   .action(async (flags: RelayFlags) => {
+    const { startRelay } = await import('./start-relay.ts')
     await runUntilTerminated(async (signal) => {
       const relay = await startRelay({ dataDirectory: flags.data, host: flags.host, port: flags.port, log: createStderrLog(flags.logLevel) }, signal)
       void announceAddresses(relay.network, print, signal)
@@ -48,6 +47,7 @@ program
   .option('--open-registration', 'let anyone who reaches the client port register, not only the owner', false)
   .addOption(logLevel)
   .action(async (flags: ServeFlags) => {
+    const { startServe } = await import('./start-serve.ts')
     await runUntilTerminated(async (signal) => {
       const server = await startServe(
         {
