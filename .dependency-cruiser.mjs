@@ -134,7 +134,7 @@ export default {
       comment: 'What a page or its workers load cannot import modules of Node, not even through others.',
       severity: 'error',
       from: {
-        path: '^(packages/p2p/src/(browser|rtc/)|packages/storage/src/(dexie|memory)|apps/web/src/(window|homeserver-worker|service-worker)/)',
+        path: '^(packages/p2p/src/(browser|rtc)|packages/storage/src/(dexie|memory)|apps/web/src/(window|homeserver-worker|service-worker)/)',
         pathNot: test,
       },
       to: {

@@ -2,43 +2,26 @@
  * `node tools/run-suites.ts SUITE…` runs the named suites one after the other, goes on after a failure, and ends with one line
  * `N passed, N failed` over all of them. Each gate counts as one, each test as one.
  */
-import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { gateCommands } from './gate-commands.ts'
+import { runCommand } from './run-command.ts'
 import { outcomeOfVitest, sumOfOutcomes, type SuiteOutcome } from './suite-outcome.ts'
 
-const bundleSizes = ['node', 'tools/check-bundles.ts'] as const
+const reports = '.tmp/reports'
+const minute = 60_000
+const gateTimeoutMs = 3 * minute
 
 const vitestSuites = new Map([
-  ['unit', 'vitest.config.ts'],
-  ['conformance', 'vitest.conformance.config.ts'],
-  ['e2e', 'vitest.e2e.config.ts'],
+  ['unit', { config: 'vitest.config.ts', timeoutMs: 8 * minute }],
+  ['conformance', { config: 'vitest.conformance.config.ts', timeoutMs: 4 * minute }],
+  ['e2e', { config: 'vitest.e2e.config.ts', timeoutMs: 12 * minute }],
 ])
-
-const reports = '.tmp/reports'
-const suiteNames = ['gates', ...vitestSuites.keys()]
-
-/** Runs a program of the workspace; with `quiet` its output is kept back and returned. */
-async function run(command: readonly string[], quiet: boolean): Promise<{ readonly exitCode: number | null; readonly output: string }> {
-  const [program = '', ...args] = command
-  const child = spawn(program, args, { stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'] })
-  const chunks: Buffer[] = []
-  child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk))
-  const { promise, resolve } = Promise.withResolvers<number | null>()
-  child.once('error', (error) => {
-    chunks.push(Buffer.from(`${program} did not start: ${error.message}\n`))
-    resolve(null)
-  })
-  child.once('close', resolve)
-  return { exitCode: await promise, output: Buffer.concat(chunks).toString() }
-}
 
 async function runGates(): Promise<SuiteOutcome[]> {
   const outcomes: SuiteOutcome[] = []
-  for (const [name, command] of Object.entries({ ...gateCommands, 'bundle sizes': bundleSizes })) {
+  for (const [name, command] of Object.entries({ ...gateCommands, 'bundle sizes': ['node', 'tools/check-bundles.ts'] })) {
     const startedAt = performance.now()
-    const { exitCode, output } = await run(command, true)
+    const { exitCode, output } = await runCommand(command, { quiet: true, timeoutMs: gateTimeoutMs })
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     const passed = exitCode === 0
     console.log(`${passed ? 'ok    ' : 'FAILED'} ${name} (${seconds} s)`)
@@ -48,29 +31,27 @@ async function runGates(): Promise<SuiteOutcome[]> {
   return outcomes
 }
 
-async function runVitest(name: string, config: string): Promise<SuiteOutcome> {
+async function runVitest(name: string, config: string, timeoutMs: number): Promise<SuiteOutcome> {
   const report = `${reports}/${name}.json`
   rmSync(report, { force: true })
-  const { exitCode } = await run(
-    ['vitest', 'run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-    false,
-  )
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const { exitCode } = await runCommand(['vitest', 'run', '--config', config, ...reporters], { quiet: false, timeoutMs })
   return outcomeOfVitest(name, report, exitCode)
 }
 
 const chosen = process.argv.slice(2)
-const unknown = chosen.filter((name) => !suiteNames.includes(name))
-if (chosen.length === 0 || unknown.length > 0) {
-  console.error(`usage: node tools/run-suites.ts SUITE…, with suites out of: ${suiteNames.join(', ')}`)
+const known = ['gates', ...vitestSuites.keys()]
+if (chosen.length === 0 || chosen.some((name) => !known.includes(name))) {
+  console.error(`usage: node tools/run-suites.ts SUITE…, with suites out of: ${known.join(', ')}`)
   process.exit(2)
 }
 
 mkdirSync(reports, { recursive: true })
 const outcomes: SuiteOutcome[] = []
 for (const name of chosen) {
-  const config = vitestSuites.get(name)
-  if (config === undefined) outcomes.push(...(await runGates()))
-  else outcomes.push(await runVitest(name, config))
+  const suite = vitestSuites.get(name)
+  if (suite === undefined) outcomes.push(...(await runGates()))
+  else outcomes.push(await runVitest(name, suite.config, suite.timeoutMs))
 }
 const failures = outcomes.filter((outcome) => outcome.failed > 0)
 if (failures.length > 0) console.log(`failed: ${failures.map(({ name, failed }) => `${name} (${failed})`).join(', ')}`)
