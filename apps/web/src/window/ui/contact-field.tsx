@@ -11,10 +11,12 @@ export type ContactInput =
 export interface ContactFieldProps {
   readonly value: string
   readonly onChange: (value: string) => void
+  /** The first thing to fill in when its dialog opens. */
+  readonly focused?: boolean
 }
 
 /** Takes an invite link or a user id. */
-export function ContactField({ value, onChange }: ContactFieldProps) {
+export function ContactField({ value, onChange, focused = false }: ContactFieldProps) {
   const input = contactInputOf(value)
   return (
     <TextInput
@@ -26,7 +28,7 @@ export function ContactField({ value, onChange }: ContactFieldProps) {
       error={input.kind === 'invalid' ? input.reason : undefined}
       autoComplete="off"
       spellCheck={false}
-      data-autofocus
+      data-autofocus={focused || undefined}
       size="md"
     />
   )

@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Box, Button, Group, Loader, Menu, ScrollArea, Stack, Text } from '@mantine/core'
+import { ActionIcon, Button, Group, Loader, Menu, ScrollArea, Stack, Text } from '@mantine/core'
 import { IconDotsVertical, IconMessagePlus, IconSettings, IconShare2, IconTopologyStar3 } from '@tabler/icons-react'
 import type { Chat } from '../chat/chat-model.ts'
 import type { NodeAccess } from '../node-access.ts'
@@ -14,10 +14,12 @@ export interface ListPaneProps {
   readonly chat: Chat
   readonly nodeAccess: NodeAccess
   readonly selectedRoomId: string | undefined
+  /** No other pane beside it. */
+  readonly alone: boolean
   readonly onOpen: (dialog: WorkspaceDialog) => void
 }
 
-export function ListPane({ chat, nodeAccess, selectedRoomId, onOpen }: ListPaneProps) {
+export function ListPane({ chat, nodeAccess, selectedRoomId, alone, onOpen }: ListPaneProps) {
   const { invites, rooms } = useObservable(chat.rooms)
   return (
     <nav className={classes['pane']} aria-label="Chats">
@@ -31,14 +33,16 @@ export function ListPane({ chat, nodeAccess, selectedRoomId, onOpen }: ListPaneP
         </Group>
       </Group>
       <ConnectionNote chat={chat} nodeAccess={nodeAccess} />
-      <ScrollArea className={classes['scroll'] ?? ''} type="auto">
-        <Stack gap="xs" p="xs">
-          {invites.map((invite) => (
-            <InviteCard key={invite.roomId} chat={chat} invite={invite} />
-          ))}
-        </Stack>
+      <ScrollArea className={classes['scroll'] ?? ''} type="auto" scrollbarSize={8}>
+        {invites.length === 0 ? null : (
+          <Stack gap="xs" p="xs">
+            {invites.map((invite) => (
+              <InviteCard key={invite.roomId} chat={chat} invite={invite} />
+            ))}
+          </Stack>
+        )}
         {rooms.length === 0 && invites.length === 0 ? (
-          <EmptyList onOpen={onOpen} />
+          <EmptyList alone={alone} onOpen={onOpen} />
         ) : (
           <ul className={classes['list']}>
             {rooms.map((room) => (
@@ -97,22 +101,28 @@ function ConnectionNote({ chat, nodeAccess }: { readonly chat: Chat; readonly no
   )
 }
 
-function EmptyList({ onOpen }: { readonly onOpen: ListPaneProps['onOpen'] }) {
+function EmptyList({ alone, onOpen }: Pick<ListPaneProps, 'alone' | 'onOpen'>) {
+  if (!alone) {
+    return (
+      <Text size="sm" c="var(--kith-quiet)" p="md">
+        No chats yet.
+      </Text>
+    )
+  }
   return (
-    <Box p="md">
-      <Alert variant="light" title="No chats yet">
-        <Stack gap="sm" align="flex-start">
-          <Text size="sm">Send somebody your invite link. When they open it, the two of you can chat.</Text>
-          <Button leftSection={<IconShare2 size={18} />} onClick={() => onOpen('invite')}>
-            Invite someone
-          </Button>
-          <Text size="sm">Did you get a link? Open it, or paste it here.</Text>
-          <Button variant="default" leftSection={<IconMessagePlus size={18} />} onClick={() => onOpen('new-chat')}>
-            New chat
-          </Button>
-        </Stack>
-      </Alert>
-    </Box>
+    <Stack p="lg" gap="sm" align="flex-start">
+      <Text fw={600}>No chats yet</Text>
+      <Text c="var(--kith-quiet)">Send somebody your invite link. When they open it, the two of you can chat.</Text>
+      <Button leftSection={<IconShare2 size={18} />} onClick={() => onOpen('invite')}>
+        Invite someone
+      </Button>
+      <Text c="var(--kith-quiet)" mt="md">
+        Did you get a link? Open it, or paste it here.
+      </Text>
+      <Button variant="default" leftSection={<IconMessagePlus size={18} />} onClick={() => onOpen('new-chat')}>
+        New chat
+      </Button>
+    </Stack>
   )
 }
 

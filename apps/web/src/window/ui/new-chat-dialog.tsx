@@ -41,7 +41,7 @@ function NewChatForm({ chat, onClose, onInvite }: NewChatDialogProps) {
   return (
     <form onSubmit={(event) => void start(event)}>
       <Stack>
-        <ContactField value={value} onChange={setValue} />
+        <ContactField value={value} onChange={setValue} focused />
         {input.kind === 'contact' ? (
           <Stack gap="xs">
             <Text size="sm">

@@ -1,4 +1,4 @@
-import { createTheme } from '@mantine/core'
+import { Badge, createTheme, Drawer, Modal } from '@mantine/core'
 
 const systemFonts = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Ubuntu, Cantarell, "Helvetica Neue", Arial, sans-serif'
 
@@ -15,4 +15,9 @@ export const theme = createTheme({
   cursorType: 'pointer',
   focusRing: 'auto',
   respectReducedMotion: true,
+  components: {
+    Badge: Badge.extend({ styles: { root: { textTransform: 'none' } } }),
+    Drawer: Drawer.extend({ styles: { title: { fontWeight: 600 } } }),
+    Modal: Modal.extend({ styles: { title: { fontWeight: 600 } } }),
+  },
 })

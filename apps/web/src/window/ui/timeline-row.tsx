@@ -1,4 +1,4 @@
-import { Divider, Group, Text } from '@mantine/core'
+import { Divider, Text } from '@mantine/core'
 import { IconLock, IconTrash } from '@tabler/icons-react'
 import { memo } from 'react'
 import type { RoomView } from '../chat/chat-model.ts'
@@ -90,7 +90,7 @@ function Body({ body, senderName }: { readonly body: MessageBody; readonly sende
   switch (body.kind) {
     case 'text':
       return (
-        <span className={classes['text']} data-style={body.style}>
+        <span className={classes['text']} data-message-text data-style={body.style}>
           {body.style === 'emote' ? `${senderName} ${body.text}` : body.text}
         </span>
       )
@@ -107,10 +107,10 @@ function Body({ body, senderName }: { readonly body: MessageBody; readonly sende
 
 function Quiet({ icon, children }: { readonly icon?: 'lock' | 'trash'; readonly children: React.ReactNode }) {
   return (
-    <Group component="span" gap={6} wrap="nowrap" className={classes['quiet'] ?? ''}>
+    <span className={classes['quiet']}>
       {icon === 'lock' ? <IconLock size={15} aria-hidden /> : null}
       {icon === 'trash' ? <IconTrash size={15} aria-hidden /> : null}
-      <span>{children}</span>
-    </Group>
+      {children}
+    </span>
   )
 }

@@ -40,7 +40,7 @@ export function Workspace({ chat, nodeAccess }: WorkspaceProps) {
   return (
     <div className={classes['workspace']}>
       {narrow && route.kind !== 'list' ? null : (
-        <ListPane chat={chat} nodeAccess={nodeAccess} selectedRoomId={selected} onOpen={setDialog} />
+        <ListPane chat={chat} nodeAccess={nodeAccess} selectedRoomId={selected} alone={narrow} onOpen={setDialog} />
       )}
       {narrow && route.kind === 'list' ? null : main}
       <NewChatDialog chat={chat} opened={dialog === 'new-chat'} onClose={close} onInvite={() => setDialog('invite')} />
