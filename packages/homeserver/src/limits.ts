@@ -55,6 +55,31 @@ export const limits = {
     /** Public keys kept imported for verifying. */
     verifyingKeysMax: 1024,
 
+    // Rooms.
+    /** Changes waiting for their turn in one room; more are refused. */
+    roomQueueMax: 2_000,
+    /** Changes of one room that share a commit. */
+    roomGroupMax: 64,
+    /** Events whose signatures are verified at the same time. */
+    verifyAtOnceMax: 64,
+    /** Outliers written by one commit. */
+    outliersPerCommitMax: 500,
+    /** Events kept in memory besides the current state, in characters of JSON. */
+    eventCacheCharactersMax: 16 * 1024 * 1024,
+    /** Snapshots of state kept in memory, in entries. */
+    snapshotCacheEntriesMax: 200_000,
+    /** How many differences may lie between a snapshot and its anchor, and how many anchors between it and a whole snapshot. */
+    snapshotChainMax: 64,
+    /** Heads of a room's event graph; beyond it the oldest no longer count. */
+    roomExtremitiesMax: 50,
+    resolutionsRememberedPerRoomMax: 50,
+    authChainEventsMax: 50_000,
+    pendingRedactionsPerRoomMax: 1_000,
+    historyPageMax: 1_000,
+    /** Rows read for one page of history before it ends early. */
+    historyScanMax: 5_000,
+    invitesPerUserMax: 1_000,
+
     // Federation: asking other servers.
     peerRequestTimeoutMs: 10_000,
     peerResponseBytesMax: 32 * 1024 * 1024,
@@ -80,6 +105,9 @@ export const limits = {
     // Federation: taking in events.
     fetchRoundsMax: 8,
     missingEventsPerRequestMax: 50,
+    eventsFetchedSinglyMax: 20,
+    /** All fetching that one transaction of a peer may cause, while the peer waits for its answer. */
+    fetchWithinTransactionMs: 10_000,
     /** Events whose predecessors nobody reachable has, kept for later. */
     stagedEventsPerRoomMax: 500,
     stagedRetryIntervalMs: 60_000,

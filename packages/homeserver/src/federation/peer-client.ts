@@ -3,6 +3,7 @@ import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type PeerNetwork, PeerUnreachableError } from '../ports/peer-network.ts'
 import { BodyTooLargeError, readBoundedText } from './bounded-body.ts'
+import { parseBoundedJson } from './bounded-json.ts'
 import { DeadlineError, withDeadline } from './deadline.ts'
 
 export interface PeerCall {
@@ -79,12 +80,8 @@ async function answerOf(response: Response): Promise<PeerAnswer> {
 }
 
 function parseObject(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isJsonObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
+  const parsed = parseBoundedJson(text)
+  return parsed.kind === 'ok' && isJsonObject(parsed.value) ? parsed.value : undefined
 }
 
 function boundedString(value: unknown, otherwise: string): string {

@@ -1,4 +1,6 @@
-import { canonicalJson, CanonicalJsonError, isJsonObject, type JsonObject, type JsonValue, type Pdu } from '@kith/matrix-protocol'
+import { canonicalJson, CanonicalJsonError, isJsonObject, type JsonObject, type JsonValue, type Pdu, type ServerName } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import { parseBoundedJson } from './bounded-json.ts'
 
 /** An EDU as it travels. */
 export interface Edu {
@@ -42,15 +44,38 @@ export function relayTransaction(parts: TransactionParts, destination: string, t
   }
 }
 
+/** A transaction of another server, shape and counts checked; its PDUs and EDUs are not looked at yet. */
+export interface IncomingTransaction {
+  readonly origin: ServerName
+  readonly transactionId: string
+  readonly pdus: readonly JsonValue[]
+  readonly edus: readonly JsonValue[]
+  readonly relayList: JsonValue | undefined
+  readonly extremities: JsonValue | undefined
+  /** Whether the origin itself vouches for what no signature of its own covers. If not, only the PDUs count. */
+  readonly trusted: boolean
+}
+
+export type ParsedTransaction =
+  | { readonly kind: 'ok'; readonly transaction: Omit<IncomingTransaction, 'origin' | 'transactionId' | 'trusted'> }
+  | { readonly kind: 'bad'; readonly reason: string }
+
+export function parseTransaction(body: JsonObject): ParsedTransaction {
+  const { pdus, edus = [] } = body
+  if (!Array.isArray(pdus) || !Array.isArray(edus)) return { kind: 'bad', reason: '`pdus` and `edus` must be arrays' }
+  const { pdusPerTransactionMax, edusPerTransactionMax } = limits.specification
+  if (pdus.length > pdusPerTransactionMax) return { kind: 'bad', reason: `At most ${pdusPerTransactionMax} PDUs` }
+  if (edus.length > edusPerTransactionMax) return { kind: 'bad', reason: `At most ${edusPerTransactionMax} EDUs` }
+  const relayList = body['im.kith.relay_list']
+  return { kind: 'ok', transaction: { pdus, edus: edus.map(decodeEdu), relayList, extremities: body['im.kith.extremities'] } }
+}
+
 /** The EDU that an encoded one stands for; any other as it is. */
 export function decodeEdu(edu: JsonValue): JsonValue {
   if (!isJsonObject(edu) || edu['edu_type'] !== ENCODED_EDU_TYPE || !isJsonObject(edu['content'])) return edu
   const text = edu['content']['json']
-  try {
-    return typeof text === 'string' ? JSON.parse(text) : edu
-  } catch {
-    return edu
-  }
+  const parsed = typeof text === 'string' ? parseBoundedJson(text) : undefined
+  return parsed?.kind === 'ok' ? parsed.value : edu
 }
 
 function encodeEdu(edu: JsonObject): JsonObject {

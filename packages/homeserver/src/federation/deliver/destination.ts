@@ -241,13 +241,11 @@ export class Destination {
   }
 
   #contentOf(entries: readonly OutboxEntry[], ephemeral: readonly Edu[]) {
-    const durable = entries.flatMap(({ row: { item } }) =>
-      item.kind === 'edu' ? [{ type: item.type, content: item.content as JsonObject }] : [],
-    )
+    const durable = entries.flatMap(({ content }) => (content.kind === 'edu' ? [content.edu] : []))
     return {
       origin: this.#parts.serverName,
       now: this.#parts.ports.clock.now(),
-      pdus: entries.flatMap(({ pdu }) => (pdu === undefined ? [] : [pdu])),
+      pdus: entries.flatMap(({ content }) => (content.kind === 'pdu' ? [content.pdu] : [])),
       edus: [...durable, ...ephemeral],
     }
   }

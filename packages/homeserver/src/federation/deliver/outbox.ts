@@ -1,16 +1,18 @@
-import { type EventId, parseServerName, type Pdu, type ServerName } from '@kith/matrix-protocol'
+import { type EventId, type JsonObject, ownMember, parseEventId, parseRoomId, parseServerName, type Pdu, type RoomId, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { StorageReader } from '../../ports/storage.ts'
+import type { Rooms } from '../../rooms/index.ts'
 import { type OutboxItem, type OutboxRow, type Timeline, type TimelineTransaction, timelineTables } from '../../timeline/index.ts'
+import { INVITE_EDU_TYPE, inviteBody } from '../invite-body.ts'
+import type { Edu } from '../transaction.ts'
 
 export const ACK_EDU_TYPE = 'im.kith.ack'
 
-/** An outbox row with what it stands for. */
+/** An outbox row with what it stands for, as it goes over the wire. */
 export interface OutboxEntry {
   readonly position: number
   readonly row: OutboxRow
-  /** Present for PDUs. */
-  readonly pdu?: Pdu
+  readonly content: { readonly kind: 'pdu'; readonly pdu: Pdu } | { readonly kind: 'edu'; readonly edu: Edu }
 }
 
 /** The next rows for a destination, oldest first, as many as fit one transaction. */
@@ -26,9 +28,7 @@ export interface Custody {
   readonly expiresAt: number
 }
 
-interface EventReader {
-  events(eventIds: readonly EventId[]): Promise<({ readonly pdu: Pdu } | undefined)[]>
-}
+type RoomsReader = Pick<Rooms, 'events' | 'version' | 'strippedStateFor'>
 
 const SCAN_PAGE = 200
 
@@ -36,12 +36,12 @@ const SCAN_PAGE = 200
 export class Outbox {
   readonly #storage: StorageReader
   readonly #timeline: Timeline
-  readonly #events: EventReader
+  readonly #rooms: RoomsReader
 
-  constructor(input: { readonly storage: StorageReader; readonly timeline: Timeline; readonly events: EventReader }) {
+  constructor(input: { readonly storage: StorageReader; readonly timeline: Timeline; readonly rooms: RoomsReader }) {
     this.#storage = input.storage
     this.#timeline = input.timeline
-    this.#events = input.events
+    this.#rooms = input.rooms
   }
 
   /** Every destination that has rows, one read each. */
@@ -71,13 +71,10 @@ export class Outbox {
       const gone: number[] = []
       for (const { key, value } of due) {
         const position = key[1]
-        const pdu = value.item.kind === 'pdu' ? pdus.get(value.item.eventId) : undefined
-        if (value.item.kind === 'pdu' && pdu === undefined) {
-          gone.push(position)
-          continue
-        }
-        if (!budget.take(value.item, pdu)) return { entries, complete: false }
-        entries.push(pdu === undefined ? { position, row: value } : { position, row: value, pdu })
+        const content = this.#contentOf(value.item, pdus)
+        if (content === undefined) gone.push(position)
+        else if (budget.take(content)) entries.push({ position, row: value, content })
+        else return { entries, complete: false }
       }
       if (gone.length > 0) await this.settle(destination, gone)
       if (page.length < SCAN_PAGE) return { entries, complete: true }
@@ -145,8 +142,8 @@ export class Outbox {
   }
 
   async #loadPdus(items: readonly OutboxItem[]): Promise<Map<EventId, Pdu>> {
-    const eventIds = items.flatMap((item) => (item.kind === 'pdu' ? [item.eventId] : []))
-    const events = eventIds.length === 0 ? [] : await this.#events.events(eventIds)
+    const eventIds = items.flatMap((item) => eventOf(item)?.eventId ?? [])
+    const events = eventIds.length === 0 ? [] : await this.#rooms.events(eventIds)
     const pdus = new Map<EventId, Pdu>()
     for (const [index, eventId] of eventIds.entries()) {
       const pdu = events[index]?.pdu
@@ -154,6 +151,26 @@ export class Outbox {
     }
     return pdus
   }
+
+  /** Undefined when the event that the item stands for is gone. */
+  #contentOf(item: OutboxItem, pdus: ReadonlyMap<EventId, Pdu>): OutboxEntry['content'] | undefined {
+    const event = eventOf(item)
+    if (event === undefined) return item.kind === 'edu' ? { kind: 'edu', edu: { type: item.type, content: item.content as JsonObject } } : undefined
+    const pdu = pdus.get(event.eventId)
+    const version = this.#rooms.version(event.roomId)
+    if (pdu === undefined || version === undefined) return undefined
+    if (item.kind === 'pdu') return { kind: 'pdu', pdu }
+    return { kind: 'edu', edu: { type: item.type, content: inviteBody(pdu, version, this.#rooms.strippedStateFor(event.roomId)) } }
+  }
+}
+
+/** The event that the item names instead of holding it. */
+function eventOf(item: OutboxItem): { readonly roomId: RoomId; readonly eventId: EventId } | undefined {
+  if (item.kind === 'pdu') return item
+  if (item.type !== INVITE_EDU_TYPE) return undefined
+  const roomId = parseRoomId(ownMember(item.content, 'room_id'))
+  const eventId = parseEventId(ownMember(item.content, 'event_id'))
+  return roomId === undefined || eventId === undefined ? undefined : { roomId, eventId }
 }
 
 function deleteRow(transaction: TimelineTransaction, destination: ServerName, position: number, { item }: OutboxRow): void {
@@ -169,10 +186,10 @@ class BatchBudget {
   #edus = 0
   #bytes = 0
 
-  take(item: OutboxItem, pdu: Pdu | undefined): boolean {
-    const bytes = JSON.stringify(item.kind === 'edu' ? item.content : pdu).length
-    const pdus = this.#pdus + (item.kind === 'pdu' ? 1 : 0)
-    const edus = this.#edus + (item.kind === 'edu' ? 1 : 0)
+  take(content: OutboxEntry['content']): boolean {
+    const bytes = JSON.stringify(content.kind === 'edu' ? content.edu : content.pdu).length
+    const pdus = this.#pdus + (content.kind === 'pdu' ? 1 : 0)
+    const edus = this.#edus + (content.kind === 'edu' ? 1 : 0)
     const { pdusPerTransactionMax, edusPerTransactionMax } = limits.specification
     const first = this.#pdus + this.#edus === 0
     const tooLarge = this.#bytes + bytes > limits.implementation.deliverTransactionBytes

@@ -1,10 +1,11 @@
-import { isJsonObject, type JsonObject, type JsonValue, type ServerName } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, type ServerName, unreachable } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { Log } from '../../ports/log.ts'
 import type { PeerRequestHandler } from '../../ports/peer-network.ts'
 import { StorageFullError } from '../../ports/storage.ts'
 import { BodyTooLargeError, readBoundedText } from '../bounded-body.ts'
+import { parseBoundedJson } from '../bounded-json.ts'
 import { OriginGate } from './origin-gate.ts'
 
 /** A request of another server, as an endpoint sees it. */
@@ -107,16 +108,17 @@ function peerRequestOf(
 }
 
 async function readJsonObject(request: Request, bytesMax: number): Promise<JsonObject> {
-  const value = parseJson(await readBoundedText(request.body, bytesMax))
-  if (!isJsonObject(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The body must be a JSON object')
-  return value
-}
-
-function parseJson(text: string): JsonValue {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new MatrixError(400, 'M_NOT_JSON', 'The body is no JSON')
+  const parsed = parseBoundedJson(await readBoundedText(request.body, bytesMax))
+  switch (parsed.kind) {
+    case 'ok':
+      if (isJsonObject(parsed.value)) return parsed.value
+      throw new MatrixError(400, 'M_BAD_JSON', 'The body must be a JSON object')
+    case 'not-json':
+      throw new MatrixError(400, 'M_NOT_JSON', 'The body is no JSON')
+    case 'too-deep':
+      throw new MatrixError(400, 'M_BAD_JSON', 'The body is nested too deeply')
+    default:
+      return unreachable(parsed)
   }
 }
 

@@ -1,0 +1,37 @@
+import type { JsonValue } from '@kith/matrix-protocol'
+
+export type BoundedJson = { readonly kind: 'ok'; readonly value: JsonValue } | { readonly kind: 'not-json' } | { readonly kind: 'too-deep' }
+
+/** Deeper JSON than this is refused before anything walks over it: a walk might exhaust the stack. */
+const DEPTH_MAX = 200
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPENING = new Set([0x5b, 0x7b])
+const CLOSING = new Set([0x5d, 0x7d])
+
+/** Parses JSON of other servers. */
+export function parseBoundedJson(text: string): BoundedJson {
+  if (isTooDeep(text)) return { kind: 'too-deep' }
+  try {
+    return { kind: 'ok', value: JSON.parse(text) }
+  } catch {
+    return { kind: 'not-json' }
+  }
+}
+
+function isTooDeep(text: string): boolean {
+  let depth = 0
+  let inString = false
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (inString) {
+      if (unit === BACKSLASH) index++
+      else if (unit === QUOTE) inString = false
+    } else if (unit === QUOTE) inString = true
+    else if (OPENING.has(unit)) {
+      if (++depth > DEPTH_MAX) return true
+    } else if (CLOSING.has(unit)) depth--
+  }
+  return false
+}

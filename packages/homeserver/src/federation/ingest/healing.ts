@@ -1,0 +1,99 @@
+import { type EventId, isJsonObject, type JsonValue, parseEventId, parseRoomId, type RoomId, type ServerName } from '@kith/matrix-protocol'
+import { limits } from '../../limits.ts'
+import type { Ports } from '../../ports/index.ts'
+import type { Rooms } from '../../rooms/index.ts'
+import type { FetchEvents } from '../fetch/fetch-events.ts'
+import { KeyedQueue } from '../keyed-queue.ts'
+import { Semaphore } from '../semaphore.ts'
+import type { RoomIntake } from './room-intake.ts'
+import type { StagedEvents } from './staged-events.ts'
+
+export interface HealingParts {
+  readonly ports: Pick<Ports, 'clock' | 'log' | 'network'>
+  readonly rooms: Rooms
+  readonly intake: RoomIntake
+  readonly staged: StagedEvents
+  readonly fetch: FetchEvents
+  readonly serverName: ServerName
+}
+
+const ROOMS_AT_ONCE = 4
+
+/** Makes up leeway between servers that meet again: fetches what the other has and this one lacks. Runs beside the requests. */
+export class Healing {
+  readonly #parts: HealingParts
+  readonly #signal: AbortSignal
+  readonly #queue = new KeyedQueue<RoomId>()
+  readonly #places = new Semaphore(ROOMS_AT_ONCE)
+  /** Rooms with a comparison that waits or runs, for each server: a further one would find the same. */
+  readonly #queued = new Set<string>()
+  #running = new Set<Promise<void>>()
+
+  constructor(parts: HealingParts, signal: AbortSignal) {
+    this.#parts = parts
+    this.#signal = signal
+  }
+
+  start(): void {
+    this.#parts.ports.network.watchPeers((event) => {
+      if (event.kind === 'connected') this.#retryStagedWith(event.server)
+    }, this.#signal)
+    this.#begin(this.#retryRegularly())
+  }
+
+  /** `value`: what another server says of its forward extremities, `{room id: [event ids]}`. Returns at once. */
+  compare(origin: ServerName, value: JsonValue | undefined): void {
+    if (!isJsonObject(value)) return
+    for (const [room, ids] of Object.entries(value).slice(0, limits.implementation.extremitiesRoomsPerTransactionMax)) {
+      const roomId = parseRoomId(room)
+      if (roomId === undefined || !Array.isArray(ids)) continue
+      const eventIds = ids.slice(0, limits.implementation.extremitiesPerRoomMax).flatMap((id: JsonValue) => parseEventId(id) ?? [])
+      if (this.#parts.rooms.state(roomId)?.isJoined(origin) === true) {
+        this.#queueWork(roomId, origin, () => this.#fetchUnknown(roomId, origin, eventIds))
+      }
+    }
+  }
+
+  async stopped(): Promise<void> {
+    await Promise.allSettled(this.#running)
+  }
+
+  async #fetchUnknown(roomId: RoomId, origin: ServerName, eventIds: readonly EventId[]): Promise<void> {
+    const stored = await this.#parts.rooms.events(eventIds)
+    const unknown = eventIds.filter((_, index) => stored[index] === undefined)
+    if (unknown.length === 0) return
+    const events = await this.#parts.fetch.events(roomId, unknown, [origin], this.#signal)
+    if (events.size > 0) await this.#parts.intake.receive(roomId, [...events.values()], origin, this.#signal)
+  }
+
+  #retryStagedWith(server: ServerName): void {
+    for (const roomId of this.#parts.staged.roomIds()) {
+      if (this.#parts.rooms.state(roomId)?.isJoined(server) !== true) continue
+      this.#queueWork(roomId, server, () => this.#parts.intake.retryStaged(roomId, server, this.#signal))
+    }
+  }
+
+  async #retryRegularly(): Promise<void> {
+    for (;;) {
+      await this.#parts.ports.clock.sleep(limits.implementation.stagedRetryIntervalMs, this.#signal)
+      if (this.#parts.staged.roomIds().length === 0) continue
+      for (const { server } of this.#parts.ports.network.connections()) this.#retryStagedWith(server)
+    }
+  }
+
+  #queueWork(roomId: RoomId, server: ServerName, work: () => Promise<void>): void {
+    const key = `${roomId} ${server}`
+    if (this.#queued.has(key) || this.#signal.aborted) return
+    this.#queued.add(key)
+    const done = this.#queue.run(roomId, () => this.#places.run(this.#signal, work))
+    this.#begin(done.finally(() => this.#queued.delete(key)))
+  }
+
+  #begin(work: Promise<void>): void {
+    const running = work.catch((error: unknown) => {
+      if (!this.#signal.aborted) this.#parts.ports.log.warn('Healing failed', { error: error instanceof Error ? error.name : 'unknown' })
+    })
+    this.#running.add(running)
+    void running.then(() => this.#running.delete(running))
+  }
+}

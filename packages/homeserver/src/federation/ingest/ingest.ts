@@ -1,0 +1,114 @@
+import { eventIdOf, isJsonObject, type JsonObject, type JsonValue, parsePdu, parseRoomId, type Pdu, type RoomId, type ServerName, unreachable } from '@kith/matrix-protocol'
+import type { RelayLists } from '../../relay/relay-lists.ts'
+import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
+import { KeyedQueue } from '../keyed-queue.ts'
+import type { InviteReceiver } from '../membership/receive-invite.ts'
+import type { IncomingTransaction } from '../transaction.ts'
+import type { Edus } from './edus.ts'
+import type { Healing } from './healing.ts'
+import type { JoinsUnderWay } from './joins-under-way.ts'
+import type { RememberedTransactions } from './remembered-transactions.ts'
+import type { RoomIntake } from './room-intake.ts'
+
+export interface IngestParts {
+  readonly rooms: Rooms
+  readonly intake: RoomIntake
+  readonly edus: Edus
+  readonly invites: InviteReceiver
+  readonly healing: Healing
+  readonly joins: JoinsUnderWay
+  readonly relayLists: RelayLists
+  readonly remembered: RememberedTransactions
+}
+
+/** Takes whole transactions in, those of one origin one after the other. */
+export class Ingest {
+  readonly #parts: IngestParts
+  readonly #queue = new KeyedQueue<ServerName>()
+
+  constructor(parts: IngestParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Resolves with the answer to the sender when everything in the transaction is durable or refused for good.
+   * @throws storage failures and the signal's reason: then the sender must keep the transaction.
+   */
+  receive(transaction: IncomingTransaction, signal: AbortSignal): Promise<JsonObject> {
+    return this.#queue.run(transaction.origin, async () => {
+      signal.throwIfAborted()
+      // Without proof of the origin, its transaction ids are not its own either.
+      if (!transaction.trusted) return this.#receivePdus(transaction, signal)
+      const { origin, transactionId } = transaction
+      const known = await this.#parts.remembered.answerTo(origin, transactionId)
+      if (known !== undefined) return known
+      const answer = await this.#receiveTrusted(transaction, signal)
+      await this.#parts.remembered.remember(origin, transactionId, answer)
+      this.#parts.healing.compare(origin, transaction.extremities)
+      return answer
+    })
+  }
+
+  async #receiveTrusted(transaction: IncomingTransaction, signal: AbortSignal): Promise<JsonObject> {
+    const { origin, edus, relayList } = transaction
+    if (relayList !== undefined) await this.#parts.relayLists.learn(origin, relayList)
+    await this.#parts.edus.receiveDurable(origin, edus, signal)
+    const answer = await this.#receivePdus(transaction, signal)
+    await this.#parts.edus.receiveEphemeral(origin, edus, signal)
+    return answer
+  }
+
+  async #receivePdus({ origin, pdus }: IncomingTransaction, signal: AbortSignal): Promise<JsonObject> {
+    const byRoom = new Map<RoomId, JsonValue[]>()
+    for (const pdu of pdus) {
+      const roomId = isJsonObject(pdu) ? parseRoomId(pdu['room_id']) : undefined
+      if (roomId !== undefined) byRoom.set(roomId, [...(byRoom.get(roomId) ?? []), pdu])
+    }
+    const results: Record<string, JsonObject> = {}
+    for (const [roomId, values] of byRoom) {
+      const outcomes = await this.#receiveInRoom(roomId, values, origin, signal)
+      for (const [eventId, outcome] of outcomes) results[eventId] = resultOf(outcome)
+    }
+    return { pdus: results }
+  }
+
+  async #receiveInRoom(
+    roomId: RoomId,
+    values: readonly JsonValue[],
+    origin: ServerName,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, ReceiveOutcome>> {
+    if (!this.#parts.rooms.has(roomId)) await this.#parts.joins.ended(roomId)
+    const version = this.#parts.rooms.version(roomId)
+    if (version === undefined) {
+      for (const value of values) await this.#parts.invites.withdraw(value, signal)
+      return new Map()
+    }
+    const pdus = new Map<string, Pdu>()
+    for (const value of values) {
+      const parsed = parsePdu(value, version)
+      if (parsed.kind === 'ok') pdus.set(eventIdOf(parsed.pdu, version), parsed.pdu)
+    }
+    if (pdus.size === 0) return new Map()
+    const outcomes = await this.#parts.intake.receive(roomId, [...pdus.values()], origin, signal)
+    return new Map([...outcomes].filter(([eventId]) => pdus.has(eventId)))
+  }
+}
+
+/** An empty object says that the event was taken in; a soft-failed one was. */
+function resultOf(outcome: ReceiveOutcome): JsonObject {
+  switch (outcome.kind) {
+    case 'accepted':
+    case 'duplicate':
+    case 'soft-failed':
+      return {}
+    case 'rejected':
+      return { error: outcome.reason }
+    case 'missing':
+      return { error: 'What the event builds on could not be fetched yet' }
+    case 'unknown-room':
+      return { error: 'The room is not known here' }
+    default:
+      return unreachable(outcome)
+  }
+}

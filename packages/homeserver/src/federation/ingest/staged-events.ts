@@ -1,0 +1,87 @@
+import type { EventId, Pdu, RoomId, ServerName } from '@kith/matrix-protocol'
+import { limits } from '../../limits.ts'
+import type { Crypto } from '../../ports/crypto.ts'
+import type { Log } from '../../ports/log.ts'
+import { type Storage, WriteBatch } from '../../ports/storage.ts'
+import type { Rooms } from '../../rooms/index.ts'
+import { isEventSigned } from '../event-signatures.ts'
+import { federationTables, type StagedEvent } from '../tables.ts'
+
+const ROOMS_MAX = 10_000
+
+/** Events that other servers delivered, but whose predecessors nobody reachable has yet. Only rightly signed ones are kept. */
+export class StagedEvents {
+  readonly #storage: Storage
+  readonly #crypto: Crypto
+  readonly #rooms: Rooms
+  readonly #log: Log
+  readonly #roomIds: Set<RoomId>
+
+  private constructor(parts: { storage: Storage; crypto: Crypto; rooms: Rooms; log: Log }, roomIds: Set<RoomId>) {
+    this.#storage = parts.storage
+    this.#crypto = parts.crypto
+    this.#rooms = parts.rooms
+    this.#log = parts.log
+    this.#roomIds = roomIds
+  }
+
+  static async open(parts: { storage: Storage; crypto: Crypto; rooms: Rooms; log: Log }): Promise<StagedEvents> {
+    const roomIds = new Set<RoomId>()
+    let after: readonly [string, string] | undefined
+    while (roomIds.size < ROOMS_MAX) {
+      const query = after === undefined ? { limit: 1 } : { after, limit: 1 }
+      const [entry] = await parts.storage.range(federationTables.staged, query)
+      if (entry === undefined) break
+      roomIds.add(entry.key[0])
+      // Sorts behind every event id of that room.
+      after = [entry.key[0], '\uffff']
+    }
+    return new StagedEvents(parts, roomIds)
+  }
+
+  has(roomId: RoomId): boolean {
+    return this.#roomIds.has(roomId)
+  }
+
+  roomIds(): RoomId[] {
+    return [...this.#roomIds]
+  }
+
+  async read(roomId: RoomId): Promise<StagedEvent[]> {
+    const rows = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: limits.implementation.stagedEventsPerRoomMax })
+    return rows.map(({ value }) => value)
+  }
+
+  async add(roomId: RoomId, origin: ServerName, events: ReadonlyMap<EventId, Pdu>, signal: AbortSignal): Promise<void> {
+    const version = this.#rooms.version(roomId)
+    if (version === undefined || events.size === 0) return
+    const { stagedEventsPerRoomMax } = limits.implementation
+    const staged = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: stagedEventsPerRoomMax })
+    const known = new Set(staged.map(({ key }) => key[1]))
+    const batch = new WriteBatch()
+    let count = staged.length
+    for (const [eventId, pdu] of events) {
+      if (known.has(eventId) || !(await isEventSigned(this.#crypto, pdu, version))) continue
+      if (++count > stagedEventsPerRoomMax) {
+        // The events are not lost: their servers have them, and tell of them by their extremities.
+        this.#log.warn('Too many events of a room wait for their predecessors', { roomId })
+        break
+      }
+      batch.put(federationTables.staged, [roomId, eventId], { pdu, origin })
+    }
+    signal.throwIfAborted()
+    if (batch.writes.length > 0) await this.#storage.commit(batch.writes)
+    if (count > 0) this.#roomIds.add(roomId)
+  }
+
+  async remove(roomId: RoomId, eventIds: readonly EventId[], signal: AbortSignal): Promise<void> {
+    if (eventIds.length > 0) {
+      const batch = new WriteBatch()
+      for (const eventId of eventIds) batch.delete(federationTables.staged, [roomId, eventId])
+      signal.throwIfAborted()
+      await this.#storage.commit(batch.writes)
+    }
+    const [left] = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: 1 })
+    if (left === undefined) this.#roomIds.delete(roomId)
+  }
+}
