@@ -1,0 +1,77 @@
+import { type JsonObject, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { everyEntry } from '../accounts/accounts.ts'
+import type { Storage } from '../ports/storage.ts'
+import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
+import { keysTables } from './tables.ts'
+
+/** An update for other servers; the ids that chain the updates of a user are filled in. */
+export type DeviceListEdu =
+  | { readonly type: 'm.device_list_update'; readonly content: JsonObject }
+  | { readonly type: 'm.signing_key_update'; readonly content: JsonObject }
+
+/**
+ * When whose keys changed. The latest position of each user is in memory.
+ * Changes of local users also go, in the same commit, to every server that shares a room with them.
+ */
+export class DeviceListChanges {
+  readonly #timeline: Timeline
+  readonly #serversSharingRooms: (userId: UserId) => Iterable<ServerName>
+  readonly #positions = new Map<UserId, number>()
+
+  private constructor(timeline: Timeline, serversSharingRooms: (userId: UserId) => Iterable<ServerName>) {
+    this.#timeline = timeline
+    this.#serversSharingRooms = serversSharingRooms
+  }
+
+  static async open(
+    storage: Storage,
+    timeline: Timeline,
+    serversSharingRooms: (userId: UserId) => Iterable<ServerName>,
+  ): Promise<DeviceListChanges> {
+    const changes = new DeviceListChanges(timeline, serversSharingRooms)
+    for await (const { key, value } of everyEntry(storage, keysTables.deviceListChanges)) changes.#positions.set(key[0], value)
+    return changes
+  }
+
+  /** Commits the writes together with the news that these users' keys changed. */
+  async commit(
+    userIds: Iterable<UserId>,
+    write: (transaction: TimelineTransaction) => void,
+    edusFor: (userId: UserId) => readonly DeviceListEdu[] = () => [],
+  ): Promise<void> {
+    const changed = new Map<UserId, number>()
+    await this.#timeline.commit((transaction) => {
+      write(transaction)
+      for (const userId of userIds) {
+        const position = transaction.append({ kind: 'device-list', userId })
+        transaction.batch.put(keysTables.deviceListChanges, [userId], position)
+        changed.set(userId, position)
+        this.#enqueue(transaction, userId, position, edusFor(userId))
+      }
+    })
+    for (const [userId, position] of changed) this.#positions.set(userId, Math.max(position, this.#positions.get(userId) ?? 0))
+  }
+
+  positionOf(userId: UserId): number {
+    return this.#positions.get(userId) ?? 0
+  }
+
+  changedBetween(after: number, upTo: number): UserId[] {
+    const users: UserId[] = []
+    for (const [userId, position] of this.#positions) if (position > after && position <= upTo) users.push(userId)
+    return users
+  }
+
+  #enqueue(transaction: TimelineTransaction, userId: UserId, position: number, edus: readonly DeviceListEdu[]): void {
+    if (edus.length === 0) return
+    const previous = this.#positions.get(userId)
+    const own = serverNameOf(userId)
+    for (const server of this.#serversSharingRooms(userId)) {
+      if (server === own) continue
+      for (const { type, content } of edus) {
+        const chained = type === 'm.device_list_update' ? { ...content, stream_id: position, prev_id: previous === undefined ? [] : [previous] } : content
+        transaction.enqueue(server, { kind: 'edu', type, content: chained })
+      }
+    }
+  }
+}
