@@ -41,6 +41,7 @@ export class ChatSession {
     this.#nodeAccess = nodeAccess
     this.#lock = acquireChat({
       onReleaseRequested: async () => {
+        this.#phase.set({ kind: 'elsewhere', takingOver: false })
         await this.#stopRun()
       },
       onRobbed: () => void this.#stopRun(),
@@ -59,7 +60,9 @@ export class ChatSession {
 
   /** Brings the chat from the tab that has it to this one. */
   async takeOver(): Promise<void> {
-    await this.#lock.takeOver()
+    // The tab that asked for the chat may have gone before it took it.
+    if (this.#lock.state.get() === 'held') this.#startRun()
+    else await this.#lock.takeOver()
   }
 
   /** After `failed`. */

@@ -151,6 +151,8 @@ describe('the outbox', () => {
     expect(await put).toEqual({ kind: 'stored' })
     await settled()
     expect(store.rows.size).toBe(1)
+    expect(await outbox.put('!r', 'too late')).toEqual({ kind: 'stopped' })
+    expect(store.rows.size).toBe(1)
   })
 
   test('through crashes and lost answers each message is stored once, and in order', async () => {

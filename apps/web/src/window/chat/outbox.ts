@@ -21,6 +21,8 @@ export type PutOutcome =
   | { readonly kind: 'full' }
   | { readonly kind: 'too-long' }
   | { readonly kind: 'storage-failed' }
+  /** The chat has moved to another tab, which would not learn of the message. */
+  | { readonly kind: 'stopped' }
 
 export interface OutboxOptions {
   readonly store: OutboxStore
@@ -64,6 +66,7 @@ export class Outbox {
 
   /** Writes a message down. From `stored` on it is not lost. */
   put(roomId: string, text: string): Promise<PutOutcome> {
+    if (this.#stop.signal.aborted) return Promise.resolve({ kind: 'stopped' })
     // One after the other, so that the order of the writes is the order of the calls.
     const outcome = this.#putting.then(() => this.#put(roomId, text))
     this.#putting = outcome

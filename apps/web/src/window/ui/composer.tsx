@@ -92,6 +92,8 @@ function failureText(outcome: Exclude<PutOutcome, { kind: 'stored' }>): string {
       return 'This message is too long. Send it in parts.'
     case 'storage-failed':
       return 'This device could not store the message, so it was not sent. Is its storage full?'
+    case 'stopped':
+      return 'The chat has moved to another tab, so this was not sent.'
     default:
       return unreachable(outcome)
   }
