@@ -1,0 +1,47 @@
+import { type JsonObject, ownMember, parseRoomId, parseUserId, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import type { Clock } from '../ports/clock.ts'
+import type { Storage } from '../ports/storage.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { Timeline } from '../timeline/index.ts'
+import { Presence } from './presence.ts'
+import { Receipts } from './receipts.ts'
+import { Typing } from './typing.ts'
+
+const remoteTypingTimeoutMs = 30_000
+
+/** Receipts, typing and presence, of local users and of others. */
+export class Ephemeral implements Disposable {
+  readonly receipts: Receipts
+  readonly typing: Typing
+  readonly presence: Presence
+  readonly #rooms: Rooms
+
+  constructor(parts: { readonly storage: Storage; readonly timeline: Timeline; readonly clock: Clock; readonly rooms: Rooms }) {
+    this.receipts = new Receipts(parts.storage, parts.timeline)
+    this.typing = new Typing(parts.clock, parts.timeline)
+    this.presence = new Presence(parts.clock)
+    this.#rooms = parts.rooms
+  }
+
+  /** `m.typing` of another server. */
+  async receiveTyping(origin: ServerName, content: JsonObject): Promise<void> {
+    const roomId = parseRoomId(ownMember(content, 'room_id'))
+    const userId = parseUserId(ownMember(content, 'user_id'))
+    if (roomId === undefined || userId === undefined || serverNameOf(userId) !== origin) return
+    if (!this.#isMember(roomId, userId)) return
+    await this.typing.set(roomId, userId, ownMember(content, 'typing') === true, remoteTypingTimeoutMs)
+  }
+
+  /** `m.receipt` of another server. */
+  async receiveReceipts(origin: ServerName, content: JsonObject): Promise<void> {
+    await this.receipts.receive(origin, content, (roomId, userId) => this.#isMember(roomId, userId))
+  }
+
+  [Symbol.dispose](): void {
+    this.typing[Symbol.dispose]()
+  }
+
+  #isMember(roomId: RoomId, userId: UserId): boolean {
+    return this.#rooms.state(roomId)?.membershipOf(userId) === 'join'
+  }
+}

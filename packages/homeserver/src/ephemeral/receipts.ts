@@ -1,0 +1,106 @@
+import { isJsonObject, type JsonObject, ownInteger, ownMember, ownString, parseEventId, parseRoomId, parseUserId, type EventId, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { KeyedQueue } from '../keyed-queue.ts'
+import { limits } from '../limits.ts'
+import type { Storage } from '../ports/storage.ts'
+import type { Timeline } from '../timeline/index.ts'
+import { ephemeralTables, type ReceiptType, type StoredReceipt } from './tables.ts'
+
+export interface Receipt {
+  readonly userId: UserId
+  readonly type: ReceiptType
+  /** Empty outside of threads. */
+  readonly threadId: string
+  readonly eventId: EventId
+  readonly timestamp: number
+}
+
+/** Read receipts, durable, the newest of each user, type and thread. */
+export class Receipts {
+  readonly #storage: Storage
+  readonly #timeline: Timeline
+  readonly #queue = new KeyedQueue<RoomId>()
+  /** The greatest position with a receipt; a room without an entry has to be looked up. */
+  readonly #lastChange = new Map<RoomId, number>()
+
+  constructor(storage: Storage, timeline: Timeline) {
+    this.#storage = storage
+    this.#timeline = timeline
+  }
+
+  /** False when nothing changed: the same event again, or an older receipt than the stored one. */
+  async put(roomId: RoomId, receipt: Receipt): Promise<boolean> {
+    const { userId, type, threadId, eventId, timestamp } = receipt
+    return this.#queue.run(roomId, async () => {
+      const key = [roomId, userId, type, threadId] as const
+      const old = await this.#storage.get(ephemeralTables.receipts, key)
+      if (old !== undefined && (old.eventId === eventId || old.timestamp > timestamp)) return false
+      const position = await this.#timeline.commit((transaction) => {
+        const at = transaction.append({ kind: 'receipt', roomId, userId })
+        transaction.batch.put(ephemeralTables.receipts, key, { eventId, timestamp, position: at })
+        transaction.batch.put(ephemeralTables.receiptsByPosition, [roomId, at], { userId, type, threadId })
+        if (old !== undefined) transaction.batch.delete(ephemeralTables.receiptsByPosition, [roomId, old.position])
+      })
+      this.#lastChange.set(roomId, position)
+      return true
+    })
+  }
+
+  async get(roomId: RoomId, userId: UserId, type: ReceiptType, threadId: string): Promise<StoredReceipt | undefined> {
+    return this.#storage.get(ephemeralTables.receipts, [roomId, userId, type, threadId])
+  }
+
+  /** Every receipt of one user in a room. */
+  async ofUser(roomId: RoomId, userId: UserId): Promise<StoredReceipt[]> {
+    const rows = await this.#storage.range(ephemeralTables.receipts, { prefix: [roomId, userId], limit: 1000 })
+    return rows.map((row) => row.value)
+  }
+
+  /** Receipts that changed after one position, up to another. Private ones of others are left out. */
+  async changedBetween(roomId: RoomId, reader: UserId, after: number, upTo: number): Promise<Receipt[]> {
+    const lastChange = this.#lastChange.get(roomId)
+    if (lastChange !== undefined && lastChange <= after) return []
+    const rows = await this.#storage.range(ephemeralTables.receiptsByPosition, {
+      prefix: [roomId],
+      after: [roomId, after],
+      before: [roomId, upTo + 1],
+      limit: limits.implementation.receiptsPerRoomMax,
+    })
+    const shown = rows.filter(({ value }) => value.type === 'm.read' || value.userId === reader)
+    const stored = await this.#storage.getMany(
+      ephemeralTables.receipts,
+      shown.map(({ value }) => [roomId, value.userId, value.type, value.threadId] as const),
+    )
+    return shown.flatMap(({ value }, index) => {
+      const receipt = stored[index]
+      return receipt === undefined ? [] : [{ ...value, eventId: receipt.eventId, timestamp: receipt.timestamp }]
+    })
+  }
+
+  /** `m.receipt` of another server: room → `m.read` → user → { event_ids, data }. Anything malformed or not of `origin` is ignored. */
+  async receive(origin: ServerName, content: JsonObject, isMember: (roomId: RoomId, userId: UserId) => boolean): Promise<void> {
+    let taken = 0
+    for (const [roomName, types] of Object.entries(content)) {
+      const roomId = parseRoomId(roomName)
+      const users = isJsonObject(types) ? ownMember(types, 'm.read') : undefined
+      if (roomId === undefined || !isJsonObject(users)) continue
+      for (const [name, value] of Object.entries(users)) {
+        const userId = parseUserId(name)
+        if (userId === undefined || serverNameOf(userId) !== origin || !isMember(roomId, userId)) continue
+        const receipt = isJsonObject(value) ? readRemoteReceipt(userId, value) : undefined
+        if (receipt === undefined) continue
+        if (++taken > limits.implementation.receiptsPerRoomMax) return
+        await this.put(roomId, receipt)
+      }
+    }
+  }
+}
+
+function readRemoteReceipt(userId: UserId, value: JsonObject): Receipt | undefined {
+  const eventIds = ownMember(value, 'event_ids')
+  const eventId = parseEventId(Array.isArray(eventIds) ? eventIds[0] : undefined)
+  const data = ownMember(value, 'data')
+  if (eventId === undefined || !isJsonObject(data)) return undefined
+  const threadId = ownString(data, 'thread_id') ?? ''
+  if (threadId.length > 255) return undefined
+  return { userId, type: 'm.read', threadId, eventId, timestamp: ownInteger(data, 'ts') ?? 0 }
+}

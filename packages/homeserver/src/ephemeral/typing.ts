@@ -1,0 +1,62 @@
+import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Timeline } from '../timeline/index.ts'
+
+interface TypingRoom {
+  readonly users: Map<UserId, { readonly until: number }>
+  position: number
+}
+
+/** Who is typing where: in memory, ended by the clock. */
+export class Typing implements Disposable {
+  readonly #clock: Clock
+  readonly #timeline: Timeline
+  readonly #rooms = new Map<RoomId, TypingRoom>()
+  readonly #closing = new AbortController()
+
+  constructor(clock: Clock, timeline: Timeline) {
+    this.#clock = clock
+    this.#timeline = timeline
+  }
+
+  async set(roomId: RoomId, userId: UserId, typing: boolean, timeoutMs: number): Promise<void> {
+    const room = this.#rooms.get(roomId) ?? { users: new Map(), position: 0 }
+    this.#rooms.set(roomId, room)
+    const was = room.users.delete(userId)
+    if (typing) {
+      const durationMs = Math.min(timeoutMs, limits.implementation.typingTimeoutMaxMs)
+      const entry = { until: this.#clock.now() + durationMs }
+      room.users.set(userId, entry)
+      void this.#expire(room, userId, entry, durationMs)
+    }
+    if (was !== typing) await this.#changed(room)
+  }
+
+  /** The users typing in a room when that changed after one position, up to another; undefined when it did not. */
+  changedBetween(roomId: RoomId, after: number, upTo: number): UserId[] | undefined {
+    const room = this.#rooms.get(roomId)
+    return room !== undefined && room.position > after && room.position <= upTo ? [...room.users.keys()] : undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.#closing.abort()
+  }
+
+  async #expire(room: TypingRoom, userId: UserId, entry: { readonly until: number }, durationMs: number): Promise<void> {
+    try {
+      await this.#clock.sleep(durationMs, this.#closing.signal)
+    } catch {
+      return
+    }
+    if (room.users.get(userId) !== entry) return
+    room.users.delete(userId)
+    await this.#changed(room)
+  }
+
+  async #changed(room: TypingRoom): Promise<void> {
+    // The position must exist before it is committed, or a sync between the two would miss the change.
+    room.position = Number.MAX_SAFE_INTEGER
+    room.position = await this.#timeline.tick()
+  }
+}
