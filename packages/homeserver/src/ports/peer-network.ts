@@ -33,8 +33,10 @@ export interface PeerNetwork extends AsyncDisposable {
   request(server: ServerName, request: Request, signal: AbortSignal): Promise<Response>
   /** Installs the one handler for incoming requests. Called once, before `start`. */
   serve(handler: PeerRequestHandler): void
-  /** Begins listening, connects to the relays and keeps these connections. */
+  /** Begins listening and connects to the chosen relays. */
   start(signal: AbortSignal): Promise<void>
+  /** Replaces the relays at which this node keeps a connection and a place to be called through: multiaddrs ending in `/p2p/<relay>`. */
+  chooseRelays(addresses: readonly string[]): void
   /** Remembers where a peer may be found. Addresses are multiaddrs, unverified hints; unusable ones are ignored. */
   learnAddresses(server: ServerName, addresses: readonly string[]): void
   /** Multiaddrs at which others can dial this node now, circuit addresses at relays included. */

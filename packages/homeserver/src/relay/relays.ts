@@ -195,6 +195,7 @@ export class Relays {
 
   /** A relay counts as ours from the moment it is chosen, so that a link made before the first reservation names it. */
   #publish(): Promise<void> {
+    this.#ports.network.chooseRelays([...this.#entries.values()].flatMap(({ addresses }) => addresses))
     const usable = [...this.#entries.values()].filter(({ mailbox }) => mailbox !== 'refused')
     return this.#lists.setOwnRelays(usable.map(({ server, addresses }) => ({ server, addresses })))
   }
