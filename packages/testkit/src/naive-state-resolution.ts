@@ -80,15 +80,14 @@ class NaiveResolution {
 
   #subgraph(conflicted: ReadonlySet<EventId>): Set<EventId> {
     const below = [...conflicted].flatMap((eventId) => [eventId, ...this.#authChain(eventId)])
-    const leadsToConflicted = (eventId: EventId): boolean =>
-      conflicted.has(eventId) || !this.#authChain(eventId).isDisjointFrom(conflicted)
+    const leadsToConflicted = (eventId: EventId): boolean => conflicted.has(eventId) || !this.#authChain(eventId).isDisjointFrom(conflicted)
     return new Set(below.filter(leadsToConflicted))
   }
 
   #isPowerEvent(eventId: EventId): boolean {
     const { type, state_key: stateKey, sender, content } = this.#eventOf(eventId).pdu
     if (type === 'm.room.power_levels' || type === 'm.room.join_rules') return stateKey === ''
-    return type === 'm.room.member' && sender !== stateKey && ['leave', 'ban'].includes(String(content['membership']))
+    return type === 'm.room.member' && sender !== stateKey && (content['membership'] === 'leave' || content['membership'] === 'ban')
   }
 
   /** The smallest of the events whose conflicted auth chain is already in the order, again and again. */

@@ -40,8 +40,7 @@ function authoriseLeave({ sender, target }: MemberChange, room: RoomForRules): A
   const targetMembership = room.membershipOf(target)
   // 5.5.1 Anybody may leave, decline and withdraw a knock.
   if (sender === target) {
-    const canLeave =
-      targetMembership === 'invite' || targetMembership === 'join' || (targetMembership === 'knock' && room.version.knocking)
+    const canLeave = targetMembership === 'invite' || targetMembership === 'join' || (targetMembership === 'knock' && room.version.knocking)
     return canLeave ? ALLOWED : denied('member.leave.not-in-room')
   }
   // 5.5.2

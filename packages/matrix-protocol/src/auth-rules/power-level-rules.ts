@@ -17,8 +17,7 @@ export function authorisePowerLevels(pdu: Pdu, room: RoomForRules): AuthOutcome 
   if (current === undefined) return ALLOWED
   const change: LevelChange = { current, next: pdu.content, senderPower: room.powerOf(pdu.sender), version: room.version }
   const notificationRule = room.version.notificationLevelsChecked ? faultOfEntries(change, 'notifications') : undefined
-  const rule =
-    faultOfLevels(change) ?? faultOfEntries(change, 'events') ?? notificationRule ?? faultOfUsers(change, pdu.sender)
+  const rule = faultOfLevels(change) ?? faultOfEntries(change, 'events') ?? notificationRule ?? faultOfUsers(change, pdu.sender)
   // 10.11
   return rule === undefined ? ALLOWED : denied(rule)
 }
@@ -41,7 +40,8 @@ function faultOfContent(content: JsonObject, room: RoomForRules): string | undef
   if (!isJsonObject(users) || !Object.values(users).every(isLevel)) return 'power-levels.users'
   if (!Object.keys(users).every((user) => parseUserId(user) !== undefined)) return 'power-levels.users'
   // 10.4 Infinity cannot be written down, so anything listed for a creator would be less.
-  const listsCreator = version.creatorsHaveInfinitePower && creatorsOf(room.createEvent.pdu, version).some((user) => Object.hasOwn(users, user))
+  const listsCreator =
+    version.creatorsHaveInfinitePower && creatorsOf(room.createEvent.pdu, version).some((user) => Object.hasOwn(users, user))
   return listsCreator ? 'power-levels.creator-listed' : undefined
 }
 
@@ -88,7 +88,10 @@ function faultOfUsers(change: LevelChange, sender: string): string | undefined {
   return undefined
 }
 
-function changedEntries({ current, next, version }: LevelChange, name: string): { key: string; before: number | undefined; after: number | undefined }[] {
+function changedEntries(
+  { current, next, version }: LevelChange,
+  name: string,
+): { key: string; before: number | undefined; after: number | undefined }[] {
   const before = ownObject(current, name)
   const after = ownObject(next, name)
   const keys = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])

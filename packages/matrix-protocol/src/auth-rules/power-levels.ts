@@ -20,7 +20,8 @@ export function creatorsOf(createEvent: CreateEventParts, version: RoomVersion):
   const creator = version.creatorFrom === 'sender' ? createEvent.sender : ownMember(createEvent.content, 'creator')
   const creators = typeof creator === 'string' ? [creator] : []
   const additional = version.additionalCreators ? ownMember(createEvent.content, 'additional_creators') : undefined
-  return Array.isArray(additional) ? [...creators, ...additional.filter((user) => parseUserId(user) !== undefined)] : creators
+  if (!Array.isArray(additional)) return creators
+  return [...creators, ...additional.map((user: unknown) => parseUserId(user)).filter((user) => user !== undefined)]
 }
 
 /**

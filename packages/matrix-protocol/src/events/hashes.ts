@@ -2,7 +2,6 @@ import { encodeBase64, encodeBase64Url } from '../bytes/base64.ts'
 import { sha256 } from '../bytes/sha256.ts'
 import type { EventId, RoomId } from '../ids/ids.ts'
 import { canonicalJsonBytes } from '../json/canonical-json.ts'
-import type { JsonObject } from '../json/json-value.ts'
 import type { RoomVersion } from '../room-versions/room-version.ts'
 import { signingBytes } from '../signing/signed-json.ts'
 import type { Pdu, UnhashedPdu } from './pdu.ts'
@@ -15,7 +14,7 @@ import { redact } from './redact.ts'
  */
 export function contentHash(pdu: UnhashedPdu): string {
   const { hashes: _hashes, signatures: _signatures, unsigned: _unsigned, ...hashed } = pdu
-  return encodeBase64(sha256(canonicalJsonBytes(hashed as unknown as JsonObject)))
+  return encodeBase64(sha256(canonicalJsonBytes(hashed)))
 }
 
 /** The event with its content hash, ready to be signed. Signatures of an earlier form are dropped. */
@@ -52,7 +51,8 @@ export function eventSigningBytes(pdu: Pdu, version: RoomVersion): Uint8Array<Ar
 
 /** The room of the event. A create event may be the source of the room's id instead of naming it. */
 export function roomIdOf(pdu: Pdu, version: RoomVersion): RoomId {
-  if (version.roomIdIsCreateEvent && pdu.type === 'm.room.create' && pdu.room_id === undefined) return roomIdFromCreateEvent(eventIdOf(pdu, version))
+  if (version.roomIdIsCreateEvent && pdu.type === 'm.room.create' && pdu.room_id === undefined)
+    return roomIdFromCreateEvent(eventIdOf(pdu, version))
   if (pdu.room_id === undefined) throw new Error('The event names no room')
   return pdu.room_id
 }

@@ -9,7 +9,7 @@ import type { UnhashedPdu } from './pdu.ts'
  */
 export function redact<T extends UnhashedPdu>(pdu: T, version: RoomVersion): T {
   const { topLevel, content } = version.redaction
-  const redacted = pick(pdu as unknown as JsonObject, topLevel)
+  const redacted = pick(pdu, topLevel)
   const keys = Object.hasOwn(content, pdu.type) ? content[pdu.type] : undefined
   redacted['content'] = keys === 'all' ? pdu.content : pick(pdu.content, keys ?? [])
   return redacted as unknown as T
@@ -22,7 +22,8 @@ function pick(object: JsonObject, keys: readonly string[]): Record<string, JsonV
     const value = Object.hasOwn(object, outer) ? object[outer] : undefined
     if (value === undefined) continue
     if (inner === undefined) picked[outer] = value
-    else if (isJsonObject(value) && Object.hasOwn(value, inner)) picked[outer] = pick(value, [inner])
+    // The object stays even when nothing of it is left: this is what deployed servers hash.
+    else if (isJsonObject(value)) picked[outer] = pick(value, [inner])
   }
   return picked
 }

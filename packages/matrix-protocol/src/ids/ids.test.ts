@@ -59,7 +59,9 @@ describe('user ids', () => {
 
 describe('room ids, event ids and aliases', () => {
   test.each(['!a:example.org', `!${hash}`])('%s', (id) => expect(parseRoomId(id)).toBe(id))
-  test.each(['!', '!a', '!:example.org', `!${hash}a`, `$${hash}`, `!${hash.slice(1)}`])('not %s', (id) => expect(parseRoomId(id)).toBeUndefined())
+  test.each(['!', '!a', '!:example.org', `!${hash}a`, `$${hash}`, `!${hash.slice(1)}`])('not %s', (id) =>
+    expect(parseRoomId(id)).toBeUndefined(),
+  )
   test.each(['$a:example.org', `$${hash}`])('%s', (id) => expect(parseEventId(id)).toBe(id))
   test.each(['$', '$a', `!${hash}`, `$${hash.slice(1)}é`])('not %s', (id) => expect(parseEventId(id)).toBeUndefined())
   test('#a:example.org', () => expect(parseRoomAlias('#a:example.org')).toBe('#a:example.org'))

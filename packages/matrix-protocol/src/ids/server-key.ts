@@ -15,7 +15,7 @@ export function serverNameFromPublicKey(key: Uint8Array): ServerName {
   const bytes = new Uint8Array(PREFIX.length + KEY_LENGTH)
   bytes.set(PREFIX)
   bytes.set(key, PREFIX.length)
-  return base36.encode(bytes) as string as ServerName
+  return base36.encode(bytes) as ServerName
 }
 
 /** The key that the name is made of; undefined for a name of another kind, such as a domain. */

@@ -71,9 +71,10 @@ describe('text', () => {
   })
 })
 
+const nested = (depth: number): JsonValue => JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as JsonValue
+
 describe('shape', () => {
   test('nesting has a limit, which protects the stack', () => {
-    const nested = (depth: number): JsonValue => JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as JsonValue
     expect(canonicalJson(nested(256))).toHaveLength(512)
     expect(() => canonicalJson(nested(257))).toThrow(CanonicalJsonError)
     expect(() => canonicalJson(nested(30_000))).toThrow(CanonicalJsonError)

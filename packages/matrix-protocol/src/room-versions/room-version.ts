@@ -48,6 +48,8 @@ export interface RedactionRules {
   readonly content: Readonly<Record<string, 'all' | readonly string[]>>
 }
 
+const POWER_LEVELS_V1 = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default'] as const
+
 const REDACTION_V1: RedactionRules = {
   topLevel: [
     'event_id',
@@ -70,7 +72,7 @@ const REDACTION_V1: RedactionRules = {
     'm.room.member': ['membership'],
     'm.room.create': ['creator'],
     'm.room.join_rules': ['join_rule'],
-    'm.room.power_levels': ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default'],
+    'm.room.power_levels': POWER_LEVELS_V1,
     'm.room.aliases': ['aliases'],
     'm.room.history_visibility': ['history_visibility'],
   },
@@ -104,7 +106,7 @@ const REDACTION_V11: RedactionRules = {
     'm.room.create': 'all',
     // A redacted invite through an identity server must still prove where it came from.
     'm.room.member': ['membership', 'join_authorised_via_users_server', 'third_party_invite.signed'],
-    'm.room.power_levels': [...(REDACTION_V9.content['m.room.power_levels'] ?? []), 'invite'],
+    'm.room.power_levels': [...POWER_LEVELS_V1, 'invite'],
     // The target moved from the top level into the content.
     'm.room.redaction': ['redacts'],
   },

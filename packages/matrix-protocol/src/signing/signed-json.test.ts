@@ -50,7 +50,12 @@ describe('signatures', () => {
 
   test('of others are kept when one is added, and found again', () => {
     const first = withSignature({ a: 1 }, 'one' as ServerName, 'ed25519:1', Uint8Array.of(1))
-    const both = withSignature(withSignature(first, 'two' as ServerName, 'ed25519:1', Uint8Array.of(2)), 'one' as ServerName, 'ed25519:b', Uint8Array.of(3))
+    const both = withSignature(
+      withSignature(first, 'two' as ServerName, 'ed25519:1', Uint8Array.of(2)),
+      'one' as ServerName,
+      'ed25519:b',
+      Uint8Array.of(3),
+    )
     expect(both.signatures).toEqual({ one: { 'ed25519:1': 'AQ', 'ed25519:b': 'Aw' }, two: { 'ed25519:1': 'Ag' } })
     expect(signatureOf(both, 'two' as ServerName, 'ed25519:1')).toEqual(Uint8Array.of(2))
   })

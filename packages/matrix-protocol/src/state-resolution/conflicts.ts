@@ -37,11 +37,7 @@ export function fullConflictedSet({ unconflicted, conflicted }: SplitState, grap
  * The events that are in the auth chain of some set but not of all. A chain here includes the state itself: for events of the
  * conflicted state set it makes no difference, and an event that all sets agree upon is in no difference.
  */
-function authDifference(
-  unconflicted: Iterable<EventId>,
-  conflicted: readonly (readonly EventId[])[],
-  graph: EventGraph,
-): Set<EventId> {
+function authDifference(unconflicted: Iterable<EventId>, conflicted: readonly (readonly EventId[])[], graph: EventGraph): Set<EventId> {
   // What the unconflicted events reach is in all chains, and so is all that lies behind it: no other walk needs to enter it.
   const common = graph.walk(unconflicted, new Set())
   const counts = new Map<EventId, number>()

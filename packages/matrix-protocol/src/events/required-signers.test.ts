@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import { roomVersion, type RoomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
+import { addContentHash } from './hashes.ts'
+import { somePdu } from './pdu-fixture.ts'
+import { requiredSigners } from './required-signers.ts'
+import { splitStateKey, stateKeyOf } from './state-map.ts'
+import { stripEvent, strippedState } from './stripped-state.ts'
+
+const v12 = roomVersion('12') as RoomVersion
+const join = addContentHash(
+  somePdu({ type: 'm.room.member', content: { membership: 'join', join_authorised_via_users_server: '@b:other.org' } }),
+)
+
+test('the server of the sender signs', () => expect(requiredSigners(addContentHash(somePdu()), v12)).toEqual(['example.org']))
+
+test('so does the server that vouches for a restricted join', () => {
+  expect(requiredSigners(join, v12)).toEqual(['example.org', 'other.org'])
+  expect(requiredSigners(join, roomVersionsKnown[6] as RoomVersion)).toEqual(['example.org'])
+  expect(requiredSigners({ ...join, type: 'm.room.message' }, v12)).toEqual(['example.org'])
+})
+
+test('a server that vouches for its own user signs once', () => {
+  const content = { membership: 'join', join_authorised_via_users_server: '@b:example.org' }
+  expect(requiredSigners({ ...join, content }, v12)).toEqual(['example.org'])
+})
+
+test('nobody signs for an identity server', () => {
+  expect(requiredSigners({ ...join, content: { membership: 'invite', third_party_invite: {} } }, v12)).toEqual([])
+})
+
+test('state keys come apart as they were put together', () => {
+  for (const [type, stateKey] of [
+    ['m.room.member', '@a:b'],
+    ['', ''],
+    ['1:a', ':'],
+    ['a\0', 'b'],
+  ] as const) {
+    expect(splitStateKey(stateKeyOf(type, stateKey))).toEqual({ type, stateKey })
+  }
+  expect(stateKeyOf('ab', 'c')).not.toBe(stateKeyOf('a', 'bc'))
+})
+
+test('stripped state is what may be told to those outside, and the members asked for', () => {
+  const types = ['m.room.create', 'm.room.name', 'm.room.history_visibility', 'm.room.member']
+  const state = new Map(types.map((type) => [type, addContentHash(somePdu({ type, state_key: type === 'm.room.member' ? '@a:b' : '' }))]))
+  const lookup = (type: string, stateKey: string) => (state.get(type)?.state_key === stateKey ? state.get(type) : undefined)
+  const stripped = strippedState(lookup, ['@a:b', '@a:b', '@unknown:b'])
+  expect(stripped.map(({ type }) => type)).toEqual(['m.room.create', 'm.room.name', 'm.room.member'])
+  // Whole events: the other server checks them, and takes the room id from the create event.
+  expect(stripped[0]).toBe(state.get('m.room.create'))
+  expect(Object.keys(stripEvent(join)).sort()).toEqual(['content', 'sender', 'state_key', 'type'])
+})
