@@ -5,7 +5,8 @@ import type { Timeline } from '../timeline/index.ts'
 
 interface TypingRoom {
   readonly users: Map<UserId, { readonly until: number }>
-  position: number
+  /** The stream's position when this last changed; readers are behind it until they read from a later one. */
+  changedAt: number
 }
 
 /** Who is typing where: in memory, ended by the clock. */
@@ -21,7 +22,7 @@ export class Typing implements Disposable {
   }
 
   async set(roomId: RoomId, userId: UserId, typing: boolean, timeoutMs: number): Promise<void> {
-    const room = this.#rooms.get(roomId) ?? { users: new Map(), position: 0 }
+    const room = this.#rooms.get(roomId) ?? { users: new Map(), changedAt: -1 }
     this.#rooms.set(roomId, room)
     const was = room.users.delete(userId)
     if (typing) {
@@ -33,10 +34,10 @@ export class Typing implements Disposable {
     if (was !== typing) await this.#changed(room)
   }
 
-  /** The users typing in a room when that changed after one position, up to another; undefined when it did not. */
-  changedBetween(roomId: RoomId, after: number, upTo: number): UserId[] | undefined {
+  /** The users typing in a room when that changed after a position; undefined when it did not. */
+  changedAfter(roomId: RoomId, after: number): UserId[] | undefined {
     const room = this.#rooms.get(roomId)
-    return room !== undefined && room.position > after && room.position <= upTo ? [...room.users.keys()] : undefined
+    return room !== undefined && room.changedAt >= after ? [...room.users.keys()] : undefined
   }
 
   [Symbol.dispose](): void {
@@ -55,8 +56,7 @@ export class Typing implements Disposable {
   }
 
   async #changed(room: TypingRoom): Promise<void> {
-    // The position must exist before it is committed, or a sync between the two would miss the change.
-    room.position = Number.MAX_SAFE_INTEGER
-    room.position = await this.#timeline.tick()
+    room.changedAt = this.#timeline.position
+    await this.#timeline.tick()
   }
 }
