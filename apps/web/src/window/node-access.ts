@@ -1,23 +1,16 @@
+import { fetchFromNode } from '../node-port/fetch-from-node.ts'
+import { toPlainRequest } from '../node-port/plain-http.ts'
+import { NodeLeadership } from './node-leadership.ts'
+import type { NodeRole, NodeStatus } from './node-status.ts'
 import type { Observable } from './observable.ts'
+import { watchStoragePersistence } from './storage-persistence.ts'
 
-/** `leading`: the node runs in a worker of this tab. `following`: it runs in another tab of this browser. */
-export type NodeRole = 'leading' | 'following'
-
-/** What the node is doing on its way up, in this order. */
-export type StartStep = 'waiting-for-other-tab' | 'loading' | 'opening-identity' | 'opening-storage' | 'starting-network' | 'starting-homeserver'
-
-export type NodeStatus =
-  | { readonly kind: 'starting'; readonly step: StartStep }
-  | { readonly kind: 'ready'; readonly serverName: string }
-  /** The tab that ran the node went away; requests wait meanwhile and are carried over. */
-  | { readonly kind: 'taking-over' }
-  /** Both are sentences for people. `retry` of NodeAccess starts over. */
-  | { readonly kind: 'failed'; readonly message: string; readonly whatToDo: string }
+export type { NodeRole, NodeStatus, StartStep } from './node-status.ts'
 
 export interface NodeAccess {
   /**
    * Asks the homeserver. Takes URLs of any origin: only path and query matter, `location.origin` is the base URL to use.
-   * Waits while the node starts or moves to another tab. Repeats requests that may be repeated (all but most POSTs) when their
+   * Waits while the node starts or moves to another tab. Repeats requests that may be repeated (all but some POSTs) when their
    * connection is lost; rejects with a TypeError for the others, as a browser's fetch does when the network fails.
    */
   readonly fetch: typeof globalThis.fetch
@@ -32,4 +25,19 @@ export interface NodeAccess {
 }
 
 /** One for each page. Resolves at once: the node's way up is told by `status`. */
-export declare function openNodeAccess(): Promise<NodeAccess>
+export async function openNodeAccess(): Promise<NodeAccess> {
+  const persistence = watchStoragePersistence()
+  const leadership = new NodeLeadership()
+  leadership.begin()
+  return {
+    fetch: async (input, init) => {
+      const request = new Request(input, init)
+      return fetchFromNode(await toPlainRequest(request), (signal) => leadership.connection.ready(signal), request.signal)
+    },
+    status: leadership.status,
+    role: leadership.role,
+    storagePersisted: persistence.granted,
+    requestPersistence: persistence.request,
+    retry: () => leadership.retry(),
+  }
+}
