@@ -1,6 +1,7 @@
 import { type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
 import { PeerClient } from './federation/peer-client.ts'
-import { createRouter, type Endpoint } from './federation/serve/router.ts'
+import { createRouter } from './federation/serve/router.ts'
+import { versionEndpoint } from './federation/serve/server-facts.ts'
 import type { Ports } from './ports/index.ts'
 import { MailCaller } from './relay/mail-caller.ts'
 import { mailboxEndpoints } from './relay/mailbox-endpoints.ts'
@@ -42,7 +43,7 @@ export async function createRelay(ports: Ports, config: Partial<RelayConfig>): P
   const client = new PeerClient(ports)
   const caller = new MailCaller({ mailboxes, network: ports.network, client, clock: ports.clock, log: ports.log, signal: lifetime.signal })
   const endpoints = [
-    versionEndpoint(settings.softwareVersion),
+    versionEndpoint(settings, 'Kith relay'),
     ...mailboxEndpoints({ mailboxes, mayReserve: settings.mayReserve, onMail: (recipient) => caller.call(recipient) }),
   ]
   ports.network.serve(createRouter(endpoints, ports.log, lifetime.signal))
@@ -51,13 +52,5 @@ export async function createRelay(ports: Ports, config: Partial<RelayConfig>): P
     async [Symbol.asyncDispose]() {
       lifetime.abort(new DOMException('The relay is closing', 'AbortError'))
     },
-  }
-}
-
-function versionEndpoint(softwareVersion: string): Endpoint {
-  return {
-    method: 'GET',
-    path: '/_matrix/federation/v1/version',
-    handle: () => ({ server: { name: 'Kith relay', version: softwareVersion } }),
   }
 }

@@ -88,6 +88,7 @@ function encodeEdu(edu: JsonObject): JsonObject {
   }
 }
 
-function pduJson({ unsigned: _unsigned, ...pdu }: Pdu): JsonObject {
+/** An event as servers exchange it. */
+export function pduJson({ unsigned: _unsigned, ...pdu }: Pdu): JsonObject {
   return pdu as unknown as JsonObject
 }

@@ -1,0 +1,256 @@
+import {
+  type EventId,
+  type JsonObject,
+  type JsonValue,
+  parseRoomId,
+  parseServerName,
+  type RoomAlias,
+  type RoomId,
+  type ServerName,
+  serverNameOf,
+  type UserId,
+} from '@kith/matrix-protocol'
+import type {
+  ChooseRelaysOutcome,
+  ContactOutcome,
+  FederationPort,
+  NetworkInfo,
+  RemoteAliasOutcome,
+  RemoteInviteOutcome,
+  RemoteJoinOutcome,
+  RemoteKeysOutcome,
+  RemoteLeaveOutcome,
+  RemoteProfileOutcome,
+} from '../client-api/federation-access.ts'
+import type { ClaimedKeys, KeyClaims, KeyQueryAnswer } from '../keys/key-types.ts'
+import { limits } from '../limits.ts'
+import type { Ports } from '../ports/index.ts'
+import type { PeerRequestHandler } from '../ports/peer-network.ts'
+import { Collect } from '../relay/collect.ts'
+import { RelayListFinder } from '../relay/relay-list-finder.ts'
+import { RelayLists } from '../relay/relay-lists.ts'
+import { Relays } from '../relay/relays.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { Timeline } from '../timeline/index.ts'
+import { buildDeliver } from './deliver/build-deliver.ts'
+import type { Deliver } from './deliver/deliver.ts'
+import { type DeliveriesPage, Deliveries } from './deliver/deliveries.ts'
+import { backfill } from './fetch/backfill.ts'
+import { FetchEvents } from './fetch/fetch-events.ts'
+import { buildIngest } from './ingest/build-ingest.ts'
+import type { Healing } from './ingest/healing.ts'
+import { JoinsUnderWay } from './ingest/joins-under-way.ts'
+import type { LocalUsers } from './local-users.ts'
+import { InviteReceiver } from './membership/receive-invite.ts'
+import { RemoteInvite } from './membership/remote-invite.ts'
+import { RemoteMembership } from './membership/remote-membership.ts'
+import { NetworkState } from './network-state.ts'
+import { PeerClient } from './peer-client.ts'
+import { Profiles } from './query/profiles.ts'
+import { UserKeys } from './query/user-keys.ts'
+import { federationEndpoints } from './serve/endpoints.ts'
+import { createRouter } from './serve/router.ts'
+
+export interface FederationInput {
+  readonly timeline: Timeline
+  readonly rooms: Rooms
+  readonly serverName: ServerName
+  readonly users: LocalUsers
+  /** Configured relays: multiaddrs that end in `/p2p/…`. */
+  readonly relays: readonly string[]
+  readonly softwareVersion: string
+}
+
+interface Parts {
+  readonly ports: Ports
+  readonly input: FederationInput
+  readonly client: PeerClient
+  readonly relayLists: RelayLists
+  readonly relays: Relays
+  readonly deliver: Deliver
+  readonly deliveries: Deliveries
+  readonly fetch: FetchEvents
+  readonly healing: Healing
+  readonly collect: Collect
+  readonly finder: RelayListFinder
+  readonly userKeys: UserKeys
+  readonly profiles: Profiles
+  readonly membership: RemoteMembership
+  readonly invites: RemoteInvite
+  readonly network: NetworkState
+  readonly serve: PeerRequestHandler
+}
+
+/** Everything that this server does with other servers. */
+export class Federation implements FederationPort, AsyncDisposable {
+  /** Answers other servers. To be installed at the network before that starts. */
+  readonly serve: PeerRequestHandler
+  readonly #parts: Parts
+  readonly #lifetime: AbortController
+
+  private constructor(parts: Parts, lifetime: AbortController) {
+    this.#parts = parts
+    this.#lifetime = lifetime
+    this.serve = parts.serve
+  }
+
+  static async open(ports: Ports, input: FederationInput): Promise<Federation> {
+    const lifetime = new AbortController()
+    return new Federation(await openParts(ports, input, lifetime.signal), lifetime)
+  }
+
+  /** Begins to deliver, to collect and to keep relays. */
+  start(): void {
+    const { deliver, healing, collect, finder, relays } = this.#parts
+    relays.watchReady((relay) => {
+      collect.collect(relay)
+      deliver.relayReady()
+    })
+    deliver.start()
+    healing.start()
+    collect.start()
+    finder.start()
+    relays.start()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lifetime.abort(new DOMException('The homeserver is closing', 'AbortError'))
+    const { deliver, healing, collect } = this.#parts
+    await Promise.all([deliver.stopped(), healing.stopped(), collect.stopped()])
+  }
+
+  joinRoom(
+    input: { readonly roomId: RoomId; readonly userId: UserId; readonly via: readonly ServerName[]; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteJoinOutcome> {
+    return this.#parts.membership.join(input, this.#bounded(signal))
+  }
+
+  leaveRoom(
+    input: { readonly roomId: RoomId; readonly userId: UserId; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteLeaveOutcome> {
+    return this.#parts.membership.leave(input, this.#bounded(signal))
+  }
+
+  invite(
+    input: { readonly roomId: RoomId; readonly sender: UserId; readonly invitee: UserId; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteInviteOutcome> {
+    return this.#parts.invites.invite(input, this.#bounded(signal))
+  }
+
+  backfill(roomId: RoomId, from: readonly EventId[], limit: number, signal: AbortSignal): Promise<number> {
+    const { client, ports, fetch, input } = this.#parts
+    const parts = { client, network: ports.network, fetch, rooms: input.rooms, serverName: input.serverName }
+    return backfill(parts, roomId, from, limit, this.#bounded(signal))
+  }
+
+  queryProfile(userId: UserId, signal: AbortSignal): Promise<RemoteProfileOutcome> {
+    return this.#parts.profiles.query(userId, this.#bounded(signal))
+  }
+
+  async resolveAlias(alias: RoomAlias, signal: AbortSignal): Promise<RemoteAliasOutcome> {
+    const path = `/_matrix/federation/v1/query/directory?${new URLSearchParams({ room_alias: alias })}`
+    const answer = await this.#parts.client.call(serverNameOf(alias), { method: 'GET', path }, this.#bounded(signal))
+    if (answer.kind === 'refused') return { kind: 'not-found' }
+    if (answer.kind !== 'ok') return { kind: 'unreachable', reason: answer.reason }
+    return parseAliasAnswer(answer.body)
+  }
+
+  queryDeviceKeys(
+    byServer: ReadonlyMap<ServerName, readonly UserId[]>,
+    signal: AbortSignal,
+  ): Promise<Map<ServerName, RemoteKeysOutcome<KeyQueryAnswer>>> {
+    return this.#parts.userKeys.query(byServer, this.#bounded(signal))
+  }
+
+  claimKeys(byServer: ReadonlyMap<ServerName, KeyClaims>, signal: AbortSignal): Promise<Map<ServerName, RemoteKeysOutcome<ClaimedKeys>>> {
+    return this.#parts.userKeys.claim(byServer, this.#bounded(signal))
+  }
+
+  sendEphemeral(destinations: Iterable<ServerName>, edu: { readonly type: string; readonly content: JsonObject }): void {
+    this.#parts.deliver.sendEphemeral(destinations, edu)
+  }
+
+  deliveries(since: number | undefined): Promise<DeliveriesPage> {
+    return this.#parts.deliveries.read(since)
+  }
+
+  network(): NetworkInfo {
+    return this.#parts.network.read()
+  }
+
+  networkChanged(version: number, signal: AbortSignal): Promise<void> {
+    return this.#parts.network.changed(version, this.#bounded(signal))
+  }
+
+  async rememberContact({ userId, relayList }: { readonly userId: UserId; readonly relayList: JsonObject }): Promise<ContactOutcome> {
+    const outcome = await this.#parts.relayLists.learn(serverNameOf(userId), relayList)
+    return outcome.kind === 'invalid' ? outcome : { kind: 'remembered' }
+  }
+
+  async relayList(): Promise<JsonObject> {
+    return this.#parts.relayLists.own
+  }
+
+  addRelays(addresses: readonly string[]): Promise<ChooseRelaysOutcome> {
+    return this.#parts.relays.add(addresses)
+  }
+
+  removeRelay(server: ServerName): Promise<boolean> {
+    return this.#parts.relays.remove(server)
+  }
+
+  /** Ends with the caller's wish or with this server. */
+  #bounded(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#lifetime.signal])
+  }
+}
+
+async function openParts(ports: Ports, input: FederationInput, signal: AbortSignal): Promise<Parts> {
+  const { rooms, timeline, serverName, users } = input
+  const client = new PeerClient(ports)
+  const relayLists = await RelayLists.open(ports, serverName)
+  const relays = await Relays.open(ports, { client, lists: relayLists, configured: input.relays, signal })
+  const deliver = buildDeliver({ ports, rooms, timeline, serverName, client, relayLists, ownRelays: () => relays.servers(), signal })
+  const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
+  const joins = new JoinsUnderWay()
+  const userKeys = new UserKeys({ storage: ports.storage, timeline, client, rooms })
+  const inviteReceiver = new InviteReceiver({ crypto: ports.crypto, rooms, users, serverName })
+  const { ingest, healing } = await buildIngest({ ports, rooms, users, serverName, fetch, joins, userKeys, relayLists, deliver, inviteReceiver, signal })
+  const collect = new Collect({ ports, client, ingest, timeline, serverName, relays: () => relays.servers() }, signal)
+  const mailWaiting = (relay: ServerName): boolean => {
+    if (relays.uses(relay)) collect.collect(relay)
+    return relays.uses(relay)
+  }
+  const { softwareVersion } = input
+  const endpoints = federationEndpoints({ ports, serverName, softwareVersion, rooms, users, ingest, invites: inviteReceiver, relayLists, mailWaiting })
+  return {
+    ports,
+    input,
+    client,
+    relayLists,
+    relays,
+    deliver,
+    deliveries: new Deliveries(ports.storage, timeline),
+    fetch,
+    healing,
+    collect,
+    finder: new RelayListFinder({ network: ports.network, client, rooms, relayLists, log: ports.log }, signal),
+    userKeys,
+    profiles: new Profiles({ client, clock: ports.clock, relayLists }),
+    membership: new RemoteMembership({ ports, client, rooms, joins, serverName }),
+    invites: new RemoteInvite({ client, rooms }),
+    network: new NetworkState(ports.network, relays, signal),
+    serve: createRouter(endpoints, ports.log, signal),
+  }
+}
+
+function parseAliasAnswer(body: JsonObject): RemoteAliasOutcome {
+  const roomId = parseRoomId(body['room_id'])
+  const servers: JsonValue = body['servers'] ?? []
+  if (roomId === undefined || !Array.isArray(servers)) return { kind: 'unreachable', reason: 'The answer is malformed' }
+  const named = servers.slice(0, limits.implementation.serversTriedMax).flatMap((server: JsonValue) => parseServerName(server) ?? [])
+  return { kind: 'found', roomId, servers: named }
+}

@@ -1,0 +1,28 @@
+import { limits } from '../../limits.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import { countQuery, eventIdOrThrow, roomIdParameter, sharedRoom } from './request-arguments.ts'
+import type { Endpoint } from './router.ts'
+import type { ServeParts } from './serve-parts.ts'
+import { visibleEvents } from './visible-events.ts'
+
+/** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1backfillroomid */
+export function backfillEndpoint(parts: ServeParts): Endpoint {
+  return {
+    method: 'GET',
+    path: '/_matrix/federation/v1/backfill/:roomId',
+    async handle(request) {
+      const roomId = roomIdParameter(request)
+      const version = sharedRoom(parts, request, roomId)
+      const latest = request.query.getAll('v').map(eventIdOrThrow)
+      if (latest.length === 0) throw new MatrixError(400, 'M_MISSING_PARAM', '`v` is missing')
+      if (latest.length > limits.implementation.eventIdsPerRequestMax) throw new MatrixError(400, 'M_INVALID_PARAM', 'Too many events')
+      const { backfillEventsMax } = limits.implementation
+      const limit = countQuery(request, 'limit', backfillEventsMax, backfillEventsMax)
+      const named = (await parts.rooms.events(latest)).flatMap((event) => (event?.roomId === roomId ? [event] : []))
+      const older = await parts.rooms.missingEvents(roomId, { earliest: [], latest, limit, minDepth: 0 })
+      const events = [...named, ...older].slice(0, limit)
+      const pdus = await visibleEvents(parts, request.origin, version, events)
+      return { origin: parts.serverName, origin_server_ts: parts.ports.clock.now(), pdus }
+    },
+  }
+}

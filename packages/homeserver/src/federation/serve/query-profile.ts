@@ -1,0 +1,36 @@
+import { MatrixError } from '../../matrix-error.ts'
+import { localUser } from './request-arguments.ts'
+import type { Endpoint } from './router.ts'
+import type { ServeParts } from './serve-parts.ts'
+
+/** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1queryprofile */
+export function queryProfileEndpoint(parts: ServeParts): Endpoint {
+  return {
+    method: 'GET',
+    path: '/_matrix/federation/v1/query/profile',
+    async handle(request) {
+      const text = request.query.get('user_id')
+      if (text === null) throw new MatrixError(400, 'M_MISSING_PARAM', '`user_id` is missing')
+      const profile = await parts.users.profileOf(localUser(parts, text))
+      if (profile === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user')
+      const field = request.query.get('field')
+      const { displayname, avatar_url } = profile
+      return {
+        ...(displayname !== undefined && (field === null || field === 'displayname') ? { displayname } : {}),
+        ...(avatar_url !== undefined && (field === null || field === 'avatar_url') ? { avatar_url } : {}),
+        'im.kith.relay_list': parts.relayLists.own,
+      }
+    },
+  }
+}
+
+/** Servers have no aliases yet. @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1querydirectory */
+export function queryDirectoryEndpoint(): Endpoint {
+  return {
+    method: 'GET',
+    path: '/_matrix/federation/v1/query/directory',
+    handle() {
+      throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such alias')
+    },
+  }
+}
