@@ -1,5 +1,8 @@
+export { RoomBusyError } from './group-queue.ts'
+export { isHistoryToken } from './history-token.ts'
 export * from './outcomes.ts'
 export type { Member, Membership, RoomState } from './room-state.ts'
+export type { RoomsPorts } from './rooms-context.ts'
 export * from './rooms.ts'
 export * from './stored-event.ts'
 export { roomsTables } from './tables.ts'

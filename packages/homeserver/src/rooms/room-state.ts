@@ -78,8 +78,13 @@ export class IndexedState implements RoomState {
     return this.#joinedServers.has(server)
   }
 
-  idOf(key: StateKey): EventId | undefined {
-    return this.#events.get(key)?.eventId
+  at(key: StateKey): StoredEvent | undefined {
+    return this.#events.get(key)
+  }
+
+  /** How many members of that server are joined. */
+  joinedCount(server: ServerName): number {
+    return this.#joinedByServer.get(server) ?? 0
   }
 
   ids(): Map<StateKey, EventId> {

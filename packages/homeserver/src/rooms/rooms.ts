@@ -1,63 +1,243 @@
-import type { EventId, Pdu, RoomId, RoomVersion, ServerName, StateKey, UserId, JsonObject } from '@kith/matrix-protocol'
-import type { Clock, Crypto, Log, Random, Storage } from '../ports/index.ts'
+import { addContentHash, type EventId, type Pdu, type RoomId, type RoomVersion, type ServerName, type UnhashedPdu, type UserId } from '@kith/matrix-protocol'
 import type { Timeline } from '../timeline/index.ts'
-import type * as outcomes from './outcomes.ts'
+import { appendHistory } from './append-history.ts'
+import { addSignature } from './build-event.ts'
+import { type MissingEventsInput, walkAuthChain, walkMissingEvents } from './dag-walks.ts'
+import { EventStore } from './event-store.ts'
+import { readPage, readTimelineSince } from './history.ts'
+import { installJoinedRoom, receiveWithState } from './install-room.ts'
+import { Invites } from './invites.ts'
+import { loadState, openRooms } from './open-rooms.ts'
+import type {
+  BuildOutcome,
+  CreateRoomInput,
+  CreateRoomOutcome,
+  EventDraft,
+  HistoryOutcome,
+  HistoryPage,
+  InstallJoinedInput,
+  InstallOutcome,
+  OutOfBandInvite,
+  PageInput,
+  ReceiveOutcome,
+  SendInput,
+  SendOutcome,
+  StateBeforeInput,
+  StoredInvite,
+  TemplateOutcome,
+  TimelineSlice,
+} from './outcomes.ts'
+import { receiveEvents } from './receive-event.ts'
 import type { RoomState } from './room-state.ts'
+import { RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
+import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
+import { readWhole, SnapshotStore, type StateIds } from './snapshots.ts'
 import type { StoredEvent } from './stored-event.ts'
 
-export interface RoomsPorts {
-  readonly storage: Storage
-  readonly crypto: Crypto
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-}
+type SenderAndEvent = EventDraft & { readonly roomId: RoomId; readonly sender: UserId }
 
-/** The rooms this server knows: their events, their state, and the one serial queue that changes each of them. */
-export declare class Rooms {
-  static open(ports: RoomsPorts, timeline: Timeline, serverName: ServerName): Promise<Rooms>
-  create(input: outcomes.CreateRoomInput, signal: AbortSignal): Promise<outcomes.CreateRoomOutcome>
-  send(input: outcomes.SendInput, signal: AbortSignal): Promise<outcomes.SendOutcome>
+/**
+ * The rooms that this server knows: their events, their state, and the one serial queue that changes each of them.
+ *
+ * Invariants:
+ * 1. A change is one storage transaction: event, state, timeline row, outbox rows. Its promise resolves after the commit.
+ * 2. What is read without waiting (`state`, `extremities`, …) is what was committed last.
+ * 3. Every event that is shown passed the auth rules by what it cites, in the state before it, and in the state of its arrival.
+ */
+export class Rooms {
+  readonly #context: RoomsContext
+
+  private constructor(context: RoomsContext) {
+    this.#context = context
+  }
+
+  static async open(ports: RoomsPorts, timeline: Timeline, serverName: ServerName): Promise<Rooms> {
+    const store = new EventStore(ports.storage)
+    const snapshots = new SnapshotStore(ports.storage)
+    const rooms = await openRooms(ports.storage, store, snapshots)
+    const invites = await Invites.open(ports.storage, timeline)
+    const context: RoomsContext = { ports, timeline, serverName, rooms, store, snapshots, invites, queues: new RoomQueues(() => context) }
+    return new Rooms(context)
+  }
+
+  /** All events of a new room in one commit. */
+  async create(input: CreateRoomInput, signal: AbortSignal): Promise<CreateRoomOutcome> {
+    return createRoom(this.#context, input, signal)
+  }
+
+  /** @throws RoomBusyError when too many changes wait in this room; StorageFullError. */
+  async send(input: SendInput, signal: AbortSignal): Promise<SendOutcome> {
+    return sendEvent(this.#context, input, signal)
+  }
+
   /** A signed event of a user of this server, not stored. */
-  buildEvent(input: outcomes.EventDraft & { roomId: RoomId; sender: UserId }, signal: AbortSignal): Promise<outcomes.BuildOutcome>
-  /** For make_join, make_leave, make_knock: an event of a remote user without hash and signatures. */
-  makeTemplate(input: outcomes.EventDraft & { roomId: RoomId; sender: UserId }, signal: AbortSignal): Promise<outcomes.TemplateOutcome>
-  /** Adds the content hash when there is none, and this server's signature. */
-  signPdu(pdu: Pdu, version: RoomVersion): Promise<Pdu>
-  receive(roomId: RoomId, pdu: Pdu, signal: AbortSignal): Promise<outcomes.ReceiveOutcome>
+  async buildEvent(input: SenderAndEvent, signal: AbortSignal): Promise<BuildOutcome> {
+    return buildSignedEvent(this.#context, input, signal)
+  }
+
+  /** For make_join, make_leave and make_knock: an event of a remote user without hash and signatures. */
+  async makeTemplate(input: SenderAndEvent, signal: AbortSignal): Promise<TemplateOutcome> {
+    return makeEventTemplate(this.#context, input, signal)
+  }
+
+  /** Adds this server's signature to an event, and first the content hash where there is none. */
+  async signPdu(pdu: UnhashedPdu, version: RoomVersion): Promise<Pdu> {
+    const hashed = pdu.hashes === undefined || pdu.signatures === undefined ? addContentHash(pdu) : { ...pdu, hashes: pdu.hashes, signatures: pdu.signatures }
+    return addSignature(hashed, version, this.#context.serverName, this.#context.ports.crypto)
+  }
+
+  /** @param pdu parsed by the caller; hash, signatures, auth and state are checked here. */
+  async receive(roomId: RoomId, pdu: Pdu, signal: AbortSignal): Promise<ReceiveOutcome> {
+    return this.#receiveOne(roomId, pdu, false, signal)
+  }
+
   /** As `receive`, and when accepted the event goes to the other servers of the room: for send_join, send_leave and signed invites. */
-  receiveAndForward(roomId: RoomId, pdu: Pdu, signal: AbortSignal): Promise<outcomes.ReceiveOutcome>
-  receiveMany(roomId: RoomId, pdus: readonly Pdu[], signal: AbortSignal): Promise<Map<EventId, outcomes.ReceiveOutcome>>
+  async receiveAndForward(roomId: RoomId, pdu: Pdu, signal: AbortSignal): Promise<ReceiveOutcome> {
+    return this.#receiveOne(roomId, pdu, true, signal)
+  }
+
+  /** Judges the events in the given order, so predecessors should come first. Empty for an unknown room. */
+  async receiveMany(roomId: RoomId, pdus: readonly Pdu[], signal: AbortSignal): Promise<Map<EventId, ReceiveOutcome>> {
+    return (await receiveEvents(this.#context, roomId, pdus, { forward: false }, signal)) ?? new Map()
+  }
+
   /** Receives an event whose prev_events cannot be had, with the state before it as another server tells it. */
-  receiveWithState(roomId: RoomId, pdu: Pdu, before: outcomes.StateBeforeInput, signal: AbortSignal): Promise<outcomes.ReceiveOutcome>
-  installJoined(input: outcomes.InstallJoinedInput, signal: AbortSignal): Promise<outcomes.InstallOutcome>
-  /** Backfilled events, older than what is stored. `authEvents`: auth events that are not stored yet. */
-  appendHistory(roomId: RoomId, pdus: readonly Pdu[], authEvents: readonly Pdu[], signal: AbortSignal): Promise<Map<EventId, outcomes.HistoryOutcome>>
-  putInvite(invite: outcomes.OutOfBandInvite, signal: AbortSignal): Promise<void>
-  invite(roomId: RoomId, userId: UserId): outcomes.StoredInvite | undefined
-  invites(userId: UserId): readonly outcomes.StoredInvite[]
-  dropInvite(roomId: RoomId, userId: UserId, signal: AbortSignal): Promise<void>
-  has(roomId: RoomId): boolean
-  version(roomId: RoomId): RoomVersion | undefined
-  roomIds(): RoomId[]
-  state(roomId: RoomId): RoomState | undefined
-  /** Undefined when the event or the state there is not known. */
-  stateBefore(eventId: EventId): Promise<RoomState | undefined>
-  stateAfter(eventId: EventId): Promise<RoomState | undefined>
-  stateIdsBefore(eventId: EventId): Promise<ReadonlyMap<StateKey, EventId> | undefined>
-  event(eventId: EventId): Promise<StoredEvent | undefined>
-  events(eventIds: readonly EventId[]): Promise<(StoredEvent | undefined)[]>
-  extremities(roomId: RoomId): readonly EventId[]
-  page(roomId: RoomId, input: outcomes.PageInput): Promise<outcomes.HistoryPage>
-  timelineSince(roomId: RoomId, position: number, limit: number): Promise<outcomes.TimelineSlice>
+  async receiveWithState(roomId: RoomId, pdu: Pdu, before: StateBeforeInput, signal: AbortSignal): Promise<ReceiveOutcome> {
+    return receiveWithState(this.#context, roomId, pdu, before, signal)
+  }
+
+  /** Makes a room of the answer to send_join; all is verified here. */
+  async installJoined(input: InstallJoinedInput, signal: AbortSignal): Promise<InstallOutcome> {
+    return installJoinedRoom(this.#context, input, signal)
+  }
+
+  /**
+   * Backfilled events, older than what is stored. They get no timeline row; paging shows them in their place.
+   * @param authEvents those cited by the events that are not stored yet. Empty result for an unknown room.
+   */
+  async appendHistory(roomId: RoomId, pdus: readonly Pdu[], authEvents: readonly Pdu[], signal: AbortSignal): Promise<Map<EventId, HistoryOutcome>> {
+    return (await appendHistory(this.#context, roomId, pdus, authEvents, signal)) ?? new Map()
+  }
+
+  /** Returns false when the user has too many invites. */
+  async putInvite(invite: OutOfBandInvite, signal: AbortSignal): Promise<boolean> {
+    return this.#context.invites.put(invite, signal)
+  }
+
+  invite(roomId: RoomId, userId: UserId): StoredInvite | undefined {
+    return this.#context.invites.get(roomId, userId)
+  }
+
+  invites(userId: UserId): readonly StoredInvite[] {
+    return this.#context.invites.of(userId)
+  }
+
+  async dropInvite(roomId: RoomId, userId: UserId, signal: AbortSignal): Promise<void> {
+    return this.#context.invites.drop(roomId, userId, signal)
+  }
+
+  has(roomId: RoomId): boolean {
+    return this.#context.rooms.has(roomId)
+  }
+
+  version(roomId: RoomId): RoomVersion | undefined {
+    return this.#context.rooms.get(roomId)?.version
+  }
+
+  /** Rooms that were left included. */
+  roomIds(): RoomId[] {
+    return [...this.#context.rooms.keys()]
+  }
+
+  state(roomId: RoomId): RoomState | undefined {
+    return this.#context.rooms.get(roomId)?.state
+  }
+
+  /** Undefined when the event, or the state there, is not known. */
+  async stateBefore(eventId: EventId): Promise<RoomState | undefined> {
+    const ids = await this.stateIdsBefore(eventId)
+    return ids === undefined ? undefined : loadState(this.#context.store, ids)
+  }
+
+  async stateAfter(eventId: EventId): Promise<RoomState | undefined> {
+    const event = await this.event(eventId)
+    const ids = await this.#readSnapshot(event, event?.stateAfter)
+    return ids === undefined ? undefined : loadState(this.#context.store, ids)
+  }
+
+  async stateIdsBefore(eventId: EventId): Promise<StateIds | undefined> {
+    const event = await this.event(eventId)
+    return this.#readSnapshot(event, event?.stateBefore)
+  }
+
+  async event(eventId: EventId): Promise<StoredEvent | undefined> {
+    return this.#context.store.get(eventId)
+  }
+
+  /** One result for each id, in their order. */
+  async events(eventIds: readonly EventId[]): Promise<(StoredEvent | undefined)[]> {
+    return this.#context.store.getMany(eventIds)
+  }
+
+  extremities(roomId: RoomId): readonly EventId[] {
+    return this.#context.rooms.get(roomId)?.row.extremities ?? []
+  }
+
+  /** @throws RangeError when `from` is no history token; see isHistoryToken. */
+  async page(roomId: RoomId, input: PageInput): Promise<HistoryPage> {
+    return readPage(this.#context, roomId, input)
+  }
+
+  /** The newest events of the room after a stream position, at most `limit`, up to and with the position `until`. */
+  async timelineSince(roomId: RoomId, position: number, limit: number, until = this.#context.timeline.position): Promise<TimelineSlice> {
+    return readTimelineSince(this.#context, roomId, position, limit, until)
+  }
+
   /** The auth chains of these events, themselves not included; undefined when longer than the limit. */
-  authChain(eventIds: readonly EventId[]): Promise<StoredEvent[] | undefined>
-  /** For get_missing_events: what lies between, newest first. */
-  missingEvents(roomId: RoomId, input: { earliest: readonly EventId[]; latest: readonly EventId[]; limit: number; minDepth: number }): Promise<StoredEvent[]>
-  joinedRooms(userId: UserId): RoomId[]
-  roomsWithServer(server: ServerName): RoomId[]
-  serversSharingRooms(userId: UserId): Set<ServerName>
-  /** Local users share a room with this user. */
-  usersSharingRooms(userId: UserId): Set<UserId>
-  readonly strippedStateFor: (roomId: RoomId) => JsonObject[]
+  async authChain(eventIds: readonly EventId[]): Promise<StoredEvent[] | undefined> {
+    return walkAuthChain(this.#context.store, eventIds)
+  }
+
+  /** What lies between, for get_missing_events and backfill. Oldest first. */
+  async missingEvents(roomId: RoomId, input: MissingEventsInput): Promise<StoredEvent[]> {
+    return walkMissingEvents(this.#context.store, roomId, input)
+  }
+
+  joinedRooms(userId: UserId): RoomId[] {
+    return this.#roomsWhere((state) => state.membershipOf(userId) === 'join')
+  }
+
+  roomsWithServer(server: ServerName): RoomId[] {
+    return this.#roomsWhere((state) => state.isJoined(server))
+  }
+
+  /** Servers joined to a room where the user is joined, this one included. */
+  serversSharingRooms(userId: UserId): Set<ServerName> {
+    const servers = new Set<ServerName>()
+    for (const roomId of this.joinedRooms(userId)) for (const server of this.state(roomId)?.joinedServers() ?? []) servers.add(server)
+    return servers
+  }
+
+  /** Users joined to a room where the user is joined, the user included. */
+  usersSharingRooms(userId: UserId): Set<UserId> {
+    const users = new Set<UserId>()
+    for (const roomId of this.joinedRooms(userId)) for (const member of this.state(roomId)?.members('join') ?? []) users.add(member.userId)
+    return users
+  }
+
+  #roomsWhere(matches: (state: RoomState) => boolean): RoomId[] {
+    return [...this.#context.rooms.values()].filter((room) => matches(room.state)).map((room) => room.roomId)
+  }
+
+  async #receiveOne(roomId: RoomId, pdu: Pdu, forward: boolean, signal: AbortSignal): Promise<ReceiveOutcome> {
+    const outcomes = await receiveEvents(this.#context, roomId, [pdu], { forward }, signal)
+    const [outcome] = outcomes?.values() ?? []
+    return outcome ?? { kind: 'unknown-room' }
+  }
+
+  async #readSnapshot(event: StoredEvent | undefined, snapshot: number | undefined): Promise<StateIds | undefined> {
+    if (event === undefined || snapshot === undefined) return undefined
+    const { roomId } = event
+    return readWhole({ get: async (id) => this.#context.snapshots.get(roomId, id) }, snapshot)
+  }
 }

@@ -45,6 +45,6 @@ export const roomsTables = {
   /** Accepted events in the order in which they arrived. */
   arrivals: { name: 'rooms.arrivals' } as Table<readonly [RoomId, position: number], EventId>,
   /** Redactions whose target is not known yet. */
-  pendingRedactions: { name: 'rooms.pending-redactions' } as Table<readonly [target: EventId, redaction: EventId], true>,
+  pendingRedactions: { name: 'rooms.pending-redactions' } as Table<readonly [RoomId, target: EventId, redaction: EventId], true>,
   invites: { name: 'rooms.invites' } as Table<readonly [UserId, RoomId], StoredInvite>,
 } as const

@@ -13,6 +13,11 @@ export class TimelineTransaction {
     this.#allocate = allocate
   }
 
+  /** Takes a position that only orders something among the rows, such as a backfilled event. */
+  allocate(): number {
+    return this.#allocate()
+  }
+
   /** Adds a row to the stream and returns its position. */
   append(row: TimelineRow): number {
     const position = this.#allocate()
@@ -71,17 +76,20 @@ export class Timeline {
   /**
    * Builds and commits one storage transaction. `build` runs synchronously, so positions are in commit order.
    * Resolves with the new position once everything is durable.
+   * `onCommitted` runs as soon as it is durable and before anybody hears of it: the place to let memory follow the disk.
    * @throws StorageFullError and other storage failures; nothing was stored and the positions stay unused.
    */
-  async commit(build: (transaction: TimelineTransaction) => void): Promise<number> {
+  async commit(build: (transaction: TimelineTransaction) => void, onCommitted?: () => void): Promise<number> {
     const transaction = new TimelineTransaction(() => ++this.#allocated)
     build(transaction)
     const position = this.#allocated
     // An outbox row may have taken a position above every stream row; the lease keeps it from being used again after a crash.
     if (position > this.#leasedUntil) this.#renewLease(position, transaction.batch)
     const commit = this.#storage.commit(transaction.batch.writes)
-    this.#lastCommit = commit.catch(() => undefined)
+    // Nobody may rely on a lease that was perhaps in the commit that failed.
+    this.#lastCommit = commit.catch(() => (this.#leasedUntil = 0))
     await commit
+    onCommitted?.()
     this.#advance(position)
     if (transaction.destinations.size > 0) {
       for (const listener of this.#outboxListeners) listener(transaction.destinations)

@@ -1,0 +1,104 @@
+import {
+  addContentHash,
+  type AuthEvent,
+  authorise,
+  authTypesFor,
+  CanonicalJsonError,
+  type EventId,
+  eventIdOf,
+  eventSigningBytes,
+  type JsonObject,
+  type Pdu,
+  protocolLimits,
+  parsePdu,
+  type RoomVersion,
+  type ServerName,
+  SIGNING_KEY_ID,
+  type UnhashedPdu,
+  type UserId,
+  withSignature,
+} from '@kith/matrix-protocol'
+import type { Crypto } from '../ports/index.ts'
+import type { EventDraft } from './outcomes.ts'
+import type { RoomDraft } from './room-draft.ts'
+
+export type Proposal =
+  | { readonly kind: 'allowed'; readonly pdu: UnhashedPdu; readonly stateBefore: number }
+  | { readonly kind: 'denied'; readonly rule: string }
+
+const { prevEventsMax, depthMax } = protocolLimits.specification
+
+/** The next event of the room, without hash and signatures, if the rules allow it. */
+export async function proposeEvent(draft: RoomDraft, sender: UserId, event: EventDraft, now: number): Promise<Proposal> {
+  const { room } = draft
+  const { version } = room
+  const prevEvents = await choosePrevEvents(draft)
+  const stateBefore = await draft.merge(prevEvents.map((prev) => prev.stateAfter))
+  const content = withRedacts(event, version)
+  const shape = { type: event.type, sender, content, ...(event.stateKey === undefined ? {} : { state_key: event.stateKey }) }
+  const keys = authTypesFor(shape, version)
+  const state = await draft.stateForRules(stateBefore, keys)
+  const authEvents = keys.map(({ type, stateKey }) => state(type, stateKey)).filter((found) => found !== undefined)
+  const depth = prevEvents.reduce((deepest, prev) => Math.max(deepest, prev.depth), 0)
+  const pdu: UnhashedPdu = {
+    ...shape,
+    ...(event.redacts !== undefined && version.redactsIn === 'event' ? { redacts: event.redacts } : {}),
+    ...(isCreateWithoutRoomId(event, version) ? {} : { room_id: room.roomId }),
+    origin_server_ts: now,
+    depth: Math.min(depth + 1, depthMax),
+    prev_events: prevEvents.map((prev) => prev.eventId),
+    auth_events: authEvents.map((authEvent) => authEvent.eventId),
+  }
+  const outcome = authorise(unhashedAuthEvent(pdu), state, version, await draft.authContext())
+  return outcome.kind === 'allowed' ? { kind: 'allowed', pdu, stateBefore } : outcome
+}
+
+/** All heads of the room, or the deepest when there are more than an event may name. */
+async function choosePrevEvents(draft: RoomDraft): Promise<{ eventId: EventId; depth: number; stateAfter: number }[]> {
+  const heads = await draft.eventsOf([...draft.extremities])
+  const usable = heads.flatMap((head) =>
+    head?.stateAfter === undefined ? [] : [{ eventId: head.eventId, depth: head.pdu.depth, stateAfter: head.stateAfter }],
+  )
+  return usable.sort((a, b) => b.depth - a.depth).slice(0, prevEventsMax)
+}
+
+function withRedacts(event: EventDraft, version: RoomVersion): JsonObject {
+  return event.redacts !== undefined && version.redactsIn === 'content' ? { ...event.content, redacts: event.redacts } : event.content
+}
+
+function isCreateWithoutRoomId(event: EventDraft, version: RoomVersion): boolean {
+  return version.roomIdIsCreateEvent && event.type === 'm.room.create'
+}
+
+/** The rules look at no hash and no signature, and the event's id only matters for create events. */
+function unhashedAuthEvent(pdu: UnhashedPdu): AuthEvent {
+  return { eventId: '$unhashed' as EventId, pdu: { ...pdu, hashes: { sha256: '' }, signatures: {} }, rejected: false }
+}
+
+export type SignedEvent =
+  | { readonly kind: 'signed'; readonly pdu: Pdu; readonly eventId: EventId }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'denied'; readonly rule: string }
+
+/** Hashes and signs an event, and checks that other servers will take it. */
+export async function signEvent(unhashed: UnhashedPdu, version: RoomVersion, serverName: ServerName, crypto: Crypto): Promise<SignedEvent> {
+  const hashed = hashEvent(unhashed)
+  if (hashed === undefined) return { kind: 'denied', rule: 'content.no-canonical-json' }
+  const pdu = await addSignature(hashed, version, serverName, crypto)
+  const parsed = parsePdu(pdu, version)
+  return parsed.kind === 'ok' ? { kind: 'signed', pdu, eventId: eventIdOf(pdu, version) } : { kind: 'too-large' }
+}
+
+export async function addSignature(pdu: Pdu, version: RoomVersion, serverName: ServerName, crypto: Crypto): Promise<Pdu> {
+  const signature = await crypto.sign(eventSigningBytes(pdu, version))
+  return withSignature(pdu, serverName, SIGNING_KEY_ID, signature)
+}
+
+function hashEvent(unhashed: UnhashedPdu): Pdu | undefined {
+  try {
+    return addContentHash(unhashed)
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,50 @@
+import type { EventId, RoomId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import type { EventStore } from './event-store.ts'
+import type { StoredEvent } from './stored-event.ts'
+
+/** Everything reachable over `auth_events`, the start not included; undefined when that is more than the limit. */
+export async function walkAuthChain(store: EventStore, eventIds: readonly EventId[]): Promise<StoredEvent[] | undefined> {
+  const chain = new Map<EventId, StoredEvent>()
+  const start = await store.getMany(eventIds)
+  let next = citedBy(start.filter((event) => event !== undefined))
+  while (next.length > 0) {
+    const events = (await store.getMany(next)).filter((event) => event !== undefined)
+    for (const event of events) chain.set(event.eventId, event)
+    if (chain.size > limits.implementation.authChainEventsMax) return undefined
+    next = citedBy(events).filter((eventId) => !chain.has(eventId))
+  }
+  return [...chain.values()]
+}
+
+function citedBy(events: readonly StoredEvent[]): EventId[] {
+  return [...new Set(events.flatMap((event) => event.pdu.auth_events))]
+}
+
+export interface MissingEventsInput {
+  /** What the asker has: the walk stops there. */
+  readonly earliest: readonly EventId[]
+  /** Where the walk begins; not part of the result. */
+  readonly latest: readonly EventId[]
+  readonly limit: number
+  readonly minDepth: number
+}
+
+/**
+ * What lies between two sets of events, for get_missing_events and backfill: breadth first from the latest, so that the limit cuts off
+ * what is farthest back. Oldest first.
+ */
+export async function walkMissingEvents(store: EventStore, roomId: RoomId, input: MissingEventsInput): Promise<StoredEvent[]> {
+  const seen = new Set<EventId>([...input.earliest, ...input.latest])
+  const found: StoredEvent[] = []
+  const start = await store.getMany(input.latest)
+  let level = start.filter((event) => event?.roomId === roomId).filter((event) => event !== undefined)
+  while (level.length > 0 && found.length < input.limit) {
+    const next = [...new Set(level.flatMap((event) => event.pdu.prev_events))].filter((eventId) => !seen.has(eventId))
+    for (const eventId of next) seen.add(eventId)
+    const events = (await store.getMany(next)).filter((event) => event !== undefined)
+    level = events.filter((event) => event.roomId === roomId && event.status !== 'outlier' && event.pdu.depth >= input.minDepth)
+    found.push(...level.slice(0, input.limit - found.length))
+  }
+  return found.sort((a, b) => a.pdu.depth - b.pdu.depth)
+}

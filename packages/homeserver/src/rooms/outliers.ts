@@ -1,0 +1,98 @@
+import { type AuthContext, type AuthEvent, authoriseByAuthEvents, createEventIdOf, type EventId, type Pdu, type RoomId, type RoomVersion } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import { WriteBatch } from '../ports/index.ts'
+import { toAuthEvent } from './room.ts'
+import type { RoomsContext } from './rooms-context.ts'
+import type { StoredEvent } from './stored-event.ts'
+import { roomsTables } from './tables.ts'
+import { verifyPdus } from './verify-pdu.ts'
+
+/**
+ * Verifies events that come as state or as auth chains, and judges each by the events it cites. Those already stored keep their status.
+ * Nothing is stored here. Events with wrong signatures are left out, and so are those that cite unknown events, which may come later.
+ */
+export async function judgeOutliers(
+  context: RoomsContext,
+  roomId: RoomId,
+  version: RoomVersion,
+  pdus: readonly Pdu[],
+  signal: AbortSignal,
+): Promise<Map<EventId, StoredEvent>> {
+  const valid = new Map<EventId, Pdu>()
+  for (const event of await verifyPdus(pdus, roomId, version, context.ports.crypto, signal)) {
+    if (event.kind === 'valid') valid.set(event.eventId, event.pdu)
+  }
+  const judged = await readKnown(context, roomId, version, valid)
+  for (const eventId of citedFirst(valid)) {
+    const pdu = valid.get(eventId)
+    if (pdu === undefined || judged.has(eventId)) continue
+    const event = judgeOutlier({ eventId, roomId, pdu, status: 'outlier' }, judged, version)
+    if (event !== undefined) judged.set(eventId, event)
+  }
+  return judged
+}
+
+/** Writes those that are new, in several commits: nothing shows them until something refers to them. */
+export async function storeOutliers(context: RoomsContext, events: Iterable<StoredEvent>, signal: AbortSignal): Promise<void> {
+  const candidates = [...events]
+  const known = await context.store.getMany(candidates.map((event) => event.eventId))
+  const fresh = candidates.filter((_, index) => known[index] === undefined)
+  const { outliersPerCommitMax } = limits.implementation
+  for (let start = 0; start < fresh.length; start += outliersPerCommitMax) {
+    signal.throwIfAborted()
+    const group = fresh.slice(start, start + outliersPerCommitMax)
+    const batch = new WriteBatch()
+    for (const event of group) batch.put(roomsTables.events, [event.eventId], event)
+    await context.ports.storage.commit(batch.writes)
+    context.store.remember(group)
+  }
+}
+
+/** What is stored of these events and of those they cite. */
+async function readKnown(context: RoomsContext, roomId: RoomId, version: RoomVersion, pdus: ReadonlyMap<EventId, Pdu>): Promise<Map<EventId, StoredEvent>> {
+  const ids = new Set<EventId>(pdus.keys())
+  for (const pdu of pdus.values()) for (const eventId of pdu.auth_events) ids.add(eventId)
+  if (version.roomIdIsCreateEvent) ids.add(createEventIdOf(roomId))
+  const known = await context.store.getMany([...ids])
+  return new Map(known.filter((event) => event?.roomId === roomId).flatMap((event) => (event === undefined ? [] : [[event.eventId, event]])))
+}
+
+function judgeOutlier(event: StoredEvent, judged: ReadonlyMap<EventId, StoredEvent>, version: RoomVersion): StoredEvent | undefined {
+  const authEvents: AuthEvent[] = []
+  for (const authId of event.pdu.auth_events) {
+    const authEvent = judged.get(authId)
+    if (authEvent === undefined) return undefined
+    authEvents.push(toAuthEvent(authEvent))
+  }
+  const outcome = authoriseByAuthEvents(toAuthEvent(event), authEvents, version, outlierContext(event.roomId, judged, version))
+  return outcome.kind === 'allowed' ? event : { ...event, status: 'rejected', rejectedBecause: outcome.rule }
+}
+
+function outlierContext(roomId: RoomId, judged: ReadonlyMap<EventId, StoredEvent>, version: RoomVersion): AuthContext {
+  const createEvent = version.roomIdIsCreateEvent ? judged.get(createEventIdOf(roomId)) : undefined
+  return { createEvent: createEvent === undefined ? undefined : toAuthEvent(createEvent) }
+}
+
+/** The ids in an order in which cited events come before those that cite them. Ids are hashes, so nothing cites in a circle. */
+function citedFirst(events: ReadonlyMap<EventId, Pdu>): EventId[] {
+  const ordered = new Set<EventId>()
+  for (const start of createFirst(events)) {
+    const waiting = [start]
+    for (let eventId = waiting.at(-1); eventId !== undefined; eventId = waiting.at(-1)) {
+      const next = ordered.has(eventId) ? undefined : events.get(eventId)?.auth_events.find((authId) => events.has(authId) && !ordered.has(authId))
+      if (next !== undefined) waiting.push(next)
+      else {
+        waiting.pop()
+        ordered.add(eventId)
+      }
+    }
+  }
+  return [...ordered]
+}
+
+/** Where the room id stands for the create event nobody cites it, and yet everybody needs it. */
+function createFirst(events: ReadonlyMap<EventId, Pdu>): EventId[] {
+  const ids = [...events.keys()]
+  const isCreate = (eventId: EventId): boolean => events.get(eventId)?.type === 'm.room.create'
+  return [...ids.filter(isCreate), ...ids.filter((eventId) => !isCreate(eventId))]
+}

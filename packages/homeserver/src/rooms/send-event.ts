@@ -1,0 +1,117 @@
+import { DEFAULT_ROOM_VERSION, encodeBase64Url, type RoomId, roomIdOf, roomVersion, type RoomVersion, type UserId } from '@kith/matrix-protocol'
+import { proposeEvent, signEvent } from './build-event.ts'
+import type { BuildOutcome, CreateRoomInput, CreateRoomOutcome, EventDraft, SendInput, SendOutcome, TemplateOutcome } from './outcomes.ts'
+import { Room } from './room.ts'
+import { type AppendedEvent, RoomDraft } from './room-draft.ts'
+import { commitDraft, type RoomsContext } from './rooms-context.ts'
+import { IndexedState } from './room-state.ts'
+import { wholeSnapshot } from './snapshots.ts'
+import type { StoredEvent } from './stored-event.ts'
+
+type Sender = EventDraft & { readonly roomId: RoomId; readonly sender: UserId }
+
+export async function sendEvent(context: RoomsContext, input: SendInput, signal: AbortSignal): Promise<SendOutcome> {
+  if (!context.rooms.has(input.roomId)) return { kind: 'unknown-room' }
+  const job = async (draft: RoomDraft): Promise<() => SendOutcome> => {
+    const outcome = await appendLocal(context, draft, input)
+    if (outcome.kind !== 'appended') return () => outcome
+    return () => ({ kind: 'sent', eventId: outcome.appended.event.eventId, position: outcome.appended.position })
+  }
+  return context.queues.run(input.roomId, job, signal)
+}
+
+/** A signed event of a local user, not stored. */
+export async function buildSignedEvent(context: RoomsContext, input: Sender, signal: AbortSignal): Promise<BuildOutcome> {
+  const room = context.rooms.get(input.roomId)
+  if (room === undefined) return { kind: 'unknown-room' }
+  const job = async (draft: RoomDraft): Promise<() => BuildOutcome> => {
+    const proposal = await proposeEvent(draft, input.sender, input, context.ports.clock.now())
+    if (proposal.kind === 'denied') return () => proposal
+    const signed = await signEvent(proposal.pdu, room.version, context.serverName, context.ports.crypto)
+    return () => (signed.kind === 'signed' ? { kind: 'built', eventId: signed.eventId, pdu: signed.pdu, version: room.version.id } : signed)
+  }
+  return context.queues.run(input.roomId, job, signal)
+}
+
+/** An event of a remote user that its own server will complete. */
+export async function makeEventTemplate(context: RoomsContext, input: Sender, signal: AbortSignal): Promise<TemplateOutcome> {
+  const room = context.rooms.get(input.roomId)
+  if (room === undefined) return { kind: 'unknown-room' }
+  const job = async (draft: RoomDraft): Promise<() => TemplateOutcome> => {
+    const proposal = await proposeEvent(draft, input.sender, input, context.ports.clock.now())
+    if (proposal.kind === 'denied') return () => proposal
+    return () => ({ kind: 'template', event: proposal.pdu, version: room.version.id })
+  }
+  return context.queues.run(input.roomId, job, signal)
+}
+
+export async function createRoom(context: RoomsContext, input: CreateRoomInput, signal: AbortSignal): Promise<CreateRoomOutcome> {
+  const version = roomVersion(input.version ?? DEFAULT_ROOM_VERSION)
+  if (version === undefined) return { kind: 'unsupported-version' }
+  const created = await startRoom(context, version, input)
+  if (created.kind !== 'started') return created
+  const { draft, room } = created
+  let last = created.appended
+  for (const event of input.events) {
+    signal.throwIfAborted()
+    const outcome = await appendLocal(context, draft, { ...event, roomId: room.roomId, sender: input.creator })
+    if (outcome.kind === 'denied') return { kind: 'denied', type: event.type, rule: outcome.rule }
+    if (outcome.kind === 'too-large') return outcome
+    last = outcome.appended
+  }
+  await commitDraft(context, draft, () => context.rooms.set(room.roomId, room))
+  return { kind: 'created', roomId: room.roomId, position: last.position }
+}
+
+type StartOutcome =
+  | { readonly kind: 'started'; readonly room: Room; readonly draft: RoomDraft; readonly appended: AppendedEvent }
+  | Exclude<CreateRoomOutcome, { kind: 'created' }>
+
+/** Makes the create event and the draft of the room around it. */
+async function startRoom(context: RoomsContext, version: RoomVersion, input: CreateRoomInput): Promise<StartOutcome> {
+  const { ports, serverName, store, snapshots } = context
+  const chosenId = version.roomIdIsCreateEvent ? {} : { room_id: `!${encodeBase64Url(ports.random.bytes(18))}:${serverName}` as RoomId }
+  const unhashed = {
+    ...chosenId,
+    type: 'm.room.create',
+    state_key: '',
+    sender: input.creator,
+    content: { ...input.createContent, room_version: version.id },
+    origin_server_ts: ports.clock.now(),
+    depth: 1,
+    prev_events: [],
+    auth_events: [],
+  }
+  const signed = await signEvent(unhashed, version, serverName, ports.crypto)
+  if (signed.kind === 'denied') return { kind: 'denied', type: 'm.room.create', rule: signed.rule }
+  if (signed.kind === 'too-large') return signed
+  const roomId = roomIdOf(signed.pdu, version)
+  const row = { version: version.id, extremities: [], snapshot: 0, nextSnapshot: 1, depth: 0 }
+  const room = new Room(roomId, version, row, new IndexedState())
+  const draft = new RoomDraft(room, serverName, store, snapshots)
+  draft.putSnapshot(0, wholeSnapshot(0, new Map()))
+  const event = { eventId: signed.eventId, roomId, pdu: signed.pdu, status: 'accepted', stateBefore: 0 } as const
+  return { kind: 'started', room, draft, appended: await draft.append(event, { forward: false, extraWrites: (transaction) => input.extraWrites?.(transaction, roomId) }) }
+}
+
+type LocalOutcome =
+  | { readonly kind: 'appended'; readonly appended: AppendedEvent }
+  | { readonly kind: 'denied'; readonly rule: string }
+  | { readonly kind: 'too-large' }
+
+async function appendLocal(context: RoomsContext, draft: RoomDraft, input: SendInput): Promise<LocalOutcome> {
+  const { crypto, clock } = context.ports
+  const proposal = await proposeEvent(draft, input.sender, input, clock.now())
+  if (proposal.kind === 'denied') return proposal
+  const signed = await signEvent(proposal.pdu, draft.room.version, context.serverName, crypto)
+  if (signed.kind !== 'signed') return signed
+  const event: StoredEvent & { readonly stateBefore: number } = {
+    eventId: signed.eventId,
+    roomId: draft.room.roomId,
+    pdu: signed.pdu,
+    status: 'accepted',
+    stateBefore: proposal.stateBefore,
+    ...(input.transactionId === undefined ? {} : { transactionId: input.transactionId }),
+  }
+  return { kind: 'appended', appended: await draft.append(event, { forward: true, extraWrites: input.extraWrites }) }
+}
