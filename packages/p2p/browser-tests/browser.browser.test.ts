@@ -1,7 +1,7 @@
 import type { PeerRequestHandler } from '@kith/homeserver/ports'
 import { parseServerName, type ServerName } from '@kith/matrix-protocol'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startNode } from '../tests/node-pairs.ts'
+import { startNode } from '../src/node/node-pairs.test-support.ts'
 import { servePage, startBrowser, type TestBrowser } from './chromium.ts'
 
 const WAIT = { timeout: 15_000, interval: 100 }
@@ -34,7 +34,10 @@ describe.each([
     expect(await browser.call.whoAmI(relay.server)).toBe(browser.server)
     expect(await browser.call.echo(relay.server, 10)).toBe(10)
     expect(await browser.call.echo(relay.server, 3_000_000)).toBe(3_000_000)
-    await vi.waitFor(async () => expect(await browser.call.connections()).toMatchObject([{ server: relay.server, path: 'direct', transport }]), WAIT)
+    await vi.waitFor(
+      async () => expect(await browser.call.connections()).toMatchObject([{ server: relay.server, path: 'direct', transport }]),
+      WAIT,
+    )
 
     const name = nameOf(browser)
     const answer = await relay.network.request(name, new Request(`https://${name}/who`), AbortSignal.timeout(10_000))

@@ -74,7 +74,6 @@ interface PageGlobals {
 
 async function openPage(browser: Browser, url: string): Promise<Page> {
   const page = await browser.newPage()
-  page.on('pageerror', (error) => console.error('page:', error.message))
   await page.goto(url)
   await page.waitForFunction(() => 'call' in globalThis)
   return page
@@ -83,5 +82,8 @@ async function openPage(browser: Browser, url: string): Promise<Page> {
 function callsOf(page: Page): PageCalls {
   const call = async (name: keyof PageCalls, parameters: readonly unknown[]): Promise<unknown> =>
     page.evaluate(async (what) => (globalThis as unknown as PageGlobals).call(what.name, what.parameters), { name, parameters })
-  return new Proxy({} as PageCalls, { get: (_target, name: keyof PageCalls | 'then') => (name === 'then' ? undefined : async (...parameters: unknown[]) => call(name, parameters)) })
+  return new Proxy({} as PageCalls, {
+    get: (_target, name: keyof PageCalls | 'then') =>
+      name === 'then' ? undefined : async (...parameters: unknown[]) => call(name, parameters),
+  })
 }

@@ -1,4 +1,14 @@
-import { CODE_CERTHASH, CODE_P2P, CODE_P2P_CIRCUIT, CODE_WEBRTC, CODE_WEBRTC_DIRECT, CODE_WS, CODE_WSS, multiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import {
+  CODE_CERTHASH,
+  CODE_P2P,
+  CODE_P2P_CIRCUIT,
+  CODE_WEBRTC,
+  CODE_WEBRTC_DIRECT,
+  CODE_WS,
+  CODE_WSS,
+  multiaddr,
+  type Multiaddr,
+} from '@multiformats/multiaddr'
 import { ADDRESS_LENGTH_MAX } from './limits.ts'
 
 /** Undefined when the text is no multiaddr. */
@@ -22,17 +32,17 @@ export function isRelayed(address: Multiaddr): boolean {
   return address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT) && !usesWebRtc(address)
 }
 
-export function usesWebRtc(address: Multiaddr): boolean {
+function usesWebRtc(address: Multiaddr): boolean {
   return address.getComponents().some(({ code }) => code === CODE_WEBRTC)
 }
 
 /** The relay of a circuit address. */
-export function relayIn(address: Multiaddr): { readonly address: Multiaddr; readonly peerId: string } | undefined {
+export function relayIn(address: Multiaddr): { readonly peerId: string } | undefined {
   const components = address.getComponents()
   const at = components.findIndex(({ code }) => code === CODE_P2P_CIRCUIT)
   const relay = components[at - 1]
   if (at < 1 || relay?.code !== CODE_P2P || relay.value === undefined) return undefined
-  return { address: multiaddr(components.slice(0, at)), peerId: relay.value }
+  return { peerId: relay.value }
 }
 
 /** Short name of the transport, as PeerConnection wants it. */
@@ -45,17 +55,22 @@ export function transportOf(address: Multiaddr): string {
   return 'tcp'
 }
 
-/** Ends the address with `/p2p/<peer>`. Undefined when it names another peer. */
+/** Ends the address with `/p2p/<peer>`. Undefined when it names another peer, or no way to it. */
 export function addressOfPeer(address: Multiaddr, peerId: string): Multiaddr | undefined {
   const components = address.getComponents()
   const last = components.at(-1)
-  if (last?.code === CODE_P2P) return last.value === peerId ? address : undefined
+  if (last?.code === CODE_P2P) return last.value === peerId && components.length > 1 ? address : undefined
+  if (components.length === 0) return undefined
   return address.encapsulate(`/p2p/${peerId}`)
 }
 
 /** Where to dial for a direct WebRTC connection that is arranged over this circuit. */
 export function webRtcOver(circuit: Multiaddr): Multiaddr {
-  return multiaddr(circuit.getComponents().flatMap((component) => (component.code === CODE_P2P_CIRCUIT ? [component, { code: CODE_WEBRTC, name: 'webrtc' }] : [component])))
+  return multiaddr(
+    circuit
+      .getComponents()
+      .flatMap((component) => (component.code === CODE_P2P_CIRCUIT ? [component, { code: CODE_WEBRTC, name: 'webrtc' }] : [component])),
+  )
 }
 
 /** The plain circuit of a `…/p2p-circuit/webrtc/…` address: the connection over which WebRTC is then arranged. */

@@ -7,7 +7,16 @@ import { createLibp2p } from 'libp2p'
 import { libp2pKeyOf, type NodeIdentity } from './identity.ts'
 import { forgetOldRelays } from './kept-peers.ts'
 import { Libp2pPeerNetwork, type KithNetwork } from './libp2p-peer-network.ts'
-import { circuits, CONNECTION_MONITOR_SETTINGS, connectionManagerSettings, ENCRYPTERS, internals, MUXERS, OPEN_GATER, rtcConfiguration } from './libp2p-settings.ts'
+import {
+  circuits,
+  CONNECTION_MONITOR_SETTINGS,
+  connectionManagerSettings,
+  ENCRYPTERS,
+  internals,
+  MUXERS,
+  OPEN_GATER,
+  rtcConfiguration,
+} from './libp2p-settings.ts'
 import { CONNECTIONS_MAX } from './limits.ts'
 
 export type { KithNetwork } from './libp2p-peer-network.ts'

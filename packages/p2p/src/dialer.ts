@@ -2,6 +2,7 @@ import type { Connection } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { isRelayed } from './addresses.ts'
+import { withTimeLimit } from './waiting.ts'
 import { DIAL_ADDRESS_MS_MAX, DIAL_CANDIDATES_MAX, DIAL_STAGGER_MS, DIALS_AT_ONCE_MAX } from './limits.ts'
 
 /**
@@ -14,7 +15,9 @@ import { DIAL_ADDRESS_MS_MAX, DIAL_CANDIDATES_MAX, DIAL_STAGGER_MS, DIALS_AT_ONC
  */
 export async function dialFirst(transports: TransportManager, addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
   signal.throwIfAborted()
-  const candidates = addresses.filter((address) => transports.dialTransportForMultiaddr(address) !== undefined).slice(0, DIAL_CANDIDATES_MAX)
+  const candidates = addresses
+    .filter((address) => transports.dialTransportForMultiaddr(address) !== undefined)
+    .slice(0, DIAL_CANDIDATES_MAX)
   const race = new DialRace(transports, candidates, signal)
   return race.run()
 }
@@ -36,7 +39,11 @@ class DialRace {
   }
 
   async run(): Promise<Connection> {
-    const onAbort = (): void => this.#end(() => this.#result.reject(this.#signal.reason), () => false)
+    const onAbort = (): void =>
+      this.#end(
+        () => this.#result.reject(this.#signal.reason),
+        () => false,
+      )
     this.#signal.addEventListener('abort', onAbort, { once: true })
     this.#advance()
     try {
@@ -52,7 +59,10 @@ class DialRace {
     const next = this.#running.size < DIALS_AT_ONCE_MAX ? this.#waiting.shift() : undefined
     if (next !== undefined) void this.#dial(next)
     if (this.#running.size === 0) {
-      this.#end(() => this.#result.reject(new AggregateError(this.#errors, 'No address answered')), () => false)
+      this.#end(
+        () => this.#result.reject(new AggregateError(this.#errors, 'No address answered')),
+        () => false,
+      )
     } else if (this.#waiting.length > 0) {
       this.#stagger = setTimeout(() => this.#advance(), DIAL_STAGGER_MS)
     }
@@ -62,7 +72,7 @@ class DialRace {
     const controller = new AbortController()
     this.#running.set(address, controller)
     try {
-      const connection = await this.#transports.dial(address, { signal: AbortSignal.any([controller.signal, AbortSignal.timeout(DIAL_ADDRESS_MS_MAX)]) })
+      const connection = await withTimeLimit(DIAL_ADDRESS_MS_MAX, controller.signal, async (signal) => this.#transports.dial(address, { signal }))
       this.#running.delete(address)
       this.#end(
         () => this.#result.resolve(connection),

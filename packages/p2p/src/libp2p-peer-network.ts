@@ -1,10 +1,17 @@
-import { PeerUnreachableError, type Log, type PeerConnection, type PeerEvent, type PeerNetwork, type PeerRequestHandler } from '@kith/homeserver/ports'
+import {
+  PeerUnreachableError,
+  type Log,
+  type PeerConnection,
+  type PeerEvent,
+  type PeerNetwork,
+  type PeerRequestHandler,
+} from '@kith/homeserver/ports'
 import type { ServerName } from '@kith/matrix-protocol'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import { AddressBook } from './address-book.ts'
-import { addressOfPeer, circuitOf, circuitThrough, isRelayed, relayIn, transportOf } from './addresses.ts'
+import { addressOfPeer, isRelayed, transportOf } from './addresses.ts'
+import { dialCandidates } from './dial-candidates.ts'
 import { dialFirst } from './dialer.ts'
 import { peerIdFromServerName, serverNameFromPeerId, type NodeIdentity } from './identity.ts'
 import { BODY_STREAMS_PER_CONNECTION_MAX, DIAL_PEER_MS_MAX, LIVENESS_TICK_MS, RPC_STREAMS_PER_CONNECTION_MAX } from './limits.ts'
@@ -76,19 +83,30 @@ export class Libp2pPeerNetwork implements KithNetwork {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (this.#handler === undefined) throw new Error('serve() must be called before start()')
-    await this.#libp2p.handle(RPC_PROTOCOL, (stream, connection) => this.#onStream(stream, connection, (session) => session.acceptRpc(stream)), {
-      maxInboundStreams: RPC_STREAMS_PER_CONNECTION_MAX,
-      maxOutboundStreams: RPC_STREAMS_PER_CONNECTION_MAX,
-      runOnLimitedConnection: true,
-    })
-    await this.#libp2p.handle(BODY_PROTOCOL, (stream, connection) => this.#onStream(stream, connection, (session) => session.acceptBody(stream)), {
-      maxInboundStreams: BODY_STREAMS_PER_CONNECTION_MAX,
-      maxOutboundStreams: BODY_STREAMS_PER_CONNECTION_MAX,
-      runOnLimitedConnection: true,
-    })
+    await this.#libp2p.handle(
+      RPC_PROTOCOL,
+      (stream, connection) => this.#onStream(stream, connection, (session) => session.acceptRpc(stream)),
+      {
+        maxInboundStreams: RPC_STREAMS_PER_CONNECTION_MAX,
+        maxOutboundStreams: RPC_STREAMS_PER_CONNECTION_MAX,
+        runOnLimitedConnection: true,
+      },
+    )
+    await this.#libp2p.handle(
+      BODY_PROTOCOL,
+      (stream, connection) => this.#onStream(stream, connection, (session) => session.acceptBody(stream)),
+      {
+        maxInboundStreams: BODY_STREAMS_PER_CONNECTION_MAX,
+        maxOutboundStreams: BODY_STREAMS_PER_CONNECTION_MAX,
+        runOnLimitedConnection: true,
+      },
+    )
     this.#libp2p.addEventListener('connection:open', ({ detail }) => this.#onConnection(detail))
     this.#libp2p.addEventListener('connection:close', ({ detail }) => this.#onConnectionClosed(detail))
     this.#libp2p.addEventListener('self:peer:update', () => this.#checkAddresses())
+    // libp2p collects changes of its addresses for a second before it tells; a relay gained or lost is told at once.
+    const recheck = (): void => void setTimeout(() => this.#checkAddresses(), 0)
+    for (const event of ['relay:created-reservation', 'relay:removed'] as const) this.#options.reservations?.addEventListener(event, recheck)
     await untilAborted(Promise.resolve(this.#libp2p.start()), signal)
     this.#checkAddresses()
     this.#keeper.start(this.#stop.signal)
@@ -99,17 +117,19 @@ export class Libp2pPeerNetwork implements KithNetwork {
     signal.throwIfAborted()
     if (this.#stop.signal.aborted) throw new PeerUnreachableError(server, 'This node is stopping')
     if (server === this.#options.identity.serverName) throw new PeerUnreachableError(server, 'This is the node itself')
-    const link = this.#linkTo(server)
-    if (link === undefined) throw new PeerUnreachableError(server, 'The name of the server is not a key')
-    const outgoing = await untilAborted(prepareRequest(request), signal)
+    if (peerIdFromServerName(server) === undefined) throw new PeerUnreachableError(server, 'The name of the server is not a key')
+    const outgoing = await prepareRequest(request, signal)
     for (let attempt = 1; ; attempt++) {
       try {
-        const session = link.best() ?? (await untilAborted(this.#reach(link), signal))
+        const session = await this.#sessionTo(server, signal)
         return await this.#requestOver(session, outgoing, signal)
       } catch (error) {
+        const mayRepeat =
+          !signal.aborted && error instanceof NoAnswerError && !error.sent && outgoing.body.kind === 'inline' && attempt < ATTEMPTS_MAX
+        if (mayRepeat) continue
+        if (outgoing.body.kind === 'streamed') outgoing.body.cancel()
         signal.throwIfAborted()
-        const mayRepeat = error instanceof NoAnswerError && !error.sent && outgoing.body.kind === 'inline' && attempt < ATTEMPTS_MAX
-        if (!mayRepeat) throw toUnreachable(server, error)
+        throw this.#stop.signal.aborted ? new PeerUnreachableError(server, 'This node is stopping') : toUnreachable(server, error)
       }
     }
   }
@@ -157,6 +177,13 @@ export class Libp2pPeerNetwork implements KithNetwork {
     await this.#options.close()
   }
 
+  /** The best live one, or the first of a new connection. */
+  async #sessionTo(server: ServerName, signal: AbortSignal): Promise<RpcSession> {
+    const link = this.#linkTo(server)
+    if (link === undefined) return unreachablePeer(server)
+    return link.best() ?? (await untilAborted(this.#reach(link), signal))
+  }
+
   async #requestOver(session: RpcSession, outgoing: OutgoingRequest, signal: AbortSignal): Promise<Response> {
     return untilAborted(session.request(outgoing, signal), signal)
   }
@@ -172,7 +199,11 @@ export class Libp2pPeerNetwork implements KithNetwork {
 
   async #dial(link: PeerLink): Promise<RpcSession> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(DIAL_PEER_MS_MAX)])
-    const candidates = await this.#candidates(link)
+    const candidates = await dialCandidates(link.peerId, this.#book.addresses(link.server), {
+      libp2p: this.#libp2p,
+      self: this.#options.identity.peerId,
+      relays: this.#keeper.addresses(),
+    })
     if (candidates.length === 0) throw new PeerUnreachableError(link.server, 'No address of the peer is known')
     const connection = await dialFirst(this.#options.transports, candidates, signal)
     if (!connection.remotePeer.equals(link.peerId)) {
@@ -180,37 +211,6 @@ export class Libp2pPeerNetwork implements KithNetwork {
       throw new PeerUnreachableError(link.server, 'Another peer answered')
     }
     return this.#sessionOf(connection) ?? unreachablePeer(link.server)
-  }
-
-  /** Direct addresses and circuits take turns: whatever is reachable is tried early. */
-  async #candidates(link: PeerLink): Promise<Multiaddr[]> {
-    const peerId = link.peerId.toString()
-    const stored = await this.#libp2p.peerStore.get(link.peerId).then(
-      (peer) => peer.addresses.flatMap(({ multiaddr }) => addressOfPeer(circuitOf(multiaddr), peerId) ?? []),
-      () => [],
-    )
-    const all = [...this.#book.addresses(link.server), ...stored]
-    const direct = all.filter((address) => !isRelayed(address))
-    // A relay needs no way to itself.
-    const ownRelays = this.#keeper.has(peerId) ? [] : this.#keeper.addresses().map((relay) => circuitThrough(relay, peerId))
-    const circuits = this.#withoutRepeatedRelays([...all.filter(isRelayed), ...ownRelays])
-    const relayAddresses = this.#keeper.has(peerId) ? this.#keeper.addresses().flatMap((address) => addressOfPeer(address, peerId) ?? []) : []
-    return interleave(unique([...direct, ...relayAddresses]), unique(circuits))
-  }
-
-  /** The connection to a relay is reused whatever address led to it, so one circuit through a connected relay says all. */
-  #withoutRepeatedRelays(circuits: readonly Multiaddr[]): Multiaddr[] {
-    const seen = new Set<string>()
-    const connected = new Set(this.#libp2p.getConnections().map(({ remotePeer }) => remotePeer.toString()))
-    const through = (wanted: boolean): Multiaddr[] =>
-      circuits.filter((circuit) => {
-        const relay = relayIn(circuit)?.peerId
-        if (relay === undefined || relay === this.#options.identity.peerId || connected.has(relay) !== wanted) return false
-        if (wanted && seen.has(relay)) return false
-        seen.add(relay)
-        return true
-      })
-    return [...through(true), ...through(false)]
   }
 
   #linkTo(server: ServerName): PeerLink | undefined {
@@ -262,7 +262,9 @@ export class Libp2pPeerNetwork implements KithNetwork {
     const session = this.#sessionOf(connection)
     if (session === undefined) return
     // A peer without the protocol is no error: it is simply nobody to talk to.
-    session.open().catch(() => this.#options.log.debug('p2p: a connected peer does not speak RPC', { transport: transportOf(connection.remoteAddr) }))
+    session
+      .open()
+      .catch(() => this.#options.log.debug('p2p: a connected peer does not speak RPC', { transport: transportOf(connection.remoteAddr) }))
     const link = this.#linkOf(connection)
     if (link !== undefined) this.#evaluate(link)
   }
@@ -317,7 +319,9 @@ export class Libp2pPeerNetwork implements KithNetwork {
 
   #checkAddresses(): void {
     const peerId = this.#options.identity.peerId
-    const addresses = [...new Set(this.#libp2p.getMultiaddrs().flatMap((address) => addressOfPeer(address, peerId)?.toString() ?? []))].sort()
+    const addresses = [
+      ...new Set(this.#libp2p.getMultiaddrs().flatMap((address) => addressOfPeer(address, peerId)?.toString() ?? [])),
+    ].sort()
     if (addresses.join('\n') === this.#addresses.join('\n')) return
     this.#addresses = addresses
     this.#addressChange.notify()
@@ -338,7 +342,8 @@ function describeConnection(server: ServerName, session: RpcSession): PeerConnec
 function toUnreachable(server: ServerName, error: unknown): unknown {
   if (error instanceof PeerUnreachableError) return error
   if (error instanceof NoAnswerError) return new PeerUnreachableError(server, error.message, { cause: error })
-  if (error instanceof AggregateError || isTimeout(error)) return new PeerUnreachableError(server, 'No address of the peer answered', { cause: error })
+  if (error instanceof AggregateError || isTimeout(error))
+    return new PeerUnreachableError(server, 'No address of the peer answered', { cause: error })
   return error
 }
 
@@ -348,16 +353,4 @@ function isTimeout(error: unknown): boolean {
 
 function unreachablePeer(server: ServerName): never {
   throw new PeerUnreachableError(server, 'The connection was lost')
-}
-
-function interleave<T>(first: readonly T[], second: readonly T[]): T[] {
-  const result: T[] = []
-  for (let at = 0; at < Math.max(first.length, second.length); at++) {
-    for (const item of [first[at], second[at]]) if (item !== undefined) result.push(item)
-  }
-  return result
-}
-
-function unique(addresses: readonly Multiaddr[]): Multiaddr[] {
-  return [...new Map(addresses.map((address) => [address.toString(), address])).values()]
 }

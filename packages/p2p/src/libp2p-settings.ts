@@ -51,8 +51,14 @@ export const ENCRYPTERS = [noise()]
 export const MUXERS = [yamux()]
 
 /** The transport for circuits, and the reservations inside it, which exist once libp2p was created. */
-export function circuits(): { readonly transport: (components: Parameters<ReturnType<typeof circuitRelayTransport>>[0]) => Transport; reservations(): Reservations } {
-  const create = circuitRelayTransport({ maxInboundStopStreams: CIRCUITS_PER_CONNECTION_MAX, maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX })
+export function circuits(): {
+  readonly transport: (components: Parameters<ReturnType<typeof circuitRelayTransport>>[0]) => Transport
+  reservations(): Reservations
+} {
+  const create = circuitRelayTransport({
+    maxInboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
+    maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
+  })
   let created: Transport | undefined
   return {
     transport: (components) => {

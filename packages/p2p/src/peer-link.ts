@@ -6,7 +6,7 @@ import { isRelayed, webRtcOver } from './addresses.ts'
 import { SURPLUS_CONNECTION_MS, UPGRADE_BACKOFF_MS_MAX, UPGRADE_BACKOFF_MS_MIN, UPGRADE_MS_MAX } from './limits.ts'
 import { BODY_PROTOCOL } from './rpc/body-exchange.ts'
 import { RPC_PROTOCOL, type RpcSession } from './rpc/rpc-session.ts'
-import { backoffMs, sleep } from './waiting.ts'
+import { backoffMs, sleep, withTimeLimit } from './waiting.ts'
 
 export interface PeerLinkOptions {
   readonly server: ServerName
@@ -120,7 +120,8 @@ export class PeerLink {
     const circuit = this.#relayed().find(({ connection }) => connection.direction === 'outbound')
     if (circuit === undefined) return false
     try {
-      await transports.dial(webRtcOver(circuit.connection.remoteAddr), { signal: AbortSignal.any([signal, AbortSignal.timeout(UPGRADE_MS_MAX)]) })
+      const address = webRtcOver(circuit.connection.remoteAddr)
+      await withTimeLimit(UPGRADE_MS_MAX, signal, async (limited) => transports.dial(address, { signal: limited }))
       return true
     } catch (error) {
       log.debug('p2p: a direct connection did not come about', { peer: this.server, error: describe(error) })
@@ -161,7 +162,9 @@ function isClosable({ idle, connection }: RpcSession): boolean {
 async function closeConnection({ connection }: RpcSession): Promise<void> {
   // Long-lived streams would hold up an orderly close until its time is over.
   for (const stream of connection.streams) stream.abort(new Error('The connection is no longer needed'))
-  await connection.close().catch((error: unknown) => connection.abort(error instanceof Error ? error : new Error('The connection could not be closed')))
+  await connection
+    .close()
+    .catch((error: unknown) => connection.abort(error instanceof Error ? error : new Error('The connection could not be closed')))
 }
 
 function compareSessions(a: RpcSession, b: RpcSession): number {

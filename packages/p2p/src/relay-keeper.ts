@@ -13,7 +13,7 @@ import { backoffMs, ChangeSignal, sleep, untilAborted } from './waiting.ts'
 export interface Reservations {
   hasReservation(peerId: PeerId): boolean
   addRelay(peerId: PeerId, type: 'configured'): Promise<unknown>
-  addEventListener(type: 'relay:removed', listener: () => void): void
+  addEventListener(type: 'relay:removed' | 'relay:created-reservation', listener: () => void): void
 }
 
 export interface RelayKeeperOptions {
@@ -54,10 +54,6 @@ export class RelayKeeper {
     return [...this.#relays.values()].flatMap(({ addresses }) => addresses)
   }
 
-  has(peerId: string): boolean {
-    return this.#relays.has(peerId)
-  }
-
   /** Replaces the choice of relays. Addresses that are unusable or name no peer are ignored. */
   choose(addresses: readonly string[]): void {
     const chosen = groupByPeer(addresses, this.#options.self)
@@ -89,7 +85,8 @@ export class RelayKeeper {
     this.#relays.delete(peerId)
     relay.stop.abort(new Error('The relay is no longer chosen'))
     // Reservations live and die with the connection they were made on.
-    for (const connection of this.#options.connections.getConnections(relay.peerId)) connection.abort(new Error('The relay is no longer chosen'))
+    for (const connection of this.#options.connections.getConnections(relay.peerId))
+      connection.abort(new Error('The relay is no longer chosen'))
   }
 
   #keep(relay: Relay, stopped: AbortSignal): void {
@@ -165,7 +162,9 @@ export class RelayKeeper {
   }
 
   #isConnected(relay: Relay): boolean {
-    return this.#options.connections.getConnections(relay.peerId).some(({ status, remoteAddr }) => status === 'open' && !isRelayed(remoteAddr))
+    return this.#options.connections
+      .getConnections(relay.peerId)
+      .some(({ status, remoteAddr }) => status === 'open' && !isRelayed(remoteAddr))
   }
 
   async #untilLost(relay: Relay, signal: AbortSignal): Promise<void> {

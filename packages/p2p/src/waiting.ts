@@ -26,6 +26,24 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal):
   }
 }
 
+/**
+ * Runs an action with a signal that aborts after the time or with `signal`, and never once the action is over: libp2p's transports
+ * keep listening to the signal of a dial, and would end the finished connection.
+ */
+export async function withTimeLimit<T>(durationMs: number, signal: AbortSignal, action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(new DOMException('The time is over', 'TimeoutError')), durationMs)
+  const onAbort = (): void => controller.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await action(controller.signal)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
 /** Doubles from attempt to attempt, with up to a third of jitter so that many nodes do not come at once. */
 export function backoffMs(attempt: number, minMs: number, maxMs: number): number {
   const full = Math.min(maxMs, minMs * 2 ** Math.min(attempt, 30))

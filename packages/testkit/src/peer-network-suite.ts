@@ -29,10 +29,18 @@ const DEATH_NOTICED_MS_MAX = 8_000
 /** Everything that the PeerNetwork port promises, run over one kind of network. */
 export function peerNetworkSuite(name: string, openPair: OpenPair): void {
   describe(`${name} keeps the promises of the peer network port`, { timeout: TEST_MS_MAX }, () => {
-    describe('requests', () => requestCases(openPair))
-    describe('bodies', () => bodyCases(openPair))
-    describe('endings', () => endingCases(openPair))
-    describe('views', () => viewCases(openPair))
+    describe('requests', () => {
+      requestCases(openPair)
+    })
+    describe('bodies', () => {
+      bodyCases(openPair)
+    })
+    describe('endings', () => {
+      endingCases(openPair)
+    })
+    describe('views', () => {
+      viewCases(openPair)
+    })
   })
 }
 
@@ -146,7 +154,9 @@ function endingCases(openPair: OpenPair): void {
   test('a signal that is already aborted is respected', async () => {
     await using pair = await openPair({ asker: refuse, answerer: mirror })
     const reason = new Error('too late')
-    await expect(pair.asker.network.request(pair.answerer.server, requestTo(pair.answerer, '/'), AbortSignal.abort(reason))).rejects.toBe(reason)
+    await expect(pair.asker.network.request(pair.answerer.server, requestTo(pair.answerer, '/'), AbortSignal.abort(reason))).rejects.toBe(
+      reason,
+    )
   })
 
   test('pending requests fail when the peer dies', async () => {
@@ -170,7 +180,12 @@ function endingCases(openPair: OpenPair): void {
 
   test('unusable addresses are ignored', async () => {
     await using pair = await openPair({ asker: refuse, answerer: mirror })
-    pair.asker.network.learnAddresses(pair.answerer.server, ['', 'nonsense', '/ip4/1.2.3.4', `/ip4/127.0.0.1/tcp/9/p2p/${'1'.repeat(2000)}`])
+    pair.asker.network.learnAddresses(pair.answerer.server, [
+      '',
+      'nonsense',
+      '/ip4/1.2.3.4',
+      `/ip4/127.0.0.1/tcp/9/p2p/${'1'.repeat(2000)}`,
+    ])
     expect((await ask(pair.asker, pair.answerer, '/')).status).toBe(207)
   })
 }
@@ -225,7 +240,15 @@ const mirror: PeerRequestHandler = async (origin, request) => {
   const { host, pathname, search } = new URL(request.url)
   const body = await request.text()
   return Response.json(
-    { origin, method: request.method, target: pathname + search, host, kind: request.headers.get('x-kind'), contentType: request.headers.get('content-type'), body },
+    {
+      origin,
+      method: request.method,
+      target: pathname + search,
+      host,
+      kind: request.headers.get('x-kind'),
+      contentType: request.headers.get('content-type'),
+      body,
+    },
     { status: 207, headers: { 'x-answer': 'yes' } },
   )
 }

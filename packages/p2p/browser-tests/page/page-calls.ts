@@ -8,7 +8,9 @@ export interface PageCalls {
   /** Resolves with who the peer says that asked. */
   whoAmI(server: string): Promise<string>
   addresses(): Promise<readonly string[]>
-  connections(): Promise<readonly { readonly server: string; readonly path: string; readonly transport: string; readonly roundTripMs?: number }[]>
+  connections(): Promise<
+    readonly { readonly server: string; readonly path: string; readonly transport: string; readonly roundTripMs?: number }[]
+  >
 }
 
 export interface CallMessage {

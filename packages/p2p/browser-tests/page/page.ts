@@ -1,4 +1,4 @@
-import { hostRtc, type RtcConnectionSummary } from '../../src/rtc/rtc-host.ts'
+import { hostRtc, type RtcConnectionSummary } from '../../src/rtc-host/rtc-host.ts'
 import type { AnswerMessage, CallMessage } from './page-calls.ts'
 
 declare global {
@@ -9,7 +9,7 @@ declare global {
 }
 
 const pump = new URLSearchParams(location.search).has('pump')
-const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+const worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module' })
 const { port1, port2 } = new MessageChannel()
 const host = hostRtc(pump ? refusingTransfers(port1) : port1)
 worker.postMessage('rtc', [port2])

@@ -1,7 +1,10 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import { OPEN_STREAM_MS_MAX, UNCLAIMED_BODIES_MAX, UNCLAIMED_BODY_MS_MAX } from '../limits.ts'
+import type { StreamedBody } from './body.ts'
+import type { BodyRole } from './body-framing.ts'
+import { BodyReceiver } from './body-receiver.ts'
 import type { Activity } from './frame-channel.ts'
-import { BodyReceiver, sendBody, type BodyRole } from './body-stream.ts'
+import { sendBody } from './send-body.ts'
 import { StreamLostError } from './stream-writer.ts'
 
 export const BODY_PROTOCOL = '/kith/rpc-body/1.0.0'
@@ -29,10 +32,17 @@ export class BodyExchange {
   }
 
   /** @throws what `sendBody` throws. */
-  async send(role: BodyRole, id: number, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
-    const opening = AbortSignal.any([signal, AbortSignal.timeout(OPEN_STREAM_MS_MAX)])
-    const stream = await this.#connection.newStream(BODY_PROTOCOL, { signal: opening, runOnLimitedConnection: true })
-    await sendBody(stream, role, id, source, signal, this.#activity)
+  async send(role: BodyRole, id: number, body: StreamedBody, signal: AbortSignal): Promise<void> {
+    let stream: Stream
+    try {
+      const opening = AbortSignal.any([signal, AbortSignal.timeout(OPEN_STREAM_MS_MAX)])
+      stream = await this.#connection.newStream(BODY_PROTOCOL, { signal: opening, runOnLimitedConnection: true })
+    } catch (cause) {
+      body.cancel()
+      signal.throwIfAborted()
+      throw new StreamLostError('The stream of a body could not be opened', { cause })
+    }
+    await sendBody(stream, role, id, body, signal, this.#activity)
   }
 
   /** The body of a message whose head says that it is streamed. @throws StreamLostError when it does not come. */
@@ -40,7 +50,8 @@ export class BodyExchange {
     const key = `${role} ${id}`
     const meeting = this.#meetings.get(key)
     const receiver = meeting?.came === true ? await this.#take(key, meeting).receiver.promise : await this.#wait(key).receiver.promise
-    const abort = (): void => receiver.abort(signal.reason instanceof Error ? signal.reason : new StreamLostError('The body is no longer wanted'))
+    const abort = (): void =>
+      receiver.abort(signal.reason instanceof Error ? signal.reason : new StreamLostError('The body is no longer wanted'))
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })
     void receiver.ended.then(() => signal.removeEventListener('abort', abort))

@@ -1,7 +1,15 @@
 import { INLINE_BODY_BYTES_MAX } from '../limits.ts'
 
 /** A body that fits a frame, or its bytes so far and the rest. */
-export type OutgoingBody = { readonly kind: 'inline'; readonly bytes: Uint8Array } | { readonly kind: 'streamed'; readonly source: AsyncIterable<Uint8Array> }
+export type OutgoingBody = { readonly kind: 'inline'; readonly bytes: Uint8Array } | StreamedBody
+
+export interface StreamedBody {
+  readonly kind: 'streamed'
+  /** To be read once. */
+  readonly source: AsyncIterable<Uint8Array>
+  /** Ends the source, even while it waits for its next piece. */
+  readonly cancel: () => void
+}
 
 /** A request that can be sent, and sent again elsewhere while its body is inline. */
 export interface OutgoingRequest {
@@ -9,31 +17,45 @@ export interface OutgoingRequest {
   readonly body: OutgoingBody
 }
 
-export async function prepareRequest(request: Request): Promise<OutgoingRequest> {
-  return { request, body: await prepareBody(request) }
+/** @throws the signal's reason, or what the body throws. */
+export async function prepareRequest(request: Request, signal: AbortSignal): Promise<OutgoingRequest> {
+  return { request, body: await prepareBody(request, signal) }
 }
 
-/** Reads just enough of a body to know how it will travel. */
-export async function prepareBody(message: Request | Response): Promise<OutgoingBody> {
+/** Reads just enough of a body to know how it will travel. @throws the signal's reason, or what the body throws. */
+export async function prepareBody(message: Request | Response, signal: AbortSignal): Promise<OutgoingBody> {
   // Some browsers have no Request.body; it is undefined there, and null only when the property exists and there is no body.
   const stream: ReadableStream<Uint8Array> | null | undefined = message.body
   if (stream === null) return { kind: 'inline', bytes: new Uint8Array() }
   if (stream === undefined) return prepareBytes(new Uint8Array(await message.arrayBuffer()))
   const reader = stream.getReader()
+  const cancel = (): void => {
+    reader.cancel().catch(() => {})
+  }
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await readStart(reader, cancel, signal)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+async function readStart(reader: ReadableStreamDefaultReader<Uint8Array>, cancel: () => void, signal: AbortSignal): Promise<OutgoingBody> {
   const pieces: Uint8Array[] = []
   let length = 0
   while (length <= INLINE_BODY_BYTES_MAX) {
     const { done, value } = await reader.read()
+    signal.throwIfAborted()
     if (done) return { kind: 'inline', bytes: concatenate(pieces, length) }
     pieces.push(value)
     length += value.byteLength
   }
-  return { kind: 'streamed', source: continueReading(pieces, reader) }
+  return { kind: 'streamed', source: continueReading(pieces, reader), cancel }
 }
 
 function prepareBytes(bytes: Uint8Array): OutgoingBody {
   if (bytes.byteLength <= INLINE_BODY_BYTES_MAX) return { kind: 'inline', bytes }
-  return { kind: 'streamed', source: once(bytes) }
+  return { kind: 'streamed', source: once(bytes), cancel: () => {} }
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -41,16 +63,11 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 async function* continueReading(pieces: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) yield piece
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    // Only a reader that stopped early has anything left to cancel.
-    reader.cancel().catch(() => {})
+  for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) yield piece
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    yield value
   }
 }
 

@@ -25,7 +25,12 @@ const METHOD = /^[A-Z]{1,16}$/
 /** @throws FrameError when the head is longer than a peer would accept. */
 export function encodeRequestHead(request: Request, streamed: boolean): Uint8Array<ArrayBuffer> {
   const url = new URL(request.url)
-  return encodeHead({ method: request.method, path: url.pathname + url.search, headers: [...request.headers], ...(streamed ? { streamed } : {}) })
+  return encodeHead({
+    method: request.method,
+    path: url.pathname + url.search,
+    headers: [...request.headers],
+    ...(streamed ? { streamed } : {}),
+  })
 }
 
 /** @throws FrameError when the head is longer than a peer would accept. */
@@ -43,14 +48,16 @@ function encodeHead(head: object): Uint8Array<ArrayBuffer> {
 export function parseRequestHead(bytes: Uint8Array): RequestHead {
   const { method, path, headers, streamed } = parseHead(bytes)
   if (typeof method !== 'string' || !METHOD.test(method)) throw new FrameError('A request has no valid method')
-  if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_LENGTH_MAX) throw new FrameError('A request has no valid path')
+  if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_LENGTH_MAX)
+    throw new FrameError('A request has no valid path')
   return { method, path, headers: parseHeaders(headers), streamed: streamed === true }
 }
 
 /** @throws FrameError */
 export function parseResponseHead(bytes: Uint8Array): ResponseHead {
   const { status, headers, streamed } = parseHead(bytes)
-  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) throw new FrameError('A response has no valid status')
+  if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599)
+    throw new FrameError('A response has no valid status')
   return { status, headers: parseHeaders(headers), streamed: streamed === true }
 }
 
@@ -69,7 +76,7 @@ function parseHeaders(headers: unknown): readonly HeaderPair[] {
   if (!Array.isArray(headers) || headers.length > HEADERS_MAX) throw new FrameError('A head has no valid headers')
   return headers.map((pair: unknown) => {
     if (!Array.isArray(pair) || pair.length !== 2) throw new FrameError('A header is not a pair')
-    const [name, value]: unknown[] = pair
+    const [name, value] = pair as readonly unknown[]
     if (typeof name !== 'string' || typeof value !== 'string') throw new FrameError('A header is not a pair of strings')
     return [name, value] as const
   })

@@ -1,6 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import { OUTBOUND_REQUESTS_MAX, REQUEST_PENDING_MS_MAX, WAITING_REQUESTS_MAX } from '../limits.ts'
-import type { OutgoingRequest } from './body.ts'
+import type { OutgoingRequest, StreamedBody } from './body.ts'
 import type { BodyExchange } from './body-exchange.ts'
 import { FrameChannel, type Activity } from './frame-channel.ts'
 import { FRAME_ID_MAX, FrameError, type Frame } from './frame.ts'
@@ -111,7 +111,7 @@ export class RpcClient {
       const head = encodeRequestHead(request, body.kind === 'streamed')
       const sent = this.#channel.send({ kind: 'request', id, head, body: body.kind === 'inline' ? body.bytes : new Uint8Array() })
       sent.catch((cause: unknown) => answer.reject(new NoAnswerError('The request could not be sent', false, { cause })))
-      if (body.kind === 'streamed') this.#sendBody(id, body.source, AbortSignal.any([signal, ended.signal]))
+      if (body.kind === 'streamed') this.#sendBody(id, body, AbortSignal.any([signal, ended.signal]))
       return await answer.promise
     } finally {
       clearTimeout(timer)
@@ -121,8 +121,8 @@ export class RpcClient {
     }
   }
 
-  #sendBody(id: number, source: AsyncIterable<Uint8Array>, signal: AbortSignal): void {
-    this.#bodies.send('request', id, source, signal).catch((error: unknown) => {
+  #sendBody(id: number, body: StreamedBody, signal: AbortSignal): void {
+    this.#bodies.send('request', id, body, signal).catch((error: unknown) => {
       // The peer may answer without reading the whole body: that is its right, and its answer comes.
       if (!(error instanceof StreamLostError)) this.#giveUp(id, error)
     })
@@ -191,7 +191,8 @@ export class RpcClient {
     // Cancelled a moment ago, most likely. A streamed body is refused by nobody claiming it.
     if (pending === undefined) return
     this.#pending.delete(frame.id)
-    const answer = (body: BodyInit | null): void => pending.answer.resolve(new Response(STATUSES_WITHOUT_BODY.has(status) ? null : body, init))
+    const answer = (body: BodyInit | null): void =>
+      pending.answer.resolve(new Response(STATUSES_WITHOUT_BODY.has(status) ? null : body, init))
     if (!streamed) {
       answer(frame.body.byteLength === 0 ? null : new Uint8Array(frame.body))
       return

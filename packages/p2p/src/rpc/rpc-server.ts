@@ -88,31 +88,49 @@ export class RpcServer {
     }
     this.#answer(frame.id, head, frame.body, controller.signal).then(finished, (error: unknown) => {
       finished()
-      this.#options.log.error('rpc: a request could not be answered', { peer: this.#options.origin, error: error instanceof Error ? error.message : 'unknown' })
+      this.#options.log.error('rpc: a request could not be answered', {
+        peer: this.#options.origin,
+        error: error instanceof Error ? error.message : 'unknown',
+      })
       this.#channel.sendNow({ kind: 'cancel', id: frame.id })
     })
   }
 
   async #answer(id: number, head: RequestHead, body: Uint8Array, signal: AbortSignal): Promise<void> {
-    const request = this.#buildRequest(id, head, body, signal)
-    if (request === undefined) {
-      this.#refuse(id, 400, 'M_UNKNOWN', 'The request is not valid')
-      return
+    const answered = new AbortController()
+    try {
+      const incoming = head.streamed ? this.#receiveBody(id, AbortSignal.any([signal, answered.signal])) : body
+      const request = this.#buildRequest(head, incoming, signal)
+      if (request === undefined) this.#refuse(id, 400, 'M_UNKNOWN', 'The request is not valid')
+      else await this.#respond(id, request, signal)
+    } finally {
+      // What the handler did not read of a long body will not be read any more.
+      answered.abort(new StreamLostError('The request was answered'))
     }
+  }
+
+  /** Claimed at once, read when the handler reads. */
+  #receiveBody(id: number, signal: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const body = this.#options.bodies.receive('request', id, signal)
+    body.catch(() => {})
+    return deferredBody(async () => body)
+  }
+
+  async #respond(id: number, request: Request, signal: AbortSignal): Promise<void> {
     const response = await this.#handle(request, signal)
     if (response === undefined) return
-    let prepared: OutgoingBody
+    let prepared: OutgoingBody | undefined
     try {
-      prepared = await prepareBody(response)
-      if (signal.aborted) return
+      prepared = await prepareBody(response, signal)
       await this.#channel.send({
         kind: 'response',
         id,
         head: encodeResponseHead(response, prepared.kind === 'streamed'),
         body: prepared.kind === 'inline' ? prepared.bytes : new Uint8Array(),
       })
-      if (prepared.kind === 'streamed') await this.#options.bodies.send('response', id, prepared.source, signal)
+      if (prepared.kind === 'streamed') await this.#options.bodies.send('response', id, prepared, signal)
     } catch (error) {
+      if (prepared?.kind === 'streamed') prepared.cancel()
       // The peer is gone, or wants no more: nobody is left to tell.
       if (!signal.aborted && !this.closed && !(error instanceof StreamLostError)) throw error
     }
@@ -126,11 +144,20 @@ export class RpcServer {
     const handled = this.#options.handler(this.#options.origin, request)
     try {
       const response = await Promise.race([handled, aborted.promise])
-      if (response === undefined) handled.then((late) => late.body?.cancel(), () => {}).catch(() => {})
+      if (response === undefined)
+        handled
+          .then(
+            (late) => late.body?.cancel(),
+            () => {},
+          )
+          .catch(() => {})
       return response
     } catch (error) {
       if (signal.aborted) return undefined
-      this.#options.log.error('rpc: the handler of peer requests threw', { peer: this.#options.origin, error: error instanceof Error ? error.message : 'unknown' })
+      this.#options.log.error('rpc: the handler of peer requests threw', {
+        peer: this.#options.origin,
+        error: error instanceof Error ? error.message : 'unknown',
+      })
       return Response.json({ errcode: 'M_UNKNOWN', error: 'Internal error' }, { status: 500 })
     } finally {
       signal.removeEventListener('abort', onAbort)
@@ -138,15 +165,13 @@ export class RpcServer {
   }
 
   /** Undefined when the platform refuses the method, a header, or a body where none may be. */
-  #buildRequest(id: number, head: RequestHead, body: Uint8Array, signal: AbortSignal): Request | undefined {
-    const init = { method: head.method, headers: head.headers.map(([name, value]) => [name, value] satisfies [string, string]), signal }
+  #buildRequest(head: RequestHead, body: Uint8Array | ReadableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal): Request | undefined {
+    const headers = head.headers.map(([name, value]) => [name, value] satisfies [string, string])
+    const init = { method: head.method, headers, signal }
     const url = `https://${this.#options.self}${head.path}`
     try {
-      if (head.streamed) {
-        const stream = deferredBody(() => this.#options.bodies.receive('request', id, signal))
-        // `duplex` is required for streamed bodies and missing from the compiler's library.
-        return new Request(url, { ...init, body: stream, ...{ duplex: 'half' } })
-      }
+      // `duplex` is required for streamed bodies and missing from the compiler's library.
+      if (body instanceof ReadableStream) return new Request(url, { ...init, body, ...{ duplex: 'half' } })
       return new Request(url, body.byteLength === 0 ? init : { ...init, body: new Uint8Array(body) })
     } catch {
       return undefined

@@ -1,7 +1,14 @@
 import type { Log, PeerRequestHandler } from '@kith/homeserver/ports'
 import type { ServerName } from '@kith/matrix-protocol'
 import type { Connection, Stream } from '@libp2p/interface'
-import { OPEN_STREAM_MS_MAX, PING_AFTER_SILENCE_IDLE_MS, PING_AFTER_SILENCE_MS, PING_TIMEOUT_MS, SLOW_LINK_BYTES_PER_SECOND, SLOW_LINK_MS_MAX } from '../limits.ts'
+import {
+  OPEN_STREAM_MS_MAX,
+  PING_AFTER_SILENCE_IDLE_MS,
+  PING_AFTER_SILENCE_MS,
+  PING_TIMEOUT_MS,
+  SLOW_LINK_BYTES_PER_SECOND,
+  SLOW_LINK_MS_MAX,
+} from '../limits.ts'
 import type { OutgoingRequest } from './body.ts'
 import { BodyExchange } from './body-exchange.ts'
 import type { Activity } from './frame-channel.ts'
@@ -147,7 +154,10 @@ export class RpcSession implements Activity {
   async #openStream(): Promise<RpcClient> {
     let stream: Stream
     try {
-      stream = await this.connection.newStream(RPC_PROTOCOL, { signal: AbortSignal.timeout(OPEN_STREAM_MS_MAX), runOnLimitedConnection: true })
+      stream = await this.connection.newStream(RPC_PROTOCOL, {
+        signal: AbortSignal.timeout(OPEN_STREAM_MS_MAX),
+        runOnLimitedConnection: true,
+      })
     } catch (cause) {
       throw new NoAnswerError('The RPC stream could not be opened', false, { cause })
     }

@@ -87,7 +87,12 @@ export class ProxyConnection extends HandlerTarget {
     this.#port = port
     this.#number = port.addConnection(this)
     const certificates = (configuration.certificates ?? []).map(({ handle }) => handle)
-    port.post({ kind: 'open', connection: this.#number, iceServers: (configuration.iceServers ?? []).map((server) => ({ ...server })), certificates })
+    port.post({
+      kind: 'open',
+      connection: this.#number,
+      iceServers: (configuration.iceServers ?? []).map((server) => ({ ...server })),
+      certificates,
+    })
   }
 
   get connectionState(): string {

@@ -34,10 +34,21 @@ export type Call =
   | { readonly method: 'addIceCandidate'; readonly argument: Candidate }
 
 export type WorkerMessage =
-  | { readonly kind: 'open'; readonly connection: number; readonly iceServers: readonly IceServer[]; readonly certificates: readonly number[] }
+  | {
+      readonly kind: 'open'
+      readonly connection: number
+      readonly iceServers: readonly IceServer[]
+      readonly certificates: readonly number[]
+    }
   | { readonly kind: 'call'; readonly connection: number; readonly call: number; readonly what: Call }
   | { readonly kind: 'close'; readonly connection: number }
-  | { readonly kind: 'open-channel'; readonly connection: number; readonly channel: number; readonly label: string; readonly options: ChannelOptions }
+  | {
+      readonly kind: 'open-channel'
+      readonly connection: number
+      readonly channel: number
+      readonly label: string
+      readonly options: ChannelOptions
+    }
   | { readonly kind: 'generate-certificate'; readonly call: number }
   /** Pumped channels only. */
   | { readonly kind: 'send'; readonly channel: number; readonly data: ArrayBuffer | string }
@@ -78,12 +89,23 @@ export type WindowMessage =
       readonly properties: ChannelProperties
       readonly transferred?: unknown
     }
-  | { readonly kind: 'channel-state'; readonly channel: number; readonly type: 'open' | 'closing' | 'close' | 'error'; readonly properties: ChannelProperties }
+  | {
+      readonly kind: 'channel-state'
+      readonly channel: number
+      readonly type: 'open' | 'closing' | 'close' | 'error'
+      readonly properties: ChannelProperties
+    }
   | { readonly kind: 'message'; readonly channel: number; readonly data: ArrayBuffer | string }
   /** So many bytes of pumped messages have left the window's buffer. */
   | { readonly kind: 'sent'; readonly channel: number; readonly byteLength: number }
 
-export const CONNECTION_EVENTS = ['connectionstatechange', 'iceconnectionstatechange', 'icegatheringstatechange', 'signalingstatechange', 'negotiationneeded'] as const
+export const CONNECTION_EVENTS = [
+  'connectionstatechange',
+  'iceconnectionstatechange',
+  'icegatheringstatechange',
+  'signalingstatechange',
+  'negotiationneeded',
+] as const
 export type ConnectionEventType = (typeof CONNECTION_EVENTS)[number]
 
 export interface GeneratedCertificate {

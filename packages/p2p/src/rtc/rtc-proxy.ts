@@ -1,4 +1,10 @@
-import { ProxyCertificate, ProxyConnection, ProxyIceCandidate, ProxySessionDescription, type ProxyConfiguration } from './proxy-connection.ts'
+import {
+  ProxyCertificate,
+  ProxyConnection,
+  ProxyIceCandidate,
+  ProxySessionDescription,
+  type ProxyConfiguration,
+} from './proxy-connection.ts'
 import { RtcPort } from './rtc-port.ts'
 
 /**
@@ -17,7 +23,8 @@ export function installRtcProxy(messagePort: MessagePort): Disposable {
     /** Always ECDSA on P-256, whatever is asked: the only kind that libp2p uses. */
     static async generateCertificate(): Promise<ProxyCertificate> {
       const made = await port.call((call) => ({ kind: 'generate-certificate', call }))
-      if (typeof made !== 'object' || made === null || !('handle' in made) || !('expires' in made)) throw new Error('The window made no certificate')
+      if (typeof made !== 'object' || made === null || !('handle' in made) || !('expires' in made))
+        throw new Error('The window made no certificate')
       return new ProxyCertificate(Number(made.handle), Number(made.expires))
     }
   }

@@ -3,9 +3,9 @@ import { parseServerName, type ServerName } from '@kith/matrix-protocol'
 import { createBrowserNetwork, type KithNetwork } from '../../src/browser.ts'
 import { createIdentity } from '../../src/identity.ts'
 import { installRtcProxy } from '../../src/rtc/rtc-proxy.ts'
-import type { AnswerMessage, CallMessage, PageCalls } from './page-calls.ts'
+import type { AnswerMessage, CallMessage, PageCalls } from '../page/page-calls.ts'
 
-const log: Log = { debug: () => {}, info: console.info, warn: console.warn, error: console.error }
+const log: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }
 const { promise: started, resolve: setStarted } = Promise.withResolvers<KithNetwork>()
 

@@ -1,4 +1,4 @@
-import type { ChannelProperties, WindowMessage } from './rtc-messages.ts'
+import type { ChannelProperties, WindowMessage } from '../rtc/rtc-messages.ts'
 
 /** Sent bytes that the browser may hold before the worker is told to wait. */
 const BUFFER_LOW_BYTES = 256 * 1024

@@ -1,9 +1,12 @@
 import { RTC_CERTIFICATES_MAX, RTC_CONNECTIONS_MAX } from '../limits.ts'
 import { HostedConnection } from './hosted-connection.ts'
 import { parseWorkerMessage } from './parse-worker-message.ts'
-import type { GeneratedCertificate, RtcConnectionSummary, WindowMessage, WorkerMessage } from './rtc-messages.ts'
+import type { GeneratedCertificate, RtcConnectionSummary, WindowMessage, WorkerMessage } from '../rtc/rtc-messages.ts'
 
-export type { RtcConnectionSummary } from './rtc-messages.ts'
+export type { RtcConnectionSummary } from '../rtc/rtc-messages.ts'
+
+/** The only kind of key that all implementations of WebRTC know. */
+const KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' }
 
 export interface RtcHost extends Disposable {
   /** Of the connections that are open now. */
@@ -90,9 +93,17 @@ class Host implements RtcHost {
     if (this.#connections.has(connection)) return
     try {
       if (this.#connections.size >= RTC_CONNECTIONS_MAX) throw new Error('Too many connections')
-      const configuration: RTCConfiguration = { iceServers: iceServers.map((server) => ({ ...server, urls: typeof server.urls === 'string' ? server.urls : [...server.urls] })) }
+      const configuration: RTCConfiguration = {
+        iceServers: iceServers.map((server) => ({ ...server, urls: typeof server.urls === 'string' ? server.urls : [...server.urls] })),
+      }
       if (certificates.length > 0) configuration.certificates = certificates.map((handle) => this.#certificate(handle))
-      const hosted = new HostedConnection({ number: connection, configuration, nextNumber: () => this.#odd(), post: this.#post, transfer: this.#transfer })
+      const hosted = new HostedConnection({
+        number: connection,
+        configuration,
+        nextNumber: () => this.#odd(),
+        post: this.#post,
+        transfer: this.#transfer,
+      })
       this.#connections.set(connection, hosted)
     } catch {
       this.#postClosed(connection)
@@ -123,7 +134,7 @@ class Host implements RtcHost {
 
   async #generateCertificate(call: number): Promise<void> {
     try {
-      const certificate = await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' } as EcKeyGenParams)
+      const certificate = await RTCPeerConnection.generateCertificate(KEY_ALGORITHM)
       const handle = this.#odd()
       this.#certificates.set(handle, certificate)
       for (const oldest of this.#certificates.keys()) if (this.#certificates.size > RTC_CERTIFICATES_MAX) this.#certificates.delete(oldest)
@@ -159,7 +170,14 @@ class Host implements RtcHost {
   }
 
   #postClosed(connection: number): void {
-    const state = { connectionState: 'closed', iceConnectionState: 'closed', iceGatheringState: 'complete', signalingState: 'closed', localDescription: null, remoteDescription: null }
+    const state = {
+      connectionState: 'closed',
+      iceConnectionState: 'closed',
+      iceGatheringState: 'complete',
+      signalingState: 'closed',
+      localDescription: null,
+      remoteDescription: null,
+    }
     this.#post({ kind: 'event', connection, type: 'connectionstatechange', state })
   }
 }

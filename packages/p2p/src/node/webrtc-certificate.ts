@@ -32,7 +32,10 @@ async function createCertificate(): Promise<TransportCertificate> {
   notBefore.setMilliseconds(0)
   const notAfter = new Date(notBefore)
   notAfter.setFullYear(notAfter.getFullYear() + LIFESPAN_YEARS)
-  const certificate = await X509CertificateGenerator.createSelfSigned({ name: 'CN=kith', notBefore, notAfter, keys, signingAlgorithm: KEY_ALGORITHM }, crypto)
+  const certificate = await X509CertificateGenerator.createSelfSigned(
+    { name: 'CN=kith', notBefore, notAfter, keys, signingAlgorithm: KEY_ALGORITHM },
+    crypto,
+  )
   const hash = await sha256.digest(new Uint8Array(certificate.rawData))
   return {
     privateKey: toPem('PRIVATE KEY', new Uint8Array(await crypto.subtle.exportKey('pkcs8', keys.privateKey))),
@@ -42,11 +45,21 @@ async function createCertificate(): Promise<TransportCertificate> {
 }
 
 function toPem(label: string, der: Uint8Array): string {
-  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? []
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n')
 }
 
 function isCertificate(value: unknown): value is TransportCertificate {
   if (typeof value !== 'object' || value === null) return false
-  return 'privateKey' in value && typeof value.privateKey === 'string' && 'pem' in value && typeof value.pem === 'string' && 'certhash' in value && typeof value.certhash === 'string'
+  return (
+    'privateKey' in value &&
+    typeof value.privateKey === 'string' &&
+    'pem' in value &&
+    typeof value.pem === 'string' &&
+    'certhash' in value &&
+    typeof value.certhash === 'string'
+  )
 }

@@ -1,14 +1,23 @@
 import { RTC_CHANNELS_PER_CONNECTION_MAX } from '../limits.ts'
 import { PumpedChannel, propertiesOf } from './hosted-channel.ts'
-import { CONNECTION_EVENTS, type Call, type Candidate, type ChannelOptions, type ConnectionState, type Description, type RtcConnectionSummary, type WindowMessage } from './rtc-messages.ts'
+import {
+  CONNECTION_EVENTS,
+  type Call,
+  type Candidate,
+  type ChannelOptions,
+  type ConnectionState,
+  type Description,
+  type RtcConnectionSummary,
+  type WindowMessage,
+} from '../rtc/rtc-messages.ts'
 
 export interface HostedConnectionOptions {
   readonly number: number
   readonly configuration: RTCConfiguration
   /** Numbers for incoming channels. */
-  nextNumber(): number
+  readonly nextNumber: () => number
   /** @throws DataCloneError when something to transfer cannot be. */
-  post(message: WindowMessage, transfer?: Transferable[]): void
+  readonly post: (message: WindowMessage, transfer?: Transferable[]) => void
   /** Whether data channels can be transferred; found out with the first. */
   readonly transfer: { works: boolean }
 }
@@ -24,7 +33,8 @@ export class HostedConnection {
     this.#options = options
     this.#connection = new RTCPeerConnection(options.configuration)
     const { number: connection, post } = options
-    for (const type of CONNECTION_EVENTS) this.#connection.addEventListener(type, () => post({ kind: 'event', connection, type, state: this.state() }))
+    for (const type of CONNECTION_EVENTS)
+      this.#connection.addEventListener(type, () => post({ kind: 'event', connection, type, state: this.state() }))
     this.#connection.addEventListener('icecandidate', ({ candidate }) => {
       post({ kind: 'candidate', connection, candidate: candidate === null ? null : toCandidate(candidate), state: this.state() })
     })
@@ -33,7 +43,14 @@ export class HostedConnection {
 
   state(): ConnectionState {
     const { connectionState, iceConnectionState, iceGatheringState, signalingState, localDescription, remoteDescription } = this.#connection
-    return { connectionState, iceConnectionState, iceGatheringState, signalingState, localDescription: toDescription(localDescription), remoteDescription: toDescription(remoteDescription) }
+    return {
+      connectionState,
+      iceConnectionState,
+      iceGatheringState,
+      signalingState,
+      localDescription: toDescription(localDescription),
+      remoteDescription: toDescription(remoteDescription),
+    }
   }
 
   /** @throws what the browser throws. */
@@ -109,8 +126,7 @@ export class HostedConnection {
     const message = { kind: 'channel', connection, channel: number, incoming, properties: propertiesOf(channel) } as const
     if (transfer.works) {
       try {
-        // The compiler's list of what is transferable does not know data channels.
-        post({ ...message, transferred: channel }, [channel as unknown as Transferable])
+        post({ ...message, transferred: channel }, [channel])
         this.#channels.set(number, undefined)
         return
       } catch {

@@ -11,17 +11,26 @@ import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { mkdir } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import { libp2pKeyOf, type NodeIdentity } from './identity.ts'
-import { forgetOldRelays } from './kept-peers.ts'
-import { Libp2pPeerNetwork, type KithNetwork } from './libp2p-peer-network.ts'
-import { circuits, CONNECTION_MONITOR_SETTINGS, connectionManagerSettings, ENCRYPTERS, internals, MUXERS, OPEN_GATER, rtcConfiguration } from './libp2p-settings.ts'
-import { CIRCUITS_PER_CONNECTION_MAX, CONNECTIONS_MAX, RELAY_CONNECTIONS_MAX, RESERVATIONS_MAX } from './limits.ts'
+import { libp2pKeyOf, type NodeIdentity } from '../identity.ts'
+import { forgetOldRelays } from '../kept-peers.ts'
+import { Libp2pPeerNetwork, type KithNetwork } from '../libp2p-peer-network.ts'
+import {
+  circuits,
+  CONNECTION_MONITOR_SETTINGS,
+  connectionManagerSettings,
+  ENCRYPTERS,
+  internals,
+  MUXERS,
+  OPEN_GATER,
+  rtcConfiguration,
+} from '../libp2p-settings.ts'
+import { CIRCUITS_PER_CONNECTION_MAX, CONNECTIONS_MAX, RELAY_CONNECTIONS_MAX, RESERVATIONS_MAX } from '../limits.ts'
 import { choosePorts, type Ports } from './listen-ports.ts'
 import { loadWebRtcCertificate } from './webrtc-certificate.ts'
 
 export { PortUnavailableError } from './listen-ports.ts'
-export type { KithNetwork } from './libp2p-peer-network.ts'
-export type { NodeIdentity } from './identity.ts'
+export type { KithNetwork } from '../libp2p-peer-network.ts'
+export type { NodeIdentity } from '../identity.ts'
 
 export interface NodeListenOptions {
   /** An IP address of this device; `0.0.0.0` for all. */
@@ -104,8 +113,19 @@ async function createNode(
     connectionGater: OPEN_GATER,
     connectionEncrypters: ENCRYPTERS,
     streamMuxers: MUXERS,
-    transports: [tcp(), webSockets(), webRTCDirect({ certificate, rtcConfiguration: rtc }), ...(relay ? [] : [webRTC({ rtcConfiguration: rtc }), circuit.transport])],
-    services: { identify: identify(), identifyPush: identifyPush(), ping: ping(), internals, ...(relay ? { circuits: circuitServer() } : {}) },
+    transports: [
+      tcp(),
+      webSockets(),
+      webRTCDirect({ certificate, rtcConfiguration: rtc }),
+      ...(relay ? [] : [webRTC({ rtcConfiguration: rtc }), circuit.transport]),
+    ],
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      internals,
+      ...(relay ? { circuits: circuitServer() } : {}),
+    },
   } satisfies Libp2pOptions
   const libp2p = await createLibp2p(settings)
   return { libp2p, parts: libp2p.services.internals }
@@ -121,7 +141,11 @@ function circuitServer(): ReturnType<typeof circuitRelayServer> {
   })
 }
 
-function portWishes({ port, tcpPort = 0, transports = ['tcp', 'websocket', 'webrtc-direct'] }: NodeListenOptions): Parameters<typeof choosePorts>[1] {
+function portWishes({
+  port,
+  tcpPort = 0,
+  transports = ['tcp', 'websocket', 'webrtc-direct'],
+}: NodeListenOptions): Parameters<typeof choosePorts>[1] {
   return {
     ...(transports.includes('websocket') ? { webSocket: port } : {}),
     ...(transports.includes('tcp') ? { tcp: tcpPort } : {}),

@@ -1,5 +1,5 @@
 import { RTC_MESSAGE_BYTES_MAX, RTC_SDP_LENGTH_MAX } from '../limits.ts'
-import type { Call, Candidate, ChannelOptions, Description, IceServer, WorkerMessage } from './rtc-messages.ts'
+import type { Call, Candidate, ChannelOptions, Description, IceServer, WorkerMessage } from '../rtc/rtc-messages.ts'
 
 const ICE_SERVERS_MAX = 8
 const CERTIFICATES_MAX = 4
@@ -22,7 +22,9 @@ export function parseWorkerMessage(data: unknown): WorkerMessage | undefined {
     case 'generate-certificate':
       return isNumber(data['call']) ? { kind: 'generate-certificate', call: data['call'] } : undefined
     case 'send':
-      return isNumber(data['channel']) && isPayload(data['data']) ? { kind: 'send', channel: data['channel'], data: data['data'] } : undefined
+      return isNumber(data['channel']) && isPayload(data['data'])
+        ? { kind: 'send', channel: data['channel'], data: data['data'] }
+        : undefined
     case 'close-channel':
       return isNumber(data['channel']) ? { kind: 'close-channel', channel: data['channel'] } : undefined
     case 'dispose':
@@ -98,18 +100,30 @@ function isIceServer(value: unknown): value is IceServer {
 function isDescription(value: unknown): value is Description {
   if (!isFields(value)) return false
   const { type, sdp } = value
-  return (type === 'offer' || type === 'answer' || type === 'pranswer' || type === 'rollback') && typeof sdp === 'string' && sdp.length <= RTC_SDP_LENGTH_MAX
+  return (
+    (type === 'offer' || type === 'answer' || type === 'pranswer' || type === 'rollback') &&
+    typeof sdp === 'string' &&
+    sdp.length <= RTC_SDP_LENGTH_MAX
+  )
 }
 
 function isCandidate(value: unknown): value is Candidate {
   if (!isFields(value)) return false
   const { candidate, sdpMid, sdpMLineIndex, usernameFragment } = value
-  return isOptional(candidate, isText) && isOptional(sdpMid, isText) && isOptional(sdpMLineIndex, isNumber) && isOptional(usernameFragment, isText)
+  return (
+    isOptional(candidate, isText) &&
+    isOptional(sdpMid, isText) &&
+    isOptional(sdpMLineIndex, isNumber) &&
+    isOptional(usernameFragment, isText)
+  )
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean'
 }
 
 function isChannelOptions(value: unknown): value is ChannelOptions {
   if (!isFields(value)) return false
   const { ordered, negotiated, id, protocol } = value
-  const isBoolean = (flag: unknown): boolean => typeof flag === 'boolean'
   return isOptional(ordered, isBoolean) && isOptional(negotiated, isBoolean) && isOptional(id, isNumber) && isOptional(protocol, isText)
 }

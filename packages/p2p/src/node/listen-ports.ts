@@ -1,8 +1,11 @@
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { readJsonFile, writeJsonFile } from './json-file.ts'
 
+const PATIENT_ATTEMPTS = 20
+const PATIENCE_MS = 100
 const FILE_NAME = 'listen-ports.json'
 
 /** A port that the user asked for is in use or forbidden. The message is for people. */
@@ -41,22 +44,33 @@ export async function choosePorts(host: string, wishes: PortWishes, dataDirector
     const hints = [remembered[name], name === 'webRtcDirect' ? chosen.webSocket : undefined]
     chosen[name] = await choosePort(name === 'webRtcDirect' ? 'UDP' : 'TCP', host, wish, hints)
   }
-  if (path !== undefined && JSON.stringify({ ...remembered, ...chosen }) !== JSON.stringify(remembered)) await writeJsonFile(path, { ...remembered, ...chosen })
+  if (path !== undefined && JSON.stringify({ ...remembered, ...chosen }) !== JSON.stringify(remembered))
+    await writeJsonFile(path, { ...remembered, ...chosen })
   return chosen
 }
 
 async function choosePort(protocol: 'TCP' | 'UDP', host: string, wish: number, hints: readonly (number | undefined)[]): Promise<number> {
   const tryPort = protocol === 'TCP' ? tryTcp : tryUdp
   if (wish !== 0) return tryPort(host, wish)
-  for (const hint of hints) {
+  for (const [index, hint] of hints.entries()) {
     if (hint === undefined) continue
-    try {
-      return await tryPort(host, hint)
-    } catch (error) {
-      if (!(error instanceof PortUnavailableError)) throw error
-    }
+    // The process before this one may be just letting go of the remembered port.
+    const port = await tryPatiently(async () => tryPort(host, hint), index === 0 ? PATIENT_ATTEMPTS : 1)
+    if (port !== undefined) return port
   }
   return tryPort(host, 0)
+}
+
+async function tryPatiently(attempt: () => Promise<number>, attemptsMax: number): Promise<number | undefined> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof PortUnavailableError)) throw error
+      if (attempts >= attemptsMax) return undefined
+      await setTimeout(PATIENCE_MS)
+    }
+  }
 }
 
 /** The port, after it was free a moment ago. */
@@ -100,8 +114,9 @@ function explain(code: string): string {
 function parsePorts(value: unknown): Ports {
   const ports: Partial<Record<PortName, number>> = {}
   if (typeof value !== 'object' || value === null) return ports
-  for (const [name, port] of Object.entries(value)) {
-    if ((name === 'webSocket' || name === 'tcp' || name === 'webRtcDirect') && Number.isInteger(port) && port > 0 && port < 65_536) ports[name] = port
+  for (const [name, port] of Object.entries(value) as [string, unknown][]) {
+    if (name !== 'webSocket' && name !== 'tcp' && name !== 'webRtcDirect') continue
+    if (typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536) ports[name] = port
   }
   return ports
 }
