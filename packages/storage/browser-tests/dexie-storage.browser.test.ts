@@ -22,7 +22,11 @@ let page: Page
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'kith-dexie-'))
-  await build({ root: import.meta.dirname, logLevel: 'error', build: { outDir: join(directory, 'page'), emptyOutDir: true, minify: false, target: 'esnext' } })
+  await build({
+    root: import.meta.dirname,
+    logLevel: 'error',
+    build: { outDir: join(directory, 'page'), emptyOutDir: true, minify: false, target: 'esnext' },
+  })
   server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname
     const file = path === '/' ? '/index.html' : path

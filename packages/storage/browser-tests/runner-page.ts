@@ -40,7 +40,9 @@ const runner = {
     for (let index = 0; index < 500; index++) {
       const value = crypto.getRandomValues(new Uint8Array(65_536))
       try {
-        await storage.commit(Array.from({ length: 16 }, (_, part) => ({ kind: 'put', table: suiteTables.first.name, key: [index, part], value })))
+        await storage.commit(
+          Array.from({ length: 16 }, (_, part) => ({ kind: 'put', table: suiteTables.first.name, key: [index, part], value })),
+        )
       } catch (error) {
         const stored = await storage.range(suiteTables.first, { after: [Math.max(0, index - 1)], limit: 100 })
         return `${(error as Error).name}, ${stored.length} entries of the last two commits`

@@ -1,4 +1,14 @@
-import { type Entry, type Key, type KeyPart, type RangeQuery, type Storage, type StoredValue, StorageFullError, type Table, type Write } from '@kith/homeserver/ports'
+import {
+  type Entry,
+  type Key,
+  type KeyPart,
+  type RangeQuery,
+  type Storage,
+  type StoredValue,
+  StorageFullError,
+  type Table,
+  type Write,
+} from '@kith/homeserver/ports'
 import { Dexie, type Table as DexieTable } from 'dexie'
 import type { FaultPoint } from './fault-point.ts'
 import { GroupCommit, type PendingCommit } from './group-commit.ts'
@@ -110,7 +120,7 @@ export class DexieStorage implements Storage {
     for (const write of group.flatMap((commit) => commit.writes)) {
       this.#faultPoint?.('write')
       let table = lastWrites.get(write.table)
-      if (table === undefined) lastWrites.set(write.table, (table = new Map()))
+      if (table === undefined) lastWrites.set(write.table, (table = new Map<string, Write>()))
       table.set(JSON.stringify(write.key), write)
     }
     return new Map(Array.from(lastWrites, ([name, writes]) => [name, [...writes.values()]]))
@@ -155,7 +165,7 @@ function toKeyRange(query: RangeQuery): IDBKeyRange | undefined {
 }
 
 async function readForwards<K extends Key, V>(store: IDBObjectStore, range: IDBKeyRange, limit: number): Promise<Entry<K, V>[]> {
-  const [keys, values] = await Promise.all([settle(store.getAllKeys(range, limit)), settle<V[]>(store.getAll(range, limit))])
+  const [keys, values] = await Promise.all([settle(store.getAllKeys(range, limit)), settle(store.getAll(range, limit) as IDBRequest<V[]>)])
   return values.map((value, index) => ({ key: keys[index] as unknown as K, value }))
 }
 

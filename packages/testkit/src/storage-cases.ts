@@ -231,7 +231,9 @@ const ordering: readonly StorageCase[] = [
         )
       }
       await assertRejects(async () => storage.range(first, { limit: Number.POSITIVE_INFINITY }))
-      await assertRejects(async () => storage.commit([{ kind: 'put', table: first.name, key: ['good'], value: { nested: new Uint8Array(1) } }]))
+      await assertRejects(async () =>
+        storage.commit([{ kind: 'put', table: first.name, key: ['good'], value: { nested: new Uint8Array(1) } }]),
+      )
       await assertRejects(async () => storage.commit([{ kind: 'put', table: first.name, key: ['good'], value: Number.NaN }]))
       assertEqual(await readKeys(storage, {}), [])
     },

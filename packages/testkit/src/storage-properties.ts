@@ -22,7 +22,9 @@ const keyPart: fc.Arbitrary<KeyPart> = fc.oneof(
 )
 const key: fc.Arbitrary<Key> = fc.array(keyPart, { maxLength: 3 })
 const value: fc.Arbitrary<StoredValue> = fc.oneof(
-  fc.jsonValue({ maxDepth: 2 }).filter((json): json is NonNullable<typeof json> => json !== null && !hasNegativeZero(json)) as fc.Arbitrary<StoredValue>,
+  fc
+    .jsonValue({ maxDepth: 2 })
+    .filter((json): json is NonNullable<typeof json> => json !== null && !hasNegativeZero(json)) as fc.Arbitrary<StoredValue>,
   fc.uint8Array({ maxLength: 20 }),
 )
 const tableName = fc.constantFrom('first' as const, 'second' as const)
@@ -35,7 +37,10 @@ function hasNegativeZero(json: unknown): boolean {
 
 function commandsFor(tables: SuiteTables): fc.Arbitrary<Command[]> {
   const write: fc.Arbitrary<Write> = fc.oneof(
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('put' as const), table: tableName.map((name) => tables[name].name), key, value }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('put' as const), table: tableName.map((name) => tables[name].name), key, value }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), table: tableName.map((name) => tables[name].name), key }) },
   )
   const query: fc.Arbitrary<RangeQuery> = fc.record(
@@ -43,7 +48,13 @@ function commandsFor(tables: SuiteTables): fc.Arbitrary<Command[]> {
     { requiredKeys: ['limit'] },
   )
   const command: fc.Arbitrary<Command> = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('commit' as const), commits: fc.array(fc.array(write, { maxLength: 8 }), { maxLength: 4 }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('commit' as const),
+        commits: fc.array(fc.array(write, { maxLength: 8 }), { maxLength: 4 }),
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('get' as const), table: tableName, keys: fc.array(key, { maxLength: 5 }) }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('range' as const), table: tableName, query }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
@@ -83,7 +94,12 @@ async function failNthOperation(open: OpenStorage, place: string, tables: SuiteT
   let count = 0
   let reached = false
   const groups: Write[][] = [0, 1, 2].map((commit) =>
-    [0, 1, 2].map((index) => ({ kind: 'put', table: index === 1 ? tables.second.name : tables.first.name, key: [commit, index], value: nth })),
+    [0, 1, 2].map((index) => ({
+      kind: 'put',
+      table: index === 1 ? tables.second.name : tables.first.name,
+      key: [commit, index],
+      value: nth,
+    })),
   )
   const outcomes = await (async () => {
     await using storage = await open(place, () => {
@@ -99,7 +115,11 @@ async function failNthOperation(open: OpenStorage, place: string, tables: SuiteT
     const stored = entries.filter((entry) => entry.key[0] === commit && entry.value === nth).length
     assertEqual(stored, outcome.status === 'fulfilled' ? 3 : 0)
   }
-  await reopened.commit(entries.flatMap((entry) => [tables.first, tables.second].map((table) => ({ kind: 'delete' as const, table: table.name, key: entry.key }))))
+  await reopened.commit(
+    entries.flatMap((entry) =>
+      [tables.first, tables.second].map((table) => ({ kind: 'delete' as const, table: table.name, key: entry.key })),
+    ),
+  )
   return reached
 }
 

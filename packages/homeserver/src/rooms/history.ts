@@ -26,7 +26,11 @@ export async function readPage(context: RoomsContext, roomId: RoomId, input: Pag
       const shown = gap === undefined ? events : events.slice(0, gap.index + 1)
       const page = gap === undefined ? { events: shown } : { events: shown, gapAt: gap.missing }
       const lastShown = entries[shown.length - 1]
-      return withEnd(page, more || gap !== undefined, lastShown ?? entries.at(-1), (last) => ({ depth: last.key[1], sequence: last.key[2], below: from?.below }))
+      return withEnd(page, more || gap !== undefined, lastShown ?? entries.at(-1), (last) => ({
+        depth: last.key[1],
+        sequence: last.key[2],
+        below: from?.below,
+      }))
     }
     default:
       return unreachable(input.direction)
@@ -34,7 +38,13 @@ export async function readPage(context: RoomsContext, roomId: RoomId, input: Pag
 }
 
 /** The newest events of the room after a stream position, up to and with `until`. */
-export async function readTimelineSince(context: RoomsContext, roomId: RoomId, position: number, limit: number, until: number): Promise<TimelineSlice> {
+export async function readTimelineSince(
+  context: RoomsContext,
+  roomId: RoomId,
+  position: number,
+  limit: number,
+  until: number,
+): Promise<TimelineSlice> {
   const bounded = Math.min(Math.max(0, limit), historyPageMax)
   const arrivals = await context.ports.storage.range(roomsTables.arrivals, {
     prefix: [roomId],
@@ -67,14 +77,25 @@ interface Scan {
   readonly more: boolean
 }
 
-async function scan(context: RoomsContext, roomId: RoomId, from: HistoryToken | undefined, direction: 'b' | 'f', limit: number): Promise<Scan> {
+async function scan(
+  context: RoomsContext,
+  roomId: RoomId,
+  from: HistoryToken | undefined,
+  direction: 'b' | 'f',
+  limit: number,
+): Promise<Scan> {
   const entries: HistoryEntry[] = []
   let cursor: readonly (string | number)[] | undefined = from === undefined ? undefined : cursorOf(roomId, from, direction)
   let scanned = 0
   while (scanned < historyScanMax) {
     const wanted = limit + 1 - entries.length
     const bound = cursor === undefined ? {} : direction === 'b' ? { before: cursor } : { after: cursor }
-    const rows: HistoryEntry[] = await context.ports.storage.range(roomsTables.history, { prefix: [roomId], ...bound, reverse: direction === 'b', limit: wanted })
+    const rows: HistoryEntry[] = await context.ports.storage.range(roomsTables.history, {
+      prefix: [roomId],
+      ...bound,
+      reverse: direction === 'b',
+      limit: wanted,
+    })
     entries.push(...rows.filter((row) => isBelow(row, from, direction)))
     scanned += rows.length
     if (entries.length > limit) return { entries: entries.slice(0, limit), more: true }
@@ -114,7 +135,11 @@ async function findGap(context: RoomsContext, events: readonly StoredEvent[]): P
   return event === undefined ? undefined : { index, missing: event.pdu.prev_events.filter((eventId) => lacking.has(eventId)) }
 }
 
-function withEnd(page: HistoryPage, more: boolean, last: HistoryEntry | undefined, toToken: (last: HistoryEntry) => HistoryToken): HistoryPage {
+function withEnd(
+  page: HistoryPage,
+  more: boolean,
+  last: HistoryEntry | undefined,
+  toToken: (last: HistoryEntry) => HistoryToken,
+): HistoryPage {
   return more && last !== undefined ? { ...page, end: formatHistoryToken(toToken(last)) } : page
 }
-

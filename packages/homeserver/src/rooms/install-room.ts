@@ -39,7 +39,8 @@ export async function installJoinedRoom(context: RoomsContext, input: InstallJoi
     roomId,
     async () => {
       const room = context.rooms.get(roomId)
-      if (room?.state.isJoined(context.serverName) === true) return joinActiveRoom(context, room, { ...joined, version, events, input }, signal)
+      if (room?.state.isJoined(context.serverName) === true)
+        return joinActiveRoom(context, room, { ...joined, version, events, input }, signal)
       return installRoom(context, { ...joined, version, roomId, events, input }, signal)
     },
     signal,
@@ -60,7 +61,11 @@ function joinFault(context: RoomsContext, event: Pdu): string | undefined {
   return serverNameOf(userId) === context.serverName ? undefined : 'not a join of a user of this server'
 }
 
-async function installRoom(context: RoomsContext, installation: Installation & { readonly roomId: RoomId }, signal: AbortSignal): Promise<InstallOutcome> {
+async function installRoom(
+  context: RoomsContext,
+  installation: Installation & { readonly roomId: RoomId },
+  signal: AbortSignal,
+): Promise<InstallOutcome> {
   const { roomId, version, eventId, pdu, events, input } = installation
   const state = toState(version, input.state, events)
   if (typeof state === 'string') return invalid(state)
@@ -85,7 +90,8 @@ async function installRoom(context: RoomsContext, installation: Installation & {
 async function joinActiveRoom(context: RoomsContext, room: Room, installation: Installation, signal: AbortSignal): Promise<InstallOutcome> {
   const { eventId, pdu, events, input, version } = installation
   const known = await context.store.get(eventId)
-  if (known?.position !== undefined && known.status === 'accepted') return { kind: 'joined', roomId: room.roomId, eventId, position: known.position }
+  if (known?.position !== undefined && known.status === 'accepted')
+    return { kind: 'joined', roomId: room.roomId, eventId, position: known.position }
   const state = toState(version, input.state, events)
   if (typeof state === 'string') return invalid(state)
   await storeOutliers(context, events.values(), signal)
@@ -114,7 +120,10 @@ export async function receiveWithState(
       const known = await context.store.get(eventId)
       if (known?.stateAfter !== undefined) return { kind: 'duplicate', eventId }
       await storeOutliers(context, events.values(), signal)
-      const [stateEvents, authEvents] = await Promise.all([context.store.getMany(before.stateIds), context.store.getMany(verified.pdu.auth_events)])
+      const [stateEvents, authEvents] = await Promise.all([
+        context.store.getMany(before.stateIds),
+        context.store.getMany(verified.pdu.auth_events),
+      ])
       const missing = [
         ...before.stateIds.filter((_, index) => stateEvents[index] === undefined),
         ...verified.pdu.auth_events.filter((_, index) => authEvents[index] === undefined),
@@ -146,7 +155,11 @@ async function receiveInState(
 }
 
 /** The state that these events are, or what is wrong with them. */
-function toState(version: RoomVersion, pdus: readonly Pdu[], events: ReadonlyMap<EventId, StoredEvent>): Map<StateKey, StoredEvent> | string {
+function toState(
+  version: RoomVersion,
+  pdus: readonly Pdu[],
+  events: ReadonlyMap<EventId, StoredEvent>,
+): Map<StateKey, StoredEvent> | string {
   const ids = new Set(pdus.map((pdu) => eventIdOf(pdu, version)))
   const found = Array.from(ids, (eventId) => events.get(eventId)).filter((event) => event !== undefined)
   return toStateMap(found)

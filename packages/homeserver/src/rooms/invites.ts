@@ -27,7 +27,8 @@ export class Invites {
     while (page.length > 0) {
       invites.push(...page.map((entry) => entry.value))
       const last = page.at(-1)
-      page = last === undefined || page.length < pageMax ? [] : await storage.range(roomsTables.invites, { after: last.key, limit: pageMax })
+      page =
+        last === undefined || page.length < pageMax ? [] : await storage.range(roomsTables.invites, { after: last.key, limit: pageMax })
     }
     return new Invites(timeline, invites)
   }

@@ -58,7 +58,11 @@ export async function loadState(store: EventStore, ids: StateIds): Promise<Index
 }
 
 /** Everything below a prefix, page by page. */
-async function* readAll<K extends Key, V extends StoredValue>(storage: StorageReader, table: Table<K, V>, prefix: Key): AsyncGenerator<Entry<K, V>> {
+async function* readAll<K extends Key, V extends StoredValue>(
+  storage: StorageReader,
+  table: Table<K, V>,
+  prefix: Key,
+): AsyncGenerator<Entry<K, V>> {
   let page = await storage.range(table, { prefix, limit: PAGE_MAX })
   while (page.length > 0) {
     yield* page

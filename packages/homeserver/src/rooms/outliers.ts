@@ -1,4 +1,13 @@
-import { type AuthContext, type AuthEvent, authoriseByAuthEvents, createEventIdOf, type EventId, type Pdu, type RoomId, type RoomVersion } from '@kith/matrix-protocol'
+import {
+  type AuthContext,
+  type AuthEvent,
+  authoriseByAuthEvents,
+  createEventIdOf,
+  type EventId,
+  type Pdu,
+  type RoomId,
+  type RoomVersion,
+} from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { WriteBatch } from '../ports/index.ts'
 import { toAuthEvent } from './room.ts'
@@ -49,12 +58,19 @@ export async function storeOutliers(context: RoomsContext, events: Iterable<Stor
 }
 
 /** What is stored of these events and of those they cite. */
-async function readKnown(context: RoomsContext, roomId: RoomId, version: RoomVersion, pdus: ReadonlyMap<EventId, Pdu>): Promise<Map<EventId, StoredEvent>> {
+async function readKnown(
+  context: RoomsContext,
+  roomId: RoomId,
+  version: RoomVersion,
+  pdus: ReadonlyMap<EventId, Pdu>,
+): Promise<Map<EventId, StoredEvent>> {
   const ids = new Set<EventId>(pdus.keys())
   for (const pdu of pdus.values()) for (const eventId of pdu.auth_events) ids.add(eventId)
   if (version.roomIdIsCreateEvent) ids.add(createEventIdOf(roomId))
   const known = await context.store.getMany([...ids])
-  return new Map(known.filter((event) => event?.roomId === roomId).flatMap((event) => (event === undefined ? [] : [[event.eventId, event]])))
+  return new Map(
+    known.filter((event) => event?.roomId === roomId).flatMap((event) => (event === undefined ? [] : [[event.eventId, event]])),
+  )
 }
 
 function judgeOutlier(event: StoredEvent, judged: ReadonlyMap<EventId, StoredEvent>, version: RoomVersion): StoredEvent | undefined {
@@ -79,7 +95,9 @@ function citedFirst(events: ReadonlyMap<EventId, Pdu>): EventId[] {
   for (const start of createFirst(events)) {
     const waiting = [start]
     for (let eventId = waiting.at(-1); eventId !== undefined; eventId = waiting.at(-1)) {
-      const next = ordered.has(eventId) ? undefined : events.get(eventId)?.auth_events.find((authId) => events.has(authId) && !ordered.has(authId))
+      const next = ordered.has(eventId)
+        ? undefined
+        : events.get(eventId)?.auth_events.find((authId) => events.has(authId) && !ordered.has(authId))
       if (next !== undefined) waiting.push(next)
       else {
         waiting.pop()

@@ -103,7 +103,12 @@ export async function judgeInState(
     case 'allowed':
       return { kind: 'appended', appended: await draft.append(stored, options) }
     case 'denied':
-      draft.putAside({ ...stored, status: 'soft-failed', stateAfter: await draft.stateAfter(stored, stateBefore), rejectedBecause: byCurrent.rule })
+      draft.putAside({
+        ...stored,
+        status: 'soft-failed',
+        stateAfter: await draft.stateAfter(stored, stateBefore),
+        rejectedBecause: byCurrent.rule,
+      })
       return { kind: 'soft-failed', eventId, reason: byCurrent.rule }
     default:
       return unreachable(byCurrent)

@@ -3,9 +3,6 @@ import {
   type AuthEvent,
   type AuthState,
   type EventId,
-  redact,
-  redactionApplies,
-  redactsOf,
   type RoomId,
   type ServerName,
   serverNameOf,
@@ -20,6 +17,7 @@ import { authContextOf, type Room, toAuthEvent } from './room.ts'
 import { memberOf } from './room-state.ts'
 import { difference, extend, lookUp, readWhole, type Snapshot, type SnapshotReader, type SnapshotStore, toRow } from './snapshots.ts'
 import type { StoredEvent } from './stored-event.ts'
+import { type PendingRedaction, redactedForm, redactionEffects } from './redactions.ts'
 import { resolveSnapshots } from './resolve-snapshots.ts'
 import { roomsTables } from './tables.ts'
 
@@ -36,20 +34,6 @@ export interface AppendOptions {
   /** Whether the other servers of the room hear of it from here. */
   readonly forward: boolean
   readonly extraWrites?: ((transaction: TimelineTransaction, eventId: EventId) => void) | undefined
-}
-
-interface PendingRedaction {
-  readonly target: EventId
-  readonly redaction: EventId
-  readonly kind: 'put' | 'delete'
-}
-
-interface RedactionEffects {
-  /** The redaction that takes effect on the event itself. */
-  readonly own: EventId | undefined
-  /** The event that it redacts. */
-  readonly target: StoredEvent | undefined
-  readonly pending: readonly PendingRedaction[]
 }
 
 /**
@@ -142,13 +126,19 @@ export class RoomDraft implements SnapshotReader {
     if (known !== undefined) return known
     const states = await Promise.all(distinct.map(async (id) => readWhole(this, id)))
     const resolved = await resolveSnapshots(this.room.version, states, async (ids) => this.eventsOf(ids))
-    const result = await this.addSnapshot(states.map((state, index) => ({ id: distinct[index] ?? first, state })), resolved)
+    const result = await this.addSnapshot(
+      states.map((state, index) => ({ id: distinct[index] ?? first, state })),
+      resolved,
+    )
     this.#resolutions.set(name, result)
     return result
   }
 
   /** The snapshot of that state: one of the given ones when it equals, or a new one that differs least. */
-  async addSnapshot(near: readonly { readonly id: number; readonly state: ReadonlyMap<StateKey, EventId> }[], state: ReadonlyMap<StateKey, EventId>): Promise<number> {
+  async addSnapshot(
+    near: readonly { readonly id: number; readonly state: ReadonlyMap<StateKey, EventId> }[],
+    state: ReadonlyMap<StateKey, EventId>,
+  ): Promise<number> {
     const candidates = near.map(({ id, state: from }) => ({ id, delta: difference(from, state) }))
     const closest = candidates.reduce((best, candidate) => (candidate.delta.size < best.delta.size ? candidate : best))
     return closest.delta.size === 0 ? closest.id : this.#extend(closest.id, closest.delta)
@@ -169,15 +159,21 @@ export class RoomDraft implements SnapshotReader {
    */
   async append(event: StoredEvent & { readonly stateBefore: number }, options: AppendOptions): Promise<AppendedEvent> {
     const { stateBefore } = event
-    const placed: StoredEvent = { ...event, status: 'accepted', stateAfter: await this.stateAfter(event, stateBefore), depthBefore: this.#depth }
-    const redactions = await this.#redactionsFor(placed, await this.#redactionState(placed, stateBefore))
+    const placed: StoredEvent = {
+      ...event,
+      status: 'accepted',
+      stateAfter: await this.stateAfter(event, stateBefore),
+      depthBefore: this.#depth,
+    }
+    const redactions = await redactionEffects(this, placed, stateBefore)
     const extremities = this.#nextExtremities(placed)
     const snapshot = await this.#stateOver(placed, extremities)
     const delta = snapshot === this.#snapshot ? undefined : await this.#loadDelta(snapshot, placed)
 
     // From here on nothing waits: the draft changes whole or not at all.
     const before = this.joinedServers()
-    const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room)
+    const inRoom: StoredEvent = { ...placed, roomState: snapshot }
+    const own = redactions.own === undefined ? inRoom : redactedForm(inRoom, redactions.own, this.room)
     this.#events.set(own.eventId, own)
     for (const [key, stateEvent] of delta ?? []) this.#setState(key, stateEvent?.eventId === own.eventId ? own : stateEvent)
     this.#snapshot = snapshot
@@ -195,8 +191,8 @@ export class RoomDraft implements SnapshotReader {
 
   /** Adds an event to the history, at the place that its depth gives it, and to nothing else. */
   async backfill(event: StoredEvent): Promise<void> {
-    const redactions = await this.#redactionsFor(event, await this.#redactionState(event, undefined))
-    const own = redactions.own === undefined ? event : redactedForm(event, redactions.own, this.room)
+    const redactions = await redactionEffects(this, event, undefined)
+    const own = redactions.own === undefined ? event : redactedForm(event, redactions.own, this.room.version)
     this.#events.set(own.eventId, own)
     this.#backfilled.push(own.eventId)
     if (redactions.target !== undefined) this.#redact(redactions.target, own.eventId)
@@ -369,52 +365,8 @@ export class RoomDraft implements SnapshotReader {
     this.#joinedDelta.set(server, (this.#joinedDelta.get(server) ?? 0) + change)
   }
 
-  /** What redactions mean for this event, and this event for others when it is a redaction. */
-  async #redactionsFor(event: StoredEvent, state: AuthState): Promise<RedactionEffects> {
-    const waiting = [...(this.room.pendingRedactions.get(event.eventId) ?? [])]
-    const pending: PendingRedaction[] = waiting.map((redaction) => ({ kind: 'delete', target: event.eventId, redaction }))
-    const own = await this.#findRedactionOf(event, waiting)
-    const targetId = redactsOf(event.pdu, this.room.version) as EventId | undefined
-    const target = targetId === undefined ? undefined : await this.event(targetId)
-    const mayWait = this.room.pendingRedactions.size < limits.implementation.pendingRedactionsPerRoomMax
-    if (targetId !== undefined && target === undefined && mayWait) pending.push({ kind: 'put', target: targetId, redaction: event.eventId })
-    const isOpen = target !== undefined && target.redactedBy === undefined && target.roomId === this.room.roomId
-    return { own, target: isOpen && (await this.#applies(event, target, state)) ? target : undefined, pending }
-  }
-
-  /** The first of these redactions that takes effect on the event. */
-  async #findRedactionOf(event: StoredEvent, redactionIds: readonly EventId[]): Promise<EventId | undefined> {
-    for (const redaction of await this.eventsOf(redactionIds)) {
-      if (redaction?.status !== 'accepted') continue
-      if (await this.#applies(redaction, event, await this.#redactionState(redaction, redaction.stateBefore))) return redaction.eventId
-    }
-    return undefined
-  }
-
-  /** The state that says whether a redaction takes effect; where it was never known, what the redaction cites. */
-  async #redactionState(redaction: StoredEvent, stateBefore: number | undefined): Promise<AuthState> {
-    if (redaction.pdu.type !== 'm.room.redaction') return () => undefined
-    if (stateBefore === undefined) return this.citedState(redaction.pdu.auth_events)
-    const { sender } = redaction.pdu
-    return this.stateForRules(stateBefore, [
-      { type: 'm.room.create', stateKey: '' },
-      { type: 'm.room.power_levels', stateKey: '' },
-      { type: 'm.room.member', stateKey: sender },
-    ])
-  }
-
-  async citedState(authEventIds: readonly EventId[]): Promise<AuthState> {
-    const cited = (await this.eventsOf(authEventIds)).filter((event) => event !== undefined)
-    const byKey = new Map(cited.map((event) => [stateKeyOf(event.pdu.type, event.pdu.state_key ?? ''), toAuthEvent(event)]))
-    return (type, stateKey) => byKey.get(stateKeyOf(type, stateKey))
-  }
-
-  async #applies(redaction: StoredEvent, target: StoredEvent, state: AuthState): Promise<boolean> {
-    return redactionApplies(redaction.pdu, target.pdu, state, this.room.version, await this.authContext())
-  }
-
   #redact(target: StoredEvent, redactedBy: EventId): void {
-    const redacted = redactedForm(target, redactedBy, this.room)
+    const redacted = redactedForm(target, redactedBy, this.room.version)
     this.#events.set(redacted.eventId, redacted)
     this.#refreshState(redacted)
   }
@@ -426,8 +378,4 @@ export class RoomDraft implements SnapshotReader {
     const key = stateKeyOf(type, stateKey)
     if (this.#currentAt(key)?.eventId === event.eventId) this.#setState(key, event)
   }
-}
-
-export function redactedForm(event: StoredEvent, redactedBy: EventId, room: Room): StoredEvent {
-  return { ...event, pdu: redact(event.pdu, room.version), redactedBy }
 }

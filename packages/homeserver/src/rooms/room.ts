@@ -18,7 +18,13 @@ export class Room {
   /** Snapshots that came out of resolving others, by the ids of those. */
   readonly resolutions = new BoundedCache<string, number>(limits.implementation.resolutionsRememberedPerRoomMax, () => 1)
 
-  constructor(roomId: RoomId, version: RoomVersion, row: RoomRow, state: IndexedState, pendingRedactions = new Map<EventId, Set<EventId>>()) {
+  constructor(
+    roomId: RoomId,
+    version: RoomVersion,
+    row: RoomRow,
+    state: IndexedState,
+    pendingRedactions = new Map<EventId, Set<EventId>>(),
+  ) {
     this.roomId = roomId
     this.version = version
     this.row = row

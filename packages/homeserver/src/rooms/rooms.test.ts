@@ -32,7 +32,11 @@ test('smoke', async () => {
   )
   expect(created).toMatchObject({ kind: 'created' })
   const roomId = (created as { roomId: RoomId }).roomId
-  const sent = await Promise.all(Array.from({ length: 200 }, async (_, i) => rooms.send({ roomId, sender: alice, type: 'm.room.message', content: { body: `${i}` } }, signal)))
+  const sent = await Promise.all(
+    Array.from({ length: 200 }, async (_, i) =>
+      rooms.send({ roomId, sender: alice, type: 'm.room.message', content: { body: `${i}` } }, signal),
+    ),
+  )
   expect(sent.every((s) => s.kind === 'sent')).toBe(true)
   const page = await rooms.page(roomId, { from: undefined, direction: 'b', limit: 500 })
   expect(page.events).toHaveLength(204)

@@ -1,4 +1,16 @@
-import { addContentHash, type EventId, type Pdu, type RoomId, type RoomVersion, type ServerName, type UnhashedPdu, type UserId } from '@kith/matrix-protocol'
+import {
+  addContentHash,
+  type EventId,
+  type JsonObject,
+  type Pdu,
+  type RoomId,
+  type RoomVersion,
+  type ServerName,
+  stateKeyOf,
+  strippedState,
+  type UnhashedPdu,
+  type UserId,
+} from '@kith/matrix-protocol'
 import type { Timeline } from '../timeline/index.ts'
 import { appendHistory } from './append-history.ts'
 import { addSignature } from './build-event.ts'
@@ -31,8 +43,17 @@ import { receiveEvents } from './receive-event.ts'
 import type { RoomState } from './room-state.ts'
 import { RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
 import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
-import { readWhole, SnapshotStore, type StateIds } from './snapshots.ts'
+import { lookUp, readWhole, SnapshotStore, type StateIds } from './snapshots.ts'
 import type { StoredEvent } from './stored-event.ts'
+import { roomsTables } from './tables.ts'
+
+/** A room's state at some moment, read from snapshots. */
+export interface StateAtPosition {
+  /** Equal at two moments of one room: the state is the same. */
+  readonly snapshot: number
+  idOf(type: string, stateKey: string): Promise<EventId | undefined>
+  ids(): Promise<StateIds>
+}
 
 type SenderAndEvent = EventDraft & { readonly roomId: RoomId; readonly sender: UserId }
 
@@ -82,7 +103,10 @@ export class Rooms {
 
   /** Adds this server's signature to an event, and first the content hash where there is none. */
   async signPdu(pdu: UnhashedPdu, version: RoomVersion): Promise<Pdu> {
-    const hashed = pdu.hashes === undefined || pdu.signatures === undefined ? addContentHash(pdu) : { ...pdu, hashes: pdu.hashes, signatures: pdu.signatures }
+    const hashed =
+      pdu.hashes === undefined || pdu.signatures === undefined
+        ? addContentHash(pdu)
+        : { ...pdu, hashes: pdu.hashes, signatures: pdu.signatures }
     return addSignature(hashed, version, this.#context.serverName, this.#context.ports.crypto)
   }
 
@@ -115,7 +139,12 @@ export class Rooms {
    * Backfilled events, older than what is stored. They get no timeline row; paging shows them in their place.
    * @param authEvents those cited by the events that are not stored yet. Empty result for an unknown room.
    */
-  async appendHistory(roomId: RoomId, pdus: readonly Pdu[], authEvents: readonly Pdu[], signal: AbortSignal): Promise<Map<EventId, HistoryOutcome>> {
+  async appendHistory(
+    roomId: RoomId,
+    pdus: readonly Pdu[],
+    authEvents: readonly Pdu[],
+    signal: AbortSignal,
+  ): Promise<Map<EventId, HistoryOutcome>> {
     return (await appendHistory(this.#context, roomId, pdus, authEvents, signal)) ?? new Map()
   }
 
@@ -153,6 +182,16 @@ export class Rooms {
     return this.#context.rooms.get(roomId)?.state
   }
 
+  /**
+   * What goes with an invite to the room: whole events, so that the other server can check them.
+   * @param members whose membership events are included.
+   */
+  strippedStateFor(roomId: RoomId, members: readonly UserId[] = []): JsonObject[] {
+    const state = this.state(roomId)
+    if (state === undefined) return []
+    return strippedState((type, stateKey) => state.get(type, stateKey)?.pdu, members) as unknown as JsonObject[]
+  }
+
   /** Undefined when the event, or the state there, is not known. */
   async stateBefore(eventId: EventId): Promise<RoomState | undefined> {
     const ids = await this.stateIdsBefore(eventId)
@@ -168,6 +207,25 @@ export class Rooms {
   async stateIdsBefore(eventId: EventId): Promise<StateIds | undefined> {
     const event = await this.event(eventId)
     return this.#readSnapshot(event, event?.stateBefore)
+  }
+
+  /** The room's current state as it was at a stream position; undefined when the room was not known then. */
+  async stateAt(roomId: RoomId, position: number): Promise<StateAtPosition | undefined> {
+    const [last] = await this.#context.ports.storage.range(roomsTables.arrivals, {
+      prefix: [roomId],
+      before: [roomId, position + 1],
+      reverse: true,
+      limit: 1,
+    })
+    const event = last === undefined ? undefined : await this.event(last.value)
+    const snapshot = event?.roomState
+    if (snapshot === undefined) return undefined
+    const reader = { get: async (id: number) => this.#context.snapshots.get(roomId, id) }
+    return {
+      snapshot,
+      idOf: async (type, stateKey) => lookUp(reader, snapshot, stateKeyOf(type, stateKey)),
+      ids: async () => readWhole(reader, snapshot),
+    }
   }
 
   async event(eventId: EventId): Promise<StoredEvent | undefined> {

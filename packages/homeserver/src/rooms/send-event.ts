@@ -1,4 +1,12 @@
-import { DEFAULT_ROOM_VERSION, encodeBase64Url, type RoomId, roomIdOf, roomVersion, type RoomVersion, type UserId } from '@kith/matrix-protocol'
+import {
+  DEFAULT_ROOM_VERSION,
+  encodeBase64Url,
+  type RoomId,
+  roomIdOf,
+  roomVersion,
+  type RoomVersion,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { proposeEvent, signEvent } from './build-event.ts'
 import type { BuildOutcome, CreateRoomInput, CreateRoomOutcome, EventDraft, SendInput, SendOutcome, TemplateOutcome } from './outcomes.ts'
 import { Room } from './room.ts'
@@ -91,7 +99,12 @@ async function startRoom(context: RoomsContext, version: RoomVersion, input: Cre
   const draft = new RoomDraft(room, serverName, store, snapshots)
   draft.putSnapshot(0, wholeSnapshot(0, new Map()))
   const event = { eventId: signed.eventId, roomId, pdu: signed.pdu, status: 'accepted', stateBefore: 0 } as const
-  return { kind: 'started', room, draft, appended: await draft.append(event, { forward: false, extraWrites: (transaction) => input.extraWrites?.(transaction, roomId) }) }
+  return {
+    kind: 'started',
+    room,
+    draft,
+    appended: await draft.append(event, { forward: false, extraWrites: (transaction) => input.extraWrites?.(transaction, roomId) }),
+  }
 }
 
 type LocalOutcome =

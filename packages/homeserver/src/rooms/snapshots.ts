@@ -56,7 +56,7 @@ export interface SnapshotReader {
 
 /** One entry, without putting the whole state together. */
 export async function lookUp(reader: SnapshotReader, id: number, key: StateKey): Promise<EventId | undefined> {
-  for (let next: number | undefined = id; next !== undefined; ) {
+  for (let next: number | undefined = id; next !== undefined;) {
     const snapshot: Snapshot = await reader.get(next)
     if (snapshot.changes.has(key)) return snapshot.changes.get(key)
     next = snapshot.base
@@ -110,7 +110,7 @@ function fromRow(row: SnapshotRow): Snapshot {
 /** All changes from `end` (exclusive; the empty state when undefined) up to and with `id`. */
 async function mergeChain(reader: SnapshotReader, id: number, end: number | undefined): Promise<Map<StateKey, EventId | undefined>> {
   const merged = new Map<StateKey, EventId | undefined>()
-  for (let next: number | undefined = id; next !== end && next !== undefined; ) {
+  for (let next: number | undefined = id; next !== end && next !== undefined;) {
     const snapshot: Snapshot = await reader.get(next)
     for (const [key, eventId] of snapshot.changes) if (!merged.has(key)) merged.set(key, eventId)
     next = snapshot.base

@@ -31,6 +31,8 @@ export interface StoredEvent {
   readonly stateBefore?: number
   /** Snapshot of the room's state after this event. */
   readonly stateAfter?: number
+  /** Snapshot of the room's current state once this event had joined the timeline; differs from `stateAfter` where the DAG had branches. */
+  readonly roomState?: number
   readonly redactedBy?: EventId
   /** For rejected events: the rule they break. */
   readonly rejectedBecause?: string

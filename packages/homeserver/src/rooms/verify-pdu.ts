@@ -41,7 +41,13 @@ export async function verifyPdu(pdu: Pdu, roomId: RoomId, version: RoomVersion, 
 }
 
 /** Verifies many at a time, because engines verify in parallel. Results are in the order of the events. */
-export async function verifyPdus(pdus: readonly Pdu[], roomId: RoomId, version: RoomVersion, crypto: Crypto, signal: AbortSignal): Promise<VerifiedPdu[]> {
+export async function verifyPdus(
+  pdus: readonly Pdu[],
+  roomId: RoomId,
+  version: RoomVersion,
+  crypto: Crypto,
+  signal: AbortSignal,
+): Promise<VerifiedPdu[]> {
   const verified: VerifiedPdu[] = []
   for (let start = 0; start < pdus.length; start += limits.implementation.verifyAtOnceMax) {
     signal.throwIfAborted()

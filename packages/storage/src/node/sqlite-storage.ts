@@ -1,11 +1,20 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
-import { type Entry, type Key, type RangeQuery, type Storage, type StoredValue, StorageFullError, type Table, type Write } from '@kith/homeserver/ports'
+import {
+  type Entry,
+  type Key,
+  type RangeQuery,
+  type Storage,
+  type StoredValue,
+  StorageFullError,
+  type Table,
+  type Write,
+} from '@kith/homeserver/ports'
 import { decodeKey, encodeKey, encodePrefixEnd } from './binary-key.ts'
-import type { FaultPoint } from './fault-point.ts'
-import { GroupCommit, type PendingCommit } from './group-commit.ts'
-import { assertKey, assertRange } from './key-order.ts'
-import { copyStoredValue } from './stored-value.ts'
+import type { FaultPoint } from '../fault-point.ts'
+import { GroupCommit, type PendingCommit } from '../group-commit.ts'
+import { assertKey, assertRange } from '../key-order.ts'
+import { copyStoredValue } from '../stored-value.ts'
 
 /** How many commits share one transaction at most. */
 const COMMITS_PER_GROUP_MAX = 256

@@ -2,7 +2,7 @@ import type { Key, KeyPart } from '@kith/homeserver/ports'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeKey, encodeKey, encodePrefixEnd } from './binary-key.ts'
-import { compareKeys, hasPrefix } from './key-order.ts'
+import { compareKeys, hasPrefix } from '../key-order.ts'
 
 const part: fc.Arbitrary<KeyPart> = fc.oneof(
   fc.maxSafeNat(),
