@@ -16,6 +16,8 @@ export function describeFailure(error: unknown, peerName?: string): string {
       return 'Too many requests at once. Try again in a moment.'
     case 'M_FORBIDDEN':
       return refusal.message === '' ? 'You are not allowed to do this.' : refusal.message
+    case 'M_UNKNOWN_TOKEN':
+      return 'Your server does not know this session any more. Was its data deleted while the chat’s data was kept?'
     case 'M_UNKNOWN':
     case 'M_UNRECOGNIZED':
       return refusal.message === '' ? 'Something went wrong. Try again.' : refusal.message

@@ -72,7 +72,12 @@ function parsePeer(value: JsonValue): PeerState[] {
 }
 
 function list(value: JsonValue | undefined): readonly JsonValue[] {
-  return Array.isArray(value) ? value : []
+  return isList(value) ? value : []
+}
+
+/** `Array.isArray` would make the elements `any`. */
+function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value)
 }
 
 function texts(value: JsonValue | undefined): string[] {

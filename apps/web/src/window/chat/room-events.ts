@@ -121,6 +121,8 @@ function membershipText(event: MatrixEvent, room: Room, senderId: string, sender
   const targetId = event.getStateKey() ?? ''
   const content: Readonly<Record<string, unknown>> = event.getContent()
   const previous: Readonly<Record<string, unknown>> = event.getPrevContent()
+  // Beginning a chat includes joining it.
+  if (targetId === room.getCreator() && content['membership'] === 'join' && previous['membership'] === undefined) return undefined
   // Somebody who left may be known by no current name: the event itself still has it.
   const known = content['displayname'] ?? previous['displayname']
   const targetName = typeof known === 'string' && known !== '' ? known : nameIn(room, targetId)

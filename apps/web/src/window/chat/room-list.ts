@@ -20,7 +20,7 @@ export function roomListOf(client: MatrixClient, ownUserId: string, outbox: read
 }
 
 /** The other person of a room of two, whether it was begun as a direct chat or not. */
-export function otherMember(room: Room, ownUserId: string): string | undefined {
+function otherMember(room: Room, ownUserId: string): string | undefined {
   const others = [...room.getJoinedMembers(), ...room.getMembersWithMembership('invite')].filter((member) => member.userId !== ownUserId)
   return others.length === 1 ? others[0]?.userId : undefined
 }
@@ -52,7 +52,7 @@ function summaryOf(
     unread: unreadOf(room, ownUserId),
     lastActivityMs: Math.max(unsent?.entry.writtenAtMs ?? 0, last?.atMs ?? events.at(-1)?.getTs() ?? 0),
     preview: unsent === undefined ? (last === undefined ? '' : previewOf(last)) : `You: ${unsent.entry.text.slice(0, 200)}`,
-    awaitingInvited: room.getJoinedMembers().length < 2 && room.getInvitedMemberCount() > 0,
+    awaitingInvited: room.getJoinedMemberCount() < 2 && room.getInvitedMemberCount() > 0,
   }
 }
 

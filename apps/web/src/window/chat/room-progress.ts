@@ -7,6 +7,8 @@ import type { MessageProgress } from './timeline-items.ts'
 
 /** The others of a room, as far as deliveries go. */
 export interface Recipients {
+  /** Nobody has joined but the reader. Known before all the names are. */
+  readonly alone: boolean
   readonly joined: ReadonlyMap<string, readonly string[]>
   readonly invited: readonly string[]
 }
@@ -20,7 +22,7 @@ export function recipientsOf(room: Room, ownUserId: string): Recipients {
     joined.set(server, [...(joined.get(server) ?? []), nameIn(room, userId)])
   }
   const invited = room.getMembersWithMembership('invite').map(({ userId }) => nameIn(room, userId))
-  return { joined, invited }
+  return { alone: room.getJoinedMemberCount() < 2, joined, invited }
 }
 
 export function progressOfItem(item: OutboxItem, recipients: Recipients, knowledge: DeliveryKnowledge): MessageProgress {
@@ -31,7 +33,7 @@ export function progressOfItem(item: OutboxItem, recipients: Recipients, knowled
 
 /** Progress of an own message that the node has. */
 export function progressOf(eventId: string, recipients: Recipients, knowledge: DeliveryKnowledge): MessageProgress {
-  if (recipients.joined.size === 0) return { kind: 'alone', invited: recipients.invited }
+  if (recipients.alone) return { kind: 'alone', invited: recipients.invited }
   const delivery = deliveryOf(knowledge, eventId)
   if (delivery === undefined) return { kind: 'unknown' }
   if (delivery.state === 'delivered') return { kind: 'delivered' }

@@ -1,4 +1,13 @@
-import { ClientEvent, MatrixEventEvent, PendingEventOrdering, RoomEvent, RoomMemberEvent, RoomStateEvent, SyncState } from 'matrix-js-sdk'
+import {
+  ClientEvent,
+  HttpApiEvent,
+  MatrixEventEvent,
+  PendingEventOrdering,
+  RoomEvent,
+  RoomMemberEvent,
+  RoomStateEvent,
+  SyncState,
+} from 'matrix-js-sdk'
 import type { MatrixClient, Room } from 'matrix-js-sdk'
 import type { JsonObject } from '@kith/matrix-protocol'
 import { observableValue } from '../observable.ts'
@@ -69,6 +78,8 @@ export class RunningChat {
     signal.throwIfAborted()
     onKeysOpened()
     const synced = this.#firstSync(signal)
+    // Awaited below, unless the client does not even start.
+    synced.catch(() => undefined)
     this.#listen()
     await client.startClient({
       initialSyncLimit: 30,
@@ -145,6 +156,7 @@ export class RunningChat {
       resolve()
     }
     client.on(ClientEvent.Sync, onSync)
+    client.once(HttpApiEvent.SessionLoggedOut, reject)
     signal.addEventListener('abort', abort)
     return promise
   }

@@ -22,6 +22,8 @@ export function FirstRunScreen({ nodeAccess, onBegin }: FirstRunScreenProps) {
     event.preventDefault()
     if (cleaned === '' || begun) return
     setBegun(true)
+    // Browsers are readier to promise it after a click.
+    void nodeAccess.requestPersistence()
     void onBegin(cleaned)
   }
   return (
