@@ -146,6 +146,7 @@ export const limits = {
     reservationRetryMs: 15_000,
     collectPageEntriesMax: 10,
     collectIntervalMs: 5 * 60_000,
+    collectRetryMs: 15_000,
 
     // Relay, at the relay.
     mailboxTransactionBytesMax: 4 * 1024 * 1024,

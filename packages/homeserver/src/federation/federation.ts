@@ -216,9 +216,8 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   const deliver = buildDeliver({ ports, rooms, timeline, serverName, client, relayLists, ownRelays: () => relays.servers(), signal })
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
-  const userKeys = new UserKeys({ storage: ports.storage, timeline, client, rooms })
   const inviteReceiver = new InviteReceiver({ crypto: ports.crypto, rooms, users, serverName })
-  const { ingest, healing } = await buildIngest({ ports, rooms, users, serverName, fetch, joins, userKeys, relayLists, deliver, inviteReceiver, signal })
+  const { ingest, healing } = await buildIngest({ ports, rooms, users, serverName, fetch, joins, relayLists, deliver, inviteReceiver, signal })
   const collect = new Collect({ ports, client, ingest, timeline, serverName, relays: () => relays.servers() }, signal)
   const mailWaiting = (relay: ServerName): boolean => {
     if (relays.uses(relay)) collect.collect(relay)
@@ -238,7 +237,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     healing,
     collect,
     finder: new RelayListFinder({ network: ports.network, client, rooms, relayLists, log: ports.log }, signal),
-    userKeys,
+    userKeys: new UserKeys(client),
     profiles: new Profiles({ client, clock: ports.clock, relayLists }),
     membership: new RemoteMembership({ ports, client, rooms, joins, serverName }),
     invites: new RemoteInvite({ client, rooms }),

@@ -1,9 +1,16 @@
-import type { JsonObject, Pdu, RoomVersion } from '@kith/matrix-protocol'
+import { type JsonObject, type Pdu, type RoomVersion, strippedState } from '@kith/matrix-protocol'
+import type { RoomState } from '../rooms/index.ts'
+import { pduJson } from './transaction.ts'
+
 
 /** An invite for a server that is away. In the outbox it names the event (`{room_id, event_id}`); on the wire its content is an `inviteBody`. */
 export const INVITE_EDU_TYPE = 'im.kith.invite'
 
-/** The body of an invite request, and the content of the EDU that stands for it. */
-export function inviteBody(event: Pdu, version: RoomVersion, strippedState: readonly JsonObject[]): JsonObject {
-  return { room_version: version.id, event: event as unknown as JsonObject, invite_room_state: strippedState }
+/**
+ * The body of an invite request, and the content of the EDU that stands for it. What the invited user may know of the room comes as
+ * whole events, so that it can be verified.
+ */
+export function inviteBody(event: Pdu, version: RoomVersion, state: RoomState): JsonObject {
+  const shown = strippedState((type, stateKey) => state.get(type, stateKey)?.pdu, [event.sender])
+  return { room_version: version.id, event: pduJson(event), invite_room_state: shown.map(pduJson) }
 }

@@ -1,4 +1,4 @@
-import type { EventId, JsonObject, Pdu, RoomId, ServerName, UserId } from '@kith/matrix-protocol'
+import type { EventId, JsonObject, Pdu, RoomId, ServerName } from '@kith/matrix-protocol'
 import type { Table } from '../ports/storage.ts'
 
 /** What was answered to a transaction, so that its repetition gets the same answer. */
@@ -13,20 +13,10 @@ export interface StagedEvent {
   readonly origin: ServerName
 }
 
-/** The keys of one user of another server, as that server told them. */
-export interface CachedUserKeys {
-  readonly deviceKeys: Record<string, JsonObject>
-  readonly masterKey?: JsonObject
-  readonly selfSigningKey?: JsonObject
-  /** Something changed since: ask again before trusting this, unless the server is away. */
-  readonly stale: boolean
-}
-
 export const federationTables = {
   transactions: { name: 'federation.transactions' } as Table<readonly [ServerName, sequence: number], RememberedTransaction>,
   transactionIds: { name: 'federation.transaction-ids' } as Table<readonly [ServerName, transactionId: string], number>,
   staged: { name: 'federation.staged' } as Table<readonly [RoomId, EventId], StagedEvent>,
-  userKeys: { name: 'federation.user-keys' } as Table<readonly [UserId], CachedUserKeys>,
   /** The sequence number of this server's own relay list that a destination has. */
   relayListSent: { name: 'federation.relay-list-sent' } as Table<readonly [ServerName], number>,
 } as const

@@ -78,11 +78,19 @@ export class Collect {
     try {
       while (this.#running.get(relay) === true) {
         this.#running.set(relay, false)
-        await this.#empty(relay)
+        await this.#empty(relay).catch((error: unknown) => this.#comeAgain(relay, error))
       }
     } finally {
       this.#running.delete(relay)
     }
+  }
+
+  /** What failed here stays at the relay; it is fetched again after a pause. */
+  async #comeAgain(relay: ServerName, error: unknown): Promise<void> {
+    this.#signal.throwIfAborted()
+    this.#parts.ports.log.error('Taking mail in failed', { relay, error: error instanceof Error ? error.name : 'unknown' })
+    await this.#parts.ports.clock.sleep(limits.implementation.collectRetryMs, this.#signal)
+    this.#running.set(relay, true)
   }
 
   /** Page after page, each request acknowledging the page before. */

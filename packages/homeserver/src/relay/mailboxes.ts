@@ -1,5 +1,5 @@
 import type { JsonObject, ServerName } from '@kith/matrix-protocol'
-import { KeyedQueue } from '../federation/keyed-queue.ts'
+import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'

@@ -28,7 +28,7 @@ export interface Custody {
   readonly expiresAt: number
 }
 
-type RoomsReader = Pick<Rooms, 'events' | 'version' | 'strippedStateFor'>
+type RoomsReader = Pick<Rooms, 'events' | 'version' | 'state'>
 
 const SCAN_PAGE = 200
 
@@ -158,9 +158,11 @@ export class Outbox {
     if (event === undefined) return item.kind === 'edu' ? { kind: 'edu', edu: { type: item.type, content: item.content as JsonObject } } : undefined
     const pdu = pdus.get(event.eventId)
     const version = this.#rooms.version(event.roomId)
-    if (pdu === undefined || version === undefined) return undefined
+    if (pdu === undefined) return undefined
     if (item.kind === 'pdu') return { kind: 'pdu', pdu }
-    return { kind: 'edu', edu: { type: item.type, content: inviteBody(pdu, version, this.#rooms.strippedStateFor(event.roomId)) } }
+    const state = this.#rooms.state(event.roomId)
+    if (version === undefined || state === undefined) return undefined
+    return { kind: 'edu', edu: { type: item.type, content: inviteBody(pdu, version, state) } }
   }
 }
 

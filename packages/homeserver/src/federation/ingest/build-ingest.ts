@@ -6,7 +6,6 @@ import type { Deliver } from '../deliver/deliver.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
-import type { UserKeys } from '../query/user-keys.ts'
 import { Edus } from './edus.ts'
 import { Healing } from './healing.ts'
 import { Ingest } from './ingest.ts'
@@ -22,7 +21,6 @@ export interface BuildIngestInput {
   readonly serverName: ServerName
   readonly fetch: FetchEvents
   readonly joins: JoinsUnderWay
-  readonly userKeys: UserKeys
   readonly relayLists: RelayLists
   readonly deliver: Deliver
   readonly inviteReceiver: InviteReceiver
@@ -30,12 +28,12 @@ export interface BuildIngestInput {
 }
 
 export async function buildIngest(input: BuildIngestInput): Promise<{ readonly ingest: Ingest; readonly healing: Healing }> {
-  const { ports, rooms, users, serverName, fetch, joins, userKeys, relayLists, deliver, inviteReceiver: invites } = input
+  const { ports, rooms, users, serverName, fetch, joins, relayLists, deliver, inviteReceiver: invites } = input
   const staged = await StagedEvents.open({ storage: ports.storage, crypto: ports.crypto, rooms, log: ports.log })
   const intake = new RoomIntake({ rooms, fetch, staged, clock: ports.clock })
   const healing = new Healing({ ports, rooms, intake, staged, fetch, serverName }, input.signal)
   const acknowledge = (server: ServerName, ids: ReadonlySet<string>): Promise<void> => deliver.acknowledge(server, ids)
-  const edus = new Edus({ users, userKeys, invites, relayLists, rooms, log: ports.log, acknowledge })
+  const edus = new Edus({ users, invites, relayLists, log: ports.log, acknowledge })
   const remembered = new RememberedTransactions(ports.storage)
   return { ingest: new Ingest({ rooms, intake, edus, invites, healing, joins, relayLists, remembered }), healing }
 }

@@ -1,7 +1,7 @@
 import { eventIdOf, isJsonObject, type JsonObject, type JsonValue, parsePdu, parseRoomId, type Pdu, type RoomId, type ServerName, unreachable } from '@kith/matrix-protocol'
 import type { RelayLists } from '../../relay/relay-lists.ts'
 import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
-import { KeyedQueue } from '../keyed-queue.ts'
+import { KeyedQueue } from '../../keyed-queue.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import type { IncomingTransaction } from '../transaction.ts'
 import type { Edus } from './edus.ts'
@@ -52,9 +52,9 @@ export class Ingest {
   async #receiveTrusted(transaction: IncomingTransaction, signal: AbortSignal): Promise<JsonObject> {
     const { origin, edus, relayList } = transaction
     if (relayList !== undefined) await this.#parts.relayLists.learn(origin, relayList)
-    await this.#parts.edus.receiveDurable(origin, edus, signal)
+    await this.#parts.edus.receiveBeforeEvents(origin, edus, signal)
     const answer = await this.#receivePdus(transaction, signal)
-    await this.#parts.edus.receiveEphemeral(origin, edus, signal)
+    await this.#parts.edus.receiveAfterEvents(origin, edus, signal)
     return answer
   }
 

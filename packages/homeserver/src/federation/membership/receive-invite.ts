@@ -54,25 +54,26 @@ export class InviteReceiver {
     const roomId = parseRoomId(pdu.room_id)
     if (userId === undefined || roomId === undefined) return { kind: 'invalid', reason: 'This is no invite' }
     if (serverNameOf(pdu.sender) !== origin) return { kind: 'forbidden', reason: 'The inviting user is of another server' }
-    if (serverNameOf(userId) !== this.#serverName || !(await this.#users.exists(userId))) {
+    if (serverNameOf(userId) !== this.#serverName || !this.#users.exists(userId)) {
       return { kind: 'forbidden', reason: 'The invited user does not exist here' }
     }
     if (!(await isEventSigned(this.#crypto, pdu, version))) return { kind: 'forbidden', reason: 'The signature is wrong' }
     const event = await this.#rooms.signPdu(pdu, version)
-    await this.#store({ event, userId, roomId, version, strippedState: strippedStateOf(body['invite_room_state']) }, signal)
-    return { kind: 'received', event }
+    const invite = { event, userId, roomId, version, strippedState: strippedStateOf(body['invite_room_state']) }
+    if (await this.#store(invite, signal)) return { kind: 'received', event }
+    return { kind: 'forbidden', reason: 'The invited user has too many invites' }
   }
 
   async #store(
     invite: { event: Pdu; userId: UserId; roomId: RoomId; version: RoomVersion; strippedState: JsonObject[] },
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { event, userId, roomId, version, strippedState } = invite
     // A server in the room gets the event itself, with all others.
-    if (this.#rooms.state(roomId)?.isJoined(this.#serverName) === true) return
+    if (this.#rooms.state(roomId)?.isJoined(this.#serverName) === true) return true
     const known = this.#rooms.invite(roomId, userId)
-    if (known !== undefined && eventIdOf(known.event, version) === eventIdOf(event, version)) return
-    await this.#rooms.putInvite({ roomId, userId, version: version.id, event, strippedState }, signal)
+    if (known !== undefined && eventIdOf(known.event, version) === eventIdOf(event, version)) return true
+    return this.#rooms.putInvite({ roomId, userId, version: version.id, event, strippedState }, signal)
   }
 
   /**

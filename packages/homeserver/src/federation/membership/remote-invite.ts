@@ -1,4 +1,4 @@
-import { type EventId, eventIdOf, type JsonObject, parsePdu, type Pdu, type RoomId, type RoomVersion, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { type EventId, eventIdOf, type JsonObject, parsePdu, type Pdu, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import type { RemoteInviteOutcome } from '../../client-api/federation-access.ts'
 import { limits } from '../../limits.ts'
 import type { Rooms } from '../../rooms/index.ts'
@@ -36,13 +36,14 @@ export class RemoteInvite {
       roomId: input.roomId,
       sender: input.sender,
     }
+    const state = this.#parts.rooms.state(input.roomId)
     // A server in the room gets the invite like every other event.
-    if (this.#parts.rooms.state(input.roomId)?.isJoined(server) === true) return this.#send(draft, undefined, signal)
+    if (state?.isJoined(server) === true) return this.#send(draft, undefined, signal)
     const built = await this.#parts.rooms.buildEvent(draft, signal)
     const version = this.#parts.rooms.version(input.roomId)
     if (built.kind === 'denied') return built
-    if (built.kind !== 'built' || version === undefined) return { kind: 'denied', rule: built.kind }
-    const answer = await this.#ask(server, input.roomId, built.pdu, version, signal)
+    if (built.kind !== 'built' || version === undefined || state === undefined) return { kind: 'denied', rule: built.kind }
+    const answer = await this.#ask(server, input.roomId, built.eventId, inviteBody(built.pdu, version, state), signal)
     if (answer.kind === 'refused' && answer.status !== 429) return failureOf(answer)
     const signed = answer.kind === 'ok' ? parsePdu(answer.body['event'], version) : undefined
     if (signed?.kind === 'ok' && eventIdOf(signed.pdu, version) === built.eventId) {
@@ -51,9 +52,8 @@ export class RemoteInvite {
     return this.#send(draft, server, signal)
   }
 
-  #ask(server: ServerName, roomId: RoomId, event: Pdu, version: RoomVersion, signal: AbortSignal) {
-    const path = `/_matrix/federation/v2/invite/${encodeURIComponent(roomId)}/${encodeURIComponent(eventIdOf(event, version))}`
-    const body = inviteBody(event, version, this.#parts.rooms.strippedStateFor(roomId))
+  #ask(server: ServerName, roomId: RoomId, eventId: EventId, body: JsonObject, signal: AbortSignal) {
+    const path = `/_matrix/federation/v2/invite/${encodeURIComponent(roomId)}/${encodeURIComponent(eventId)}`
     return this.#parts.client.call(server, { method: 'PUT', path, body, timeoutMs: limits.implementation.interactiveTimeoutMs }, signal)
   }
 

@@ -1,3 +1,5 @@
+import { MatrixError } from '../../matrix-error.ts'
+import { RoomBusyError } from '../../rooms/index.ts'
 import { backfillEndpoint } from './backfill.ts'
 import { eventEndpoint } from './event.ts'
 import { getMissingEventsEndpoint } from './get-missing-events.ts'
@@ -13,9 +15,11 @@ import { serverKeyEndpoint, versionEndpoint } from './server-facts.ts'
 import { eventAuthEndpoint, stateEndpoint, stateIdsEndpoint } from './state.ts'
 import { claimKeysEndpoint, queryKeysEndpoint, userDevicesEndpoint } from './user-keys.ts'
 
+const ROOM_BUSY_RETRY_MS = 2_000
+
 /** Everything that a homeserver answers to other servers. */
 export function federationEndpoints(parts: ServeParts): Endpoint[] {
-  return [
+  const endpoints = [
     sendEndpoint(parts),
     inviteEndpoint(parts),
     makeJoinEndpoint(parts),
@@ -38,4 +42,20 @@ export function federationEndpoints(parts: ServeParts): Endpoint[] {
     relayListEndpoint(parts),
     mailWaitingEndpoint(parts),
   ]
+  return endpoints.map(answeringBusyRooms)
+}
+
+/** A room with too many changes waiting is a reason to come again, no fault. */
+function answeringBusyRooms(endpoint: Endpoint): Endpoint {
+  return {
+    ...endpoint,
+    async handle(request) {
+      try {
+        return await endpoint.handle(request)
+      } catch (error) {
+        if (!(error instanceof RoomBusyError)) throw error
+        throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'The room is busy', { retry_after_ms: ROOM_BUSY_RETRY_MS })
+      }
+    },
+  }
 }

@@ -42,7 +42,7 @@ export function claimKeysEndpoint(parts: ServeParts): Endpoint {
       if (!body.success) throw new MatrixError(400, 'M_BAD_JSON', '`one_time_keys` must map user ids to devices to algorithms')
       const users = new Set<string>(ownUsers(parts, Object.keys(body.output.one_time_keys)))
       const claims = Object.fromEntries(Object.entries(body.output.one_time_keys).filter(([userId]) => users.has(userId)))
-      return { one_time_keys: await parts.users.claimKeys(claims, request.signal) }
+      return { one_time_keys: await parts.users.claimKeys(claims) }
     },
   }
 }
