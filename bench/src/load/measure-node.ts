@@ -1,0 +1,133 @@
+import type { ServerName } from '@kith/matrix-protocol'
+import { serverNameFromPublicKey } from '@kith/matrix-protocol'
+import { createHomeserver } from '@kith/homeserver'
+import type { Clock, Crypto, Log, Random, Storage } from '@kith/homeserver/ports'
+import { homeserverTableNames } from '@kith/homeserver/storage-schema'
+import { createWebCrypto } from '@kith/homeserver/web-crypto'
+import { openMemoryStorage } from '@kith/storage/memory'
+import type { Measurement } from '../bench.ts'
+import { perSecond } from '../bench.ts'
+import { Client } from './client.ts'
+import { concurrently } from './concurrently.ts'
+import { LoopbackNetwork } from './loopback-network.ts'
+
+const events = 3_000
+const sendsAtOnce = 32
+const rawCommits = 5_000
+const signatures = 5_000
+const eventBytes = 1_024
+
+export interface MeasuredEngine {
+  /** A fresh database with these tables. */
+  readonly open: (tableNames: readonly string[]) => Promise<Storage>
+  readonly clock: Clock
+  readonly random: Random
+}
+
+const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const rawTable = { name: 'raw' }
+
+/** How fast one node sends and receives events on a storage engine, beside what the engine and the crypto can do without a node. */
+export async function measureNode(engine: MeasuredEngine): Promise<Measurement[]> {
+  const raw = await measureEngine(engine)
+  const { signsPerSecond, verifiesPerSecond } = await measureCrypto(engine.random)
+  const sender = await startNode(engine, await engine.open(homeserverTableNames))
+  const sent = await measureSending(sender)
+  await sender.homeserver[Symbol.asyncDispose]()
+  const received = await measureReceiving(engine)
+  return [
+    {
+      what: `events sent in one room, ${sendsAtOnce} at a time`,
+      result: perSecond(sent, 'events'),
+      limit: `${perSecond(raw.commits, 'commits')} of one 1 KiB row, ${perSecond(signsPerSecond, 'signatures')}`,
+    },
+    {
+      what: 'events received, 50 a transaction',
+      result: perSecond(received, 'events'),
+      limit: `${perSecond(raw.rows, 'rows')} of 1 KiB in batches of 100, ${perSecond(verifiesPerSecond, 'verifications')}`,
+    },
+  ]
+}
+
+async function measureEngine(engine: MeasuredEngine): Promise<{ readonly commits: number; readonly rows: number }> {
+  await using storage = await engine.open([rawTable.name])
+  const value = { text: 'x'.repeat(eventBytes) }
+  const rowsPerBatch = 100
+  const commitsTook = await concurrently(rawCommits, sendsAtOnce, async (index) =>
+    storage.commit([{ kind: 'put', table: rawTable.name, key: ['single', index], value }]),
+  )
+  const batches = rawCommits / rowsPerBatch
+  const batchesTook = await concurrently(batches, 1, async (batch) =>
+    storage.commit(
+      Array.from({ length: rowsPerBatch }, (_, row) => ({ kind: 'put', table: rawTable.name, key: ['batch', batch, row], value })),
+    ),
+  )
+  return { commits: rate(rawCommits, commitsTook), rows: rate(rawCommits, batchesTook) }
+}
+
+async function measureCrypto(random: Random) {
+  const crypto = await createWebCrypto(random.bytes(32))
+  const message = random.bytes(eventBytes)
+  const signature = await crypto.sign(message)
+  const signing = await concurrently(signatures, sendsAtOnce, async () => crypto.sign(message))
+  const verifying = await concurrently(signatures, sendsAtOnce, async () => crypto.verify(crypto.publicKey, signature, message))
+  return { signsPerSecond: rate(signatures, signing), verifiesPerSecond: rate(signatures, verifying) }
+}
+
+type RunningNode = Awaited<ReturnType<typeof startNode>>
+
+async function startNode({ clock, random }: MeasuredEngine, storage: Storage) {
+  const crypto: Crypto = await createWebCrypto(random.bytes(32))
+  const serverName: ServerName = serverNameFromPublicKey(crypto.publicKey)
+  const network = new LoopbackNetwork(serverName)
+  const ports = { clock, random, log: silent, crypto, storage, network }
+  const homeserver = await createHomeserver(ports, { relays: [], openRegistration: false })
+  const client = await Client.register(async (request) => homeserver.clientApi(request))
+  return { serverName, network, homeserver, client }
+}
+
+async function measureSending({ client }: RunningNode): Promise<number> {
+  const roomId = await client.createRoom()
+  const took = await concurrently(events, sendsAtOnce, async (index) => client.sendMessage(roomId, `t${index}`, `message ${index}`))
+  return rate(events, took)
+}
+
+/** A second node, in memory, makes the transactions; they are kept back and replayed, so that only the receiver is measured. */
+async function measureReceiving(engine: MeasuredEngine): Promise<number> {
+  const author = await startNode(engine, openMemoryStorage())
+  const receiver = await startNode(engine, await engine.open(homeserverTableNames))
+  LoopbackNetwork.connect(author.network, receiver.network)
+  const roomId = await author.client.createRoom([receiver.client.userId])
+  await receiver.client.call('POST', `/v3/join/${encodeURIComponent(roomId)}?server_name=${author.serverName}`, {})
+
+  const transactions: { readonly request: Request; readonly pdus: number }[] = []
+  let kept = 0
+  const allKept = Promise.withResolvers<void>()
+  author.network.intercept = async (request) => {
+    if (!request.url.includes('/federation/v1/send/')) return undefined
+    const { pdus } = (await request.clone().json()) as { readonly pdus: readonly unknown[] }
+    transactions.push({ request, pdus: pdus.length })
+    kept += pdus.length
+    if (kept >= events) allKept.resolve()
+    return Response.json({ pdus: {} })
+  }
+  await concurrently(events, sendsAtOnce, async (index) => author.client.sendMessage(roomId, `t${index}`, `message ${index}`))
+  await allKept.promise
+
+  const took = await concurrently(transactions.length, 1, async (index) => {
+    const transaction = transactions[index]
+    if (transaction === undefined) return
+    const answer = await receiver.network.receive(author.serverName, transaction.request)
+    if (answer.status !== 200) throw new Error(`a transaction was answered ${answer.status}: ${await answer.text()}`)
+  })
+  const { chunk } = await receiver.client.call('GET', `/v3/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=1`)
+  const [last] = chunk as readonly { readonly content?: { readonly body?: string } }[]
+  if (!last?.content?.body?.startsWith('message ')) throw new Error('the receiver does not have the last event')
+  await author.homeserver[Symbol.asyncDispose]()
+  await receiver.homeserver[Symbol.asyncDispose]()
+  return rate(kept, took)
+}
+
+function rate(count: number, durationMs: number): number {
+  return (count / durationMs) * 1000
+}
