@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
 import { build, type Plugin } from 'vite'
 
 export interface ServiceWorkerOptions {
@@ -16,7 +16,7 @@ export function serviceWorkerPlugin({ source, fileName }: ServiceWorkerOptions):
     name: 'kith-service-worker',
     apply: 'build',
     configResolved(config) {
-      outDir = join(config.root, config.build.outDir)
+      outDir = resolve(config.root, config.build.outDir)
     },
     async closeBundle(error?: Error) {
       if (error !== undefined) return

@@ -13,6 +13,8 @@ self.addEventListener('activate', (event) => event.waitUntil(Promise.all([self.c
 
 self.addEventListener('message', (event) => {
   event.waitUntil(broker.receive(event))
+  // A page that was reloaded past the cache is without its service worker until it is claimed again.
+  event.waitUntil(self.clients.claim())
   // Not while installing: the first page needs its node before it needs to open offline.
   event.waitUntil(fillShell())
 })
