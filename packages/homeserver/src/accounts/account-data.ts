@@ -58,20 +58,24 @@ export class AccountData {
     const old = await this.#storage.get(accountsTables.accountData, [userId, roomId, type])
     const content = change(old?.content)
     if (content === undefined) return
-    const position = await this.#timeline.commit((transaction) => this.#write(transaction, { userId, roomId, type, content }, old?.position))
-    this.#lastChange.set(userId, position)
+    let position = 0
+    await this.#timeline.commit(
+      (transaction) => (position = this.#write(transaction, { userId, roomId, type, content }, old?.position)),
+      () => this.#lastChange.set(userId, position),
+    )
   }
 
   #write(
     transaction: TimelineTransaction,
     entry: AccountDataEntry & { readonly userId: UserId },
     oldPosition: number | undefined,
-  ): void {
+  ): number {
     const { userId, roomId, type, content } = entry
     const position = transaction.append({ kind: 'account-data', userId, type, ...(roomId === '' ? {} : { roomId }) })
     transaction.batch.put(accountsTables.accountData, [userId, roomId, type], { content, position })
     transaction.batch.put(accountsTables.accountDataByPosition, [userId, position], { roomId, type })
     if (oldPosition !== undefined) transaction.batch.delete(accountsTables.accountDataByPosition, [userId, oldPosition])
+    return position
   }
 
   /** Entries changed after one position, up to another, as they are now. */

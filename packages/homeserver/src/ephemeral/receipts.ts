@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, ownInteger, ownMember, ownString, parseE
 import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Storage } from '../ports/storage.ts'
-import type { Timeline } from '../timeline/index.ts'
+import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { ephemeralTables, type ReceiptType, type StoredReceipt } from './tables.ts'
 
 export interface Receipt {
@@ -34,13 +34,14 @@ export class Receipts {
       const key = [roomId, userId, type, threadId] as const
       const old = await this.#storage.get(ephemeralTables.receipts, key)
       if (old !== undefined && (old.eventId === eventId || old.timestamp > timestamp)) return false
-      const position = await this.#timeline.commit((transaction) => {
-        const at = transaction.append({ kind: 'receipt', roomId, userId })
-        transaction.batch.put(ephemeralTables.receipts, key, { eventId, timestamp, position: at })
-        transaction.batch.put(ephemeralTables.receiptsByPosition, [roomId, at], { userId, type, threadId })
+      let position = 0
+      const build = (transaction: TimelineTransaction): void => {
+        position = transaction.append({ kind: 'receipt', roomId, userId })
+        transaction.batch.put(ephemeralTables.receipts, key, { eventId, timestamp, position })
+        transaction.batch.put(ephemeralTables.receiptsByPosition, [roomId, position], { userId, type, threadId })
         if (old !== undefined) transaction.batch.delete(ephemeralTables.receiptsByPosition, [roomId, old.position])
-      })
-      this.#lastChange.set(roomId, position)
+      }
+      await this.#timeline.commit(build, () => this.#lastChange.set(roomId, position))
       return true
     })
   }

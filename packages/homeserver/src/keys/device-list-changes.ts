@@ -40,7 +40,7 @@ export class DeviceListChanges {
     edusFor: (userId: UserId) => readonly DeviceListEdu[] = () => [],
   ): Promise<void> {
     const changed = new Map<UserId, number>()
-    await this.#timeline.commit((transaction) => {
+    const build = (transaction: TimelineTransaction): void => {
       write(transaction)
       for (const userId of userIds) {
         const position = transaction.append({ kind: 'device-list', userId })
@@ -48,8 +48,10 @@ export class DeviceListChanges {
         changed.set(userId, position)
         this.#enqueue(transaction, userId, position, edusFor(userId))
       }
+    }
+    await this.#timeline.commit(build, () => {
+      for (const [userId, position] of changed) this.#positions.set(userId, Math.max(position, this.positionOf(userId)))
     })
-    for (const [userId, position] of changed) this.#positions.set(userId, Math.max(position, this.#positions.get(userId) ?? 0))
   }
 
   positionOf(userId: UserId): number {

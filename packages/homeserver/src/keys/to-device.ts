@@ -18,6 +18,12 @@ export interface InboxPage {
   readonly deliveredUpTo: number
 }
 
+interface Recipient {
+  readonly userId: UserId
+  readonly deviceId: string
+  readonly content: JsonObject
+}
+
 interface ToDeviceParts {
   readonly storage: Storage
   readonly timeline: Timeline
@@ -55,18 +61,20 @@ export class ToDevice {
     const { timeline } = this.#parts
     const own = serverNameOf(sender)
     const remote = new Map<ServerName, Map<UserId, ReadonlyMap<string, JsonObject>>>()
-    const local: { readonly userId: UserId; readonly deviceId: string; readonly content: JsonObject }[] = []
+    const local: Recipient[] = []
     for (const [userId, devices] of messages) {
       const server = serverNameOf(userId)
       if (server === own) local.push(...this.#recipients(userId, devices))
       else remote.set(server, (remote.get(server) ?? new Map<UserId, ReadonlyMap<string, JsonObject>>()).set(userId, devices))
     }
+    const fitting = this.#fitting(local)
     const edus = [...remote].flatMap(([server, users]) => this.#edus(sender, type, users).map((content) => ({ server, content })))
-    await timeline.commit((transaction) => {
+    const build = (transaction: TimelineTransaction): void => {
       write(transaction)
-      for (const { userId, deviceId, content } of local) this.#deliver(transaction, userId, deviceId, { sender, type, content })
+      for (const { userId, deviceId, content } of fitting) this.#deliver(transaction, userId, deviceId, { sender, type, content })
       for (const { server, content } of edus) transaction.enqueue(server, { kind: 'edu', type: 'm.direct_to_device', content })
-    })
+    }
+    await timeline.commit(build, () => this.#countAll(fitting))
   }
 
   /** `m.direct_to_device` of another server. Malformed content and senders not of `origin` are ignored. */
@@ -86,10 +94,12 @@ export class ToDevice {
         const contents = Object.entries(devices).filter((entry): entry is [string, JsonObject] => isJsonObject(entry[1]))
         return this.#recipients(userId, new Map(contents))
       })
-      await timeline.commit((transaction) => {
+      const fitting = this.#fitting(recipients)
+      const build = (transaction: TimelineTransaction): void => {
         transaction.batch.put(keysTables.toDeviceSeen, [sender, messageId], clock.now())
-        for (const recipient of recipients) this.#deliver(transaction, recipient.userId, recipient.deviceId, { sender, type, content: recipient.content })
-      })
+        for (const { userId, deviceId, content } of fitting) this.#deliver(transaction, userId, deviceId, { sender, type, content })
+      }
+      await timeline.commit(build, () => this.#countAll(fitting))
     })
   }
 
@@ -132,7 +142,7 @@ export class ToDevice {
     this.#waiting.delete(inboxName(userId, deviceId))
   }
 
-  #recipients(userId: UserId, devices: ReadonlyMap<string, JsonObject>): { userId: UserId; deviceId: string; content: JsonObject }[] {
+  #recipients(userId: UserId, devices: ReadonlyMap<string, JsonObject>): Recipient[] {
     const known = this.#parts.accounts.devices(userId).map((device) => device.deviceId)
     return [...devices].flatMap(([deviceId, content]) => {
       if (deviceId === '*') return known.map((id) => ({ userId, deviceId: id, content }))
@@ -146,13 +156,21 @@ export class ToDevice {
     deviceId: string,
     message: { readonly sender: UserId; readonly type: string; readonly content: JsonObject },
   ): void {
-    if ((this.#waiting.get(inboxName(userId, deviceId)) ?? 0) >= limits.implementation.toDeviceInboxMax) {
-      this.#parts.log.warn('to-device inbox is full, message dropped', { userId, sender: message.sender })
-      return
-    }
     const position = transaction.append({ kind: 'to-device', userId, deviceId })
     transaction.batch.put(keysTables.toDeviceInbox, [userId, deviceId, position], message)
-    this.#count(userId, deviceId, 1)
+  }
+
+  #fitting(recipients: readonly Recipient[]): Recipient[] {
+    const max = limits.implementation.toDeviceInboxMax
+    const fitting = recipients.filter(({ userId, deviceId }) => (this.#waiting.get(inboxName(userId, deviceId)) ?? 0) < max)
+    if (fitting.length < recipients.length) {
+      this.#parts.log.warn('to-device inbox is full, messages dropped', { count: recipients.length - fitting.length })
+    }
+    return fitting
+  }
+
+  #countAll(recipients: readonly Recipient[]): void {
+    for (const { userId, deviceId } of recipients) this.#count(userId, deviceId, 1)
   }
 
   /** Contents of `m.direct_to_device`, split by recipient where one would be too big. */

@@ -1,0 +1,121 @@
+import { isJsonObject, type JsonObject, type JsonValue, ownMember, ownString, type UserId } from '@kith/matrix-protocol'
+import { globMatches } from './glob.ts'
+import { type PushCondition, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset } from './push-rule.ts'
+
+/** What the rules can ask about an event's surroundings. */
+export interface PushSurroundings {
+  readonly userId: UserId
+  /** The user's display name in the room. */
+  readonly displayName: string | undefined
+  readonly joinedMembers: number
+  /** Whether the event's sender may notify everyone by that key (`room`). */
+  readonly senderMayNotify: (key: string) => boolean
+}
+
+export interface PushEvent {
+  readonly type: string
+  readonly sender: string
+  readonly room_id: string
+  readonly state_key?: string
+  readonly content: JsonObject
+}
+
+export interface PushVerdict {
+  readonly notify: boolean
+  readonly highlight: boolean
+}
+
+/** The actions of the first rule that matches. Spec: Client-Server API, Push Rules. */
+export function evaluatePushRules(rules: PushRuleset, event: PushEvent, surroundings: PushSurroundings): PushVerdict {
+  for (const kind of pushRuleKinds) {
+    const matched = rules[kind].find((rule) => rule.enabled && ruleMatches(kind, rule, event, surroundings))
+    if (matched !== undefined) return verdictOf(matched)
+  }
+  return { notify: false, highlight: false }
+}
+
+function verdictOf(rule: PushRule): PushVerdict {
+  const notify = rule.actions.includes('notify')
+  const tweak = rule.actions.find((action) => isJsonObject(action) && action['set_tweak'] === 'highlight')
+  return { notify, highlight: notify && isJsonObject(tweak) && tweak['value'] !== false }
+}
+
+function ruleMatches(kind: PushRuleKind, rule: PushRule, event: PushEvent, surroundings: PushSurroundings): boolean {
+  switch (kind) {
+    case 'override':
+    case 'underride':
+      return (rule.conditions ?? []).every((condition) => conditionMatches(condition, event, surroundings))
+    case 'content':
+      return wordMatches(ownString(event.content, 'body'), rule.pattern)
+    case 'room':
+      return rule.rule_id === event.room_id
+    case 'sender':
+      return rule.rule_id === event.sender
+  }
+}
+
+function conditionMatches(condition: PushCondition, event: PushEvent, surroundings: PushSurroundings): boolean {
+  const key = ownString(condition, 'key') ?? ''
+  switch (ownString(condition, 'kind')) {
+    case 'event_match': {
+      const pattern = ownString(condition, 'pattern')
+      const value = propertyOf(event, key)
+      if (pattern === undefined || typeof value !== 'string') return false
+      return key === 'content.body' ? wordMatches(value, pattern) : globMatches(pattern, value)
+    }
+    case 'event_property_is': {
+      const wanted = ownMember(condition, 'value')
+      return wanted !== undefined && propertyOf(event, key) === wanted
+    }
+    case 'event_property_contains': {
+      const values = propertyOf(event, key)
+      const wanted = ownMember(condition, 'value')
+      return Array.isArray(values) && values.some((value) => value === wanted)
+    }
+    case 'contains_display_name':
+      // Events that say whom they mention need no guessing from their text.
+      if (ownMember(event.content, 'm.mentions') !== undefined) return false
+      return surroundings.displayName !== undefined && wordMatches(ownString(event.content, 'body'), surroundings.displayName, false)
+    case 'room_member_count':
+      return countMatches(surroundings.joinedMembers, ownString(condition, 'is') ?? '')
+    case 'sender_notification_permission':
+      return surroundings.senderMayNotify(key)
+    default:
+      return false
+  }
+}
+
+/** The pattern somewhere in the text, with word boundaries on both sides. */
+function wordMatches(text: string | undefined, pattern: string | undefined, glob = true): boolean {
+  if (text === undefined || pattern === undefined || pattern === '') return false
+  return globMatches(pattern, text, { words: true, wildcards: glob })
+}
+
+function countMatches(count: number, condition: string): boolean {
+  const parsed = /^(==|<=|>=|<|>)?(\d{1,9})$/.exec(condition)
+  if (parsed === null) return false
+  const bound = Number(parsed[2])
+  switch (parsed[1]) {
+    case '<':
+      return count < bound
+    case '>':
+      return count > bound
+    case '<=':
+      return count <= bound
+    case '>=':
+      return count >= bound
+    default:
+      return count === bound
+  }
+}
+
+/** A dotted path into the event; dots and backslashes in names are escaped by backslashes. */
+function propertyOf(event: PushEvent, path: string): JsonValue | undefined {
+  const names = path.split(/(?<!\\)\./).map((name) => name.replaceAll(/\\([.\\])/g, '$1'))
+  let value: unknown = event
+  for (const name of names) {
+    if (!isJsonObject(value)) return undefined
+    value = ownMember(value, name)
+  }
+  return value as JsonValue | undefined
+}
