@@ -175,7 +175,10 @@ class ChatRun {
     try {
       await work()
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#show({ kind: 'failed', reason: describeFailure(error) })
+      if (this.#abort.signal.aborted) return
+      // For whoever looks into the console: the sentence says less.
+      reportError(error)
+      this.#show({ kind: 'failed', reason: describeFailure(error) })
     }
   }
 }

@@ -9,8 +9,9 @@ class SdkError extends Error {
 }
 
 test('failures become sentences', () => {
-  expect(describeFailure(new TypeError('fetch failed'))).toContain('own node')
+  expect(describeFailure(new TypeError('fetch failed'))).toContain('own server')
   expect(describeFailure(new SdkError(), 'Bob')).toBe('Bob cannot be reached at the moment. Try again when they are online.')
+  expect(describeFailure(new RangeError('x'))).toContain('on this device')
   expect(describeFailure(new SdkError())).toContain('Nobody in this chat')
   expect(describeFailure(new NodeRefusal(403, { errcode: 'M_FORBIDDEN', error: 'Not invited' }))).toBe('Not invited')
   expect(describeFailure(new NodeRefusal(429, { errcode: 'M_LIMIT_EXCEEDED' }))).toContain('Too many')

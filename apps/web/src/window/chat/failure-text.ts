@@ -6,10 +6,12 @@ interface Refusal {
   readonly message: string
 }
 
+const noAnswer = 'Your own server does not answer. Try again in a moment.'
+
 /** A sentence for people about a request that failed. `peerName`: whose node the request needed, if any. */
 export function describeFailure(error: unknown, peerName?: string): string {
   const refusal = refusalOf(error)
-  if (refusal === undefined) return 'Your own node does not answer. Try again in a moment.'
+  if (refusal === undefined) return isNetworkFailure(error) ? noAnswer : 'Something went wrong on this device. Try again.'
   if (refusal.status >= 502 && refusal.status <= 504) return unreachable(peerName)
   switch (refusal.errcode) {
     case 'M_LIMIT_EXCEEDED':
@@ -39,6 +41,11 @@ export function refusalOf(error: unknown): Refusal | undefined {
     errcode: typeof errcode === 'string' ? errcode : 'M_UNKNOWN',
     message: typeof sentence === 'string' ? sentence : '',
   }
+}
+
+/** The node was not reached, or did not answer in time. */
+export function isNetworkFailure(error: unknown): boolean {
+  return error instanceof Error && ['ConnectionError', 'TypeError', 'AbortError', 'TimeoutError'].includes(error.name)
 }
 
 function unreachable(peerName: string | undefined): string {

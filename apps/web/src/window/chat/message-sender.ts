@@ -1,7 +1,7 @@
 import { EventStatus, EventType, MsgType } from 'matrix-js-sdk'
 import type { MatrixClient, Room } from 'matrix-js-sdk'
 import type { OutboxEntry } from './chat-database.ts'
-import { describeFailure, refusalOf } from './failure-text.ts'
+import { describeFailure, isNetworkFailure, refusalOf } from './failure-text.ts'
 import type { SendAttempt } from './outbox.ts'
 import { transactionIdOf } from './room-events.ts'
 
@@ -48,10 +48,6 @@ function attemptFrom(error: unknown, entry: OutboxEntry, brokenAttempts: Map<str
   if (attempts < brokenAttemptsMax) return { kind: 'unreachable' }
   brokenAttempts.delete(entry.transactionId)
   return { kind: 'refused', reason: 'The message could not be encrypted.' }
-}
-
-function isNetworkFailure(error: unknown): boolean {
-  return error instanceof Error && ['ConnectionError', 'TypeError', 'AbortError', 'TimeoutError'].includes(error.name)
 }
 
 function cancel(client: MatrixClient, room: Room, transactionId: string): void {

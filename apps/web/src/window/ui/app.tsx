@@ -5,6 +5,7 @@ import { Notifications } from '@mantine/notifications'
 import { useMemo } from 'react'
 import { ChatSession } from '../chat/chat-session.ts'
 import type { NodeAccess } from '../node-access.ts'
+import { FailureBoundary } from './failure-boundary.tsx'
 import { Page } from './page.tsx'
 import { theme } from './theme.ts'
 
@@ -16,7 +17,9 @@ export function App({ nodeAccess }: { readonly nodeAccess: NodeAccess }) {
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <Notifications position="top-center" />
-      <Page session={session} nodeAccess={nodeAccess} />
+      <FailureBoundary>
+        <Page session={session} nodeAccess={nodeAccess} />
+      </FailureBoundary>
     </MantineProvider>
   )
 }
