@@ -173,7 +173,7 @@ export class RoomDraft implements SnapshotReader {
     // From here on nothing waits: the draft changes whole or not at all.
     const before = this.joinedServers()
     const inRoom: StoredEvent = { ...placed, roomState: snapshot }
-    const own = redactions.own === undefined ? inRoom : redactedForm(inRoom, redactions.own, this.room)
+    const own = redactions.own === undefined ? inRoom : redactedForm(inRoom, redactions.own, this.room.version)
     this.#events.set(own.eventId, own)
     for (const [key, stateEvent] of delta ?? []) this.#setState(key, stateEvent?.eventId === own.eventId ? own : stateEvent)
     this.#snapshot = snapshot

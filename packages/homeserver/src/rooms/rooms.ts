@@ -209,6 +209,13 @@ export class Rooms {
     return this.#readSnapshot(event, event?.stateBefore)
   }
 
+  /** One entry of the state before an event. */
+  async stateIdBefore(event: StoredEvent, type: string, stateKey: string): Promise<EventId | undefined> {
+    if (event.stateBefore === undefined) return undefined
+    const reader = { get: async (id: number) => this.#context.snapshots.get(event.roomId, id) }
+    return lookUp(reader, event.stateBefore, stateKeyOf(type, stateKey))
+  }
+
   /** The room's current state as it was at a stream position; undefined when the room was not known then. */
   async stateAt(roomId: RoomId, position: number): Promise<StateAtPosition | undefined> {
     const [last] = await this.#context.ports.storage.range(roomsTables.arrivals, {
