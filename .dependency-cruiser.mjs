@@ -12,7 +12,7 @@ const homeserverParts = {
   timeline: [],
   rooms: ['timeline'],
   accounts: ['timeline'],
-  keys: ['timeline', 'rooms'],
+  keys: ['timeline', 'rooms', 'accounts'],
   ephemeral: ['timeline', 'rooms'],
   directory: ['timeline', 'rooms'],
   push: ['timeline', 'rooms', 'accounts'],
@@ -35,7 +35,7 @@ const allowed = [
   { from: { path: `^${homeserver}/ports/`, pathNot: test }, to: { path: `^${homeserver}/ports/` } },
   {
     from: { path: `^${homeserver}/(${everyPart.join('|')})/`, pathNot: test },
-    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$)` },
+    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|keyed-queue\\.ts$)` },
   },
   ...Object.entries(homeserverParts).map(([part, others]) => ({
     from: { path: `^${homeserver}/${part}/`, pathNot: test },
@@ -66,7 +66,7 @@ const allowed = [
   // Apps and whatever runs them.
   { from: { path: '^apps/([^/]+)/' }, to: { path: '^(apps/$1/|packages/(matrix-protocol|homeserver|storage|p2p)/src)' } },
   { from: { path: '^apps/web/src/start/' }, to: { path: '^apps/headless/src' } },
-  { from: { path: '^apps/web/src/(start|build)/|^apps/headless/' }, to: { dependencyTypes: ['core', 'npm', 'npm-dev'] } },
+  { from: { path: '^apps/web/src/(start|build)/|^apps/headless/' }, to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-no-pkg'] } },
   { from: { path: '^apps/web/src/' }, to: { dependencyTypes: ['npm'] } },
   { from: { path: '\\.config\\.ts$' }, to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-no-pkg'] } },
   { from: { path: '\\.config\\.ts$' }, to: { path: '^(apps|tools)/' } },
@@ -188,7 +188,7 @@ export default {
       name: 'dependency-is-declared',
       comment: 'A package that is not in the package.json of the workspace may vanish or change at any install.',
       severity: 'error',
-      from: { path: '^(packages/(?!testkit)|apps/)[^/]+/src', pathNot: test },
+      from: { path: '^(packages/(?!testkit)|apps/)[^/]+/src', pathNot: `${test}|^apps/web/src/(start|build)/` },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/@types/' },
     },
     {
