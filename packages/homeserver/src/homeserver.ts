@@ -1,0 +1,86 @@
+import { type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
+import { AccountData } from './accounts/account-data.ts'
+import { Accounts } from './accounts/accounts.ts'
+import { ClientTransactions } from './accounts/client-transactions.ts'
+import { Filters } from './accounts/filters.ts'
+import { createClientApi } from './client-api/client-api.ts'
+import { Ephemeral } from './ephemeral/index.ts'
+import { Federation } from './federation/federation.ts'
+import { DeviceListChanges } from './keys/device-list-changes.ts'
+import { Keys } from './keys/keys.ts'
+import { ToDevice } from './keys/to-device.ts'
+import { localUsersOf } from './local-users.ts'
+import type { Ports } from './ports/index.ts'
+import { PushRules } from './push/push-rules.ts'
+import { Rooms } from './rooms/index.ts'
+import { SyncEngine } from './sync/sync-engine.ts'
+import { Timeline } from './timeline/index.ts'
+
+export interface HomeserverConfig {
+  /** Relays to begin with: multiaddrs that end in `/p2p/<relay>`. Others may be chosen at run time. */
+  readonly relays: readonly string[]
+  /** Whether anybody who reaches the client API may register, not only the owner. */
+  readonly openRegistration: boolean
+}
+
+export interface Homeserver extends AsyncDisposable {
+  readonly serverName: ServerName
+  /** The Client-Server API. Never throws: every failure is a Matrix error. */
+  readonly clientApi: (request: Request) => Promise<Response>
+}
+
+const SOFTWARE_VERSION = '0.1.0'
+/** scrypt with N = 2^15 and r = 8 takes 32 MiB and about a tenth of a second. */
+const PASSWORD_COST_LOG2 = 15
+
+/**
+ * A whole Matrix homeserver on the given ports. It installs its handler at the network; the caller starts the network afterwards.
+ * The server name follows from the public key of the crypto port.
+ */
+export async function createHomeserver(ports: Ports, config: HomeserverConfig): Promise<Homeserver> {
+  const { storage, clock, random, log, network } = ports
+  const serverName = serverNameFromPublicKey(ports.crypto.publicKey)
+  await using opened = new AsyncDisposableStack()
+
+  const timeline = await Timeline.open(storage)
+  const rooms = await Rooms.open(ports, timeline, serverName)
+  const accounts = await Accounts.open(ports, { serverName, openRegistration: config.openRegistration, passwordCostLog2: PASSWORD_COST_LOG2 })
+  const accountData = new AccountData(storage, timeline)
+  const deviceLists = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
+  const keys = new Keys({ storage, changes: deviceLists, accounts })
+  const toDevice = await ToDevice.open({ storage, timeline, accounts, clock, random, log })
+  const ephemeral = opened.use(new Ephemeral({ storage, timeline, clock, rooms }))
+  const federation = opened.use(
+    await Federation.open(ports, {
+      timeline,
+      rooms,
+      serverName,
+      users: localUsersOf({ accounts, keys, toDevice, ephemeral }),
+      relays: config.relays,
+      softwareVersion: SOFTWARE_VERSION,
+    }),
+  )
+  const pushRules = new PushRules(accountData)
+  const sync = new SyncEngine({ storage, timeline, rooms, accountData, keys, toDevice, ephemeral, pushRules, clock })
+  const clientApi = createClientApi({
+    ports,
+    serverName,
+    timeline,
+    rooms,
+    accounts,
+    accountData,
+    filters: new Filters(storage),
+    transactions: new ClientTransactions(storage),
+    keys,
+    toDevice,
+    ephemeral,
+    pushRules,
+    sync,
+    federation,
+  })
+
+  network.serve(federation.serve)
+  federation.start()
+  const running = opened.move()
+  return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}

@@ -1,0 +1,47 @@
+import { type JsonObject, ownString, type ServerName, unreachable } from '@kith/matrix-protocol'
+import type { Accounts } from './accounts/accounts.ts'
+import type { Ephemeral } from './ephemeral/index.ts'
+import type { LocalUsers, UserEduType } from './federation/local-users.ts'
+import type { Keys } from './keys/keys.ts'
+import type { ToDevice } from './keys/to-device.ts'
+
+/** What other servers may ask and tell of this server's users, answered by the parts that own it. */
+export function localUsersOf(parts: {
+  readonly accounts: Accounts
+  readonly keys: Keys
+  readonly toDevice: ToDevice
+  readonly ephemeral: Ephemeral
+}): LocalUsers {
+  const { accounts, keys, toDevice, ephemeral } = parts
+  return {
+    exists: (userId) => accounts.exists(userId),
+    async profileOf(userId) {
+      const profile = await accounts.profile(userId)
+      if (profile === undefined) return undefined
+      const displayname = ownString(profile, 'displayname')
+      const avatarUrl = ownString(profile, 'avatar_url')
+      return { ...(displayname === undefined ? {} : { displayname }), ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }) }
+    },
+    queryKeys: (userIds) => keys.queryLocal(userIds),
+    claimKeys: (claims) => keys.claimLocal(claims),
+    devicesOf: (userId) => keys.localUserDevices(userId),
+    receiveEdu: (origin, type, content) => receiveEdu(origin, type, content),
+  }
+
+  function receiveEdu(origin: ServerName, type: UserEduType, content: JsonObject): Promise<void> {
+    switch (type) {
+      case 'm.direct_to_device':
+        return toDevice.receive(origin, content)
+      case 'm.device_list_update':
+        return keys.receiveDeviceListUpdate(origin, content)
+      case 'm.signing_key_update':
+        return keys.receiveSigningKeyUpdate(origin, content)
+      case 'm.typing':
+        return ephemeral.receiveTyping(origin, content)
+      case 'm.receipt':
+        return ephemeral.receiveReceipts(origin, content)
+      default:
+        return unreachable(type)
+    }
+  }
+}
