@@ -61,6 +61,7 @@ export class Relays {
       if (!value.active) relays.#entries.delete(server)
       else if (!relays.#entries.has(server)) relays.#entries.set(server, newEntry({ server, addresses: value.addresses }))
     }
+    relays.#choose()
     await relays.#publish()
     return relays
   }
@@ -101,6 +102,7 @@ export class Relays {
     for (const { server, addresses: own } of groups) batch.put(relayTables.chosen, [server], { addresses: own, active: true })
     await this.#ports.storage.commit(batch.writes)
     for (const group of groups) this.#begin(group)
+    this.#choose()
     await this.#publish()
     this.#notifyChange()
     return { kind: 'chosen', servers: groups.map((group) => group.server) }
@@ -115,6 +117,7 @@ export class Relays {
     await this.#ports.storage.commit(new WriteBatch().put(relayTables.chosen, [server], row).writes)
     this.#entries.delete(server)
     entry.lifetime.abort(new DOMException('The relay was removed', 'AbortError'))
+    this.#choose()
     await this.#publish()
     this.#notifyChange()
     return true
@@ -193,9 +196,12 @@ export class Relays {
     this.#notifyChange()
   }
 
+  #choose(): void {
+    this.#ports.network.chooseRelays([...this.#entries.values()].flatMap(({ addresses }) => addresses))
+  }
+
   /** A relay counts as ours from the moment it is chosen, so that a link made before the first reservation names it. */
   #publish(): Promise<void> {
-    this.#ports.network.chooseRelays([...this.#entries.values()].flatMap(({ addresses }) => addresses))
     const usable = [...this.#entries.values()].filter(({ mailbox }) => mailbox !== 'refused')
     return this.#lists.setOwnRelays(usable.map(({ server, addresses }) => ({ server, addresses })))
   }
