@@ -1,7 +1,6 @@
 import './mantine-styles.ts'
 import './page.css'
 import { MantineProvider } from '@mantine/core'
-import { Notifications } from '@mantine/notifications'
 import { useMemo } from 'react'
 import { ChatSession } from '../chat/chat-session.ts'
 import type { NodeAccess } from '../node-access.ts'
@@ -16,7 +15,6 @@ export function App({ nodeAccess }: { readonly nodeAccess: NodeAccess }) {
   const session = useMemo(() => sessionOf(nodeAccess), [nodeAccess])
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto">
-      <Notifications position="top-center" />
       <FailureBoundary>
         <Page session={session} nodeAccess={nodeAccess} />
       </FailureBoundary>

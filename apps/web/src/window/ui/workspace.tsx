@@ -1,4 +1,6 @@
+import '@mantine/notifications/styles.css'
 import { useMediaQuery } from '@mantine/hooks'
+import { Notifications } from '@mantine/notifications'
 import { useEffect, useState } from 'react'
 import type { Chat } from '../chat/chat-model.ts'
 import type { NodeAccess } from '../node-access.ts'
@@ -39,6 +41,7 @@ export function Workspace({ chat, nodeAccess }: WorkspaceProps) {
     )
   return (
     <div className={classes['workspace']}>
+      <Notifications position="top-center" />
       {narrow && route.kind !== 'list' ? null : (
         <ListPane chat={chat} nodeAccess={nodeAccess} selectedRoomId={selected} alone={narrow} onOpen={setDialog} />
       )}
