@@ -66,6 +66,9 @@ function toOutcome(judgement: Judgement): () => ReceiveOutcome {
 async function judge(draft: RoomDraft, { eventId, pdu }: ValidPdu, options: ReceiveOptions): Promise<Judgement> {
   const known = await draft.event(eventId)
   if (known !== undefined && hasPlace(known)) return { kind: 'duplicate', eventId }
+  // Only the create event has no predecessor, and the room has one already.
+  if (pdu.prev_events.length === 0)
+    return known === undefined ? { kind: 'rejected', eventId, reason: 'prev-events.none' } : { kind: 'duplicate', eventId }
   const prevEvents = await draft.eventsOf(pdu.prev_events)
   const missing = pdu.prev_events.filter((_, index) => prevEvents[index]?.stateAfter === undefined)
   const authEvents = await draft.eventsOf(pdu.auth_events)
@@ -73,8 +76,7 @@ async function judge(draft: RoomDraft, { eventId, pdu }: ValidPdu, options: Rece
   if (missing.length > 0) return { kind: 'missing', eventId, eventIds: [...new Set(missing)] }
   const statesAfter = prevEvents.map((prev) => prev?.stateAfter).filter((id) => id !== undefined)
   const isForeign = [...prevEvents, ...authEvents].some((event) => event?.roomId !== draft.room.roomId)
-  // Only the create event has no predecessor, and the room has one already.
-  if (statesAfter.length === 0 || isForeign) return reject(draft, { eventId, pdu }, undefined, 'prev-events.none-of-this-room')
+  if (isForeign) return reject(draft, { eventId, pdu }, undefined, 'prev-events.other-room')
   return judgeInState(draft, { eventId, pdu, stateBefore: await draft.merge(statesAfter) }, options)
 }
 
@@ -115,11 +117,18 @@ export async function judgeInState(
   }
 }
 
-/** A rejected event changes no state, yet descendants may name it. */
-function reject(draft: RoomDraft, event: { eventId: EventId; pdu: Pdu }, stateBefore: number | undefined, rule: string): Judgement {
+/** A rejected event changes no state, yet descendants may name it. What is part of the state already stays as it is. */
+async function reject(
+  draft: RoomDraft,
+  event: { eventId: EventId; pdu: Pdu },
+  stateBefore: number | undefined,
+  rule: string,
+): Promise<Judgement> {
   const { eventId, pdu } = event
   const state = stateBefore === undefined ? {} : { stateBefore, stateAfter: stateBefore }
-  draft.putAside({ eventId, roomId: draft.room.roomId, pdu, status: 'rejected', rejectedBecause: rule, ...state })
+  const known = await draft.event(eventId)
+  if (known?.status !== 'outlier')
+    draft.putAside({ eventId, roomId: draft.room.roomId, pdu, status: 'rejected', rejectedBecause: rule, ...state })
   return { kind: 'rejected', eventId, reason: rule }
 }
 

@@ -115,8 +115,11 @@ export class RoomDraft implements SnapshotReader {
     return (type, stateKey) => found.get(stateKeyOf(type, stateKey))
   }
 
-  /** The snapshot that follows from several: the state after a set of events. */
-  async merge(snapshots: readonly number[]): Promise<number> {
+  /**
+   * The snapshot that follows from several: the state after a set of events.
+   * @param arriving an event of these states that is not part of the draft yet.
+   */
+  async merge(snapshots: readonly number[], arriving?: StoredEvent): Promise<number> {
     const distinct = [...new Set(snapshots)].sort((a, b) => a - b)
     const [first] = distinct
     if (first === undefined) throw new Error('there is no state to merge')
@@ -125,7 +128,11 @@ export class RoomDraft implements SnapshotReader {
     const known = this.#resolutions.get(name) ?? this.room.resolutions.get(name)
     if (known !== undefined) return known
     const states = await Promise.all(distinct.map(async (id) => readWhole(this, id)))
-    const resolved = await resolveSnapshots(this.room.version, states, async (ids) => this.eventsOf(ids))
+    const load = async (ids: readonly EventId[]): Promise<(StoredEvent | undefined)[]> => {
+      const events = await this.eventsOf(ids)
+      return events.map((event, index) => (ids[index] === arriving?.eventId ? arriving : event))
+    }
+    const resolved = await resolveSnapshots(this.room.version, states, load)
     const result = await this.addSnapshot(
       states.map((state, index) => ({ id: distinct[index] ?? first, state })),
       resolved,
@@ -184,6 +191,8 @@ export class RoomDraft implements SnapshotReader {
     this.#pendingRedactions.push(...redactions.pending)
     const destinations = options.forward ? this.joinedServers().union(before) : new Set<ServerName>()
     destinations.delete(this.#serverName)
+    // Its own server made it, and knows.
+    destinations.delete(serverNameOf(own.pdu.sender))
     const appended: AppendedEvent = { event: own, position: 0, destinations, extraWrites: options.extraWrites }
     this.#appended.push(appended)
     return appended
@@ -326,7 +335,8 @@ export class RoomDraft implements SnapshotReader {
   async #stateOver(event: StoredEvent, extremities: ReadonlySet<EventId>): Promise<number> {
     const others = [...extremities].filter((eventId) => eventId !== event.eventId)
     const heads = [event, ...(await this.eventsOf(others))]
-    return this.merge(heads.map((head) => head?.stateAfter).filter((id) => id !== undefined))
+    const snapshots = heads.map((head) => head?.stateAfter).filter((id) => id !== undefined)
+    return this.merge(snapshots, event)
   }
 
   /** The events of what changes between the current state and that of the snapshot. */

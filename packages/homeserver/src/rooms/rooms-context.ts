@@ -22,6 +22,8 @@ export interface RoomsContext {
   readonly timeline: Timeline
   readonly serverName: ServerName
   readonly rooms: Map<RoomId, Room>
+  /** Ids of rooms that are being created. */
+  readonly creating: Set<RoomId>
   readonly store: EventStore
   readonly snapshots: SnapshotStore
   readonly invites: Invites

@@ -77,7 +77,17 @@ export class Rooms {
     const snapshots = new SnapshotStore(ports.storage)
     const rooms = await openRooms(ports.storage, store, snapshots)
     const invites = await Invites.open(ports.storage, timeline)
-    const context: RoomsContext = { ports, timeline, serverName, rooms, store, snapshots, invites, queues: new RoomQueues(() => context) }
+    const context: RoomsContext = {
+      ports,
+      timeline,
+      serverName,
+      rooms,
+      store,
+      snapshots,
+      invites,
+      creating: new Set(),
+      queues: new RoomQueues(() => context),
+    }
     return new Rooms(context)
   }
 

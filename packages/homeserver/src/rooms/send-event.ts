@@ -1,13 +1,15 @@
 import {
   DEFAULT_ROOM_VERSION,
   encodeBase64Url,
+  type EventId,
+  type Pdu,
   type RoomId,
   roomIdOf,
   roomVersion,
   type RoomVersion,
   type UserId,
 } from '@kith/matrix-protocol'
-import { proposeEvent, signEvent } from './build-event.ts'
+import { proposeEvent, type SignedEvent, signEvent } from './build-event.ts'
 import type { BuildOutcome, CreateRoomInput, CreateRoomOutcome, EventDraft, SendInput, SendOutcome, TemplateOutcome } from './outcomes.ts'
 import { Room } from './room.ts'
 import { type AppendedEvent, RoomDraft } from './room-draft.ts'
@@ -56,55 +58,74 @@ export async function makeEventTemplate(context: RoomsContext, input: Sender, si
 export async function createRoom(context: RoomsContext, input: CreateRoomInput, signal: AbortSignal): Promise<CreateRoomOutcome> {
   const version = roomVersion(input.version ?? DEFAULT_ROOM_VERSION)
   if (version === undefined) return { kind: 'unsupported-version' }
-  const created = await startRoom(context, version, input)
-  if (created.kind !== 'started') return created
-  const { draft, room } = created
-  let last = created.appended
+  const signed = await signCreateEvent(context, version, input)
+  if (signed.kind === 'denied') return { kind: 'denied', type: 'm.room.create', rule: signed.rule }
+  if (signed.kind === 'too-large') return signed
+  const roomId = roomIdOf(signed.pdu, version)
+  context.creating.add(roomId)
+  try {
+    return await fillRoom(context, { roomId, version, eventId: signed.eventId, pdu: signed.pdu }, input, signal)
+  } finally {
+    context.creating.delete(roomId)
+  }
+}
+
+async function signCreateEvent(context: RoomsContext, version: RoomVersion, input: CreateRoomInput): Promise<SignedEvent> {
+  const { ports, serverName } = context
+  const chosenId = version.roomIdIsCreateEvent ? {} : { room_id: `!${encodeBase64Url(ports.random.bytes(18))}:${serverName}` as RoomId }
+  const creator = version.creatorFrom === 'content' ? { creator: input.creator } : {}
+  for (let now = ports.clock.now(); ; now++) {
+    const unhashed = {
+      ...chosenId,
+      type: 'm.room.create',
+      state_key: '',
+      sender: input.creator,
+      content: { ...input.createContent, ...creator, room_version: version.id },
+      origin_server_ts: now,
+      depth: 1,
+      prev_events: [],
+      auth_events: [],
+    }
+    const signed = await signEvent(unhashed, version, serverName, ports.crypto)
+    if (signed.kind !== 'signed') return signed
+    // Two rooms made alike in the same millisecond would be one: their id is a hash of what they were made of.
+    const roomId = roomIdOf(signed.pdu, version)
+    if (!context.rooms.has(roomId) && !context.creating.has(roomId)) return signed
+  }
+}
+
+interface CreateEvent {
+  readonly roomId: RoomId
+  readonly version: RoomVersion
+  readonly eventId: EventId
+  readonly pdu: Pdu
+}
+
+/** All events of the new room on one draft, and its commit. */
+async function fillRoom(
+  context: RoomsContext,
+  create: CreateEvent,
+  input: CreateRoomInput,
+  signal: AbortSignal,
+): Promise<CreateRoomOutcome> {
+  const { roomId, version, eventId, pdu } = create
+  const row = { version: version.id, extremities: [], snapshot: 0, nextSnapshot: 1, depth: 0 }
+  const room = new Room(roomId, version, row, new IndexedState())
+  const draft = new RoomDraft(room, context.serverName, context.store, context.snapshots)
+  draft.putSnapshot(0, wholeSnapshot(0, new Map()))
+  let last = await draft.append(
+    { eventId, roomId, pdu, status: 'accepted', stateBefore: 0 },
+    { forward: false, extraWrites: (transaction) => input.extraWrites?.(transaction, roomId) },
+  )
   for (const event of input.events) {
     signal.throwIfAborted()
-    const outcome = await appendLocal(context, draft, { ...event, roomId: room.roomId, sender: input.creator })
+    const outcome = await appendLocal(context, draft, { ...event, roomId, sender: input.creator })
     if (outcome.kind === 'denied') return { kind: 'denied', type: event.type, rule: outcome.rule }
     if (outcome.kind === 'too-large') return outcome
     last = outcome.appended
   }
-  await commitDraft(context, draft, () => context.rooms.set(room.roomId, room))
-  return { kind: 'created', roomId: room.roomId, position: last.position }
-}
-
-type StartOutcome =
-  | { readonly kind: 'started'; readonly room: Room; readonly draft: RoomDraft; readonly appended: AppendedEvent }
-  | Exclude<CreateRoomOutcome, { kind: 'created' }>
-
-/** Makes the create event and the draft of the room around it. */
-async function startRoom(context: RoomsContext, version: RoomVersion, input: CreateRoomInput): Promise<StartOutcome> {
-  const { ports, serverName, store, snapshots } = context
-  const chosenId = version.roomIdIsCreateEvent ? {} : { room_id: `!${encodeBase64Url(ports.random.bytes(18))}:${serverName}` as RoomId }
-  const unhashed = {
-    ...chosenId,
-    type: 'm.room.create',
-    state_key: '',
-    sender: input.creator,
-    content: { ...input.createContent, room_version: version.id },
-    origin_server_ts: ports.clock.now(),
-    depth: 1,
-    prev_events: [],
-    auth_events: [],
-  }
-  const signed = await signEvent(unhashed, version, serverName, ports.crypto)
-  if (signed.kind === 'denied') return { kind: 'denied', type: 'm.room.create', rule: signed.rule }
-  if (signed.kind === 'too-large') return signed
-  const roomId = roomIdOf(signed.pdu, version)
-  const row = { version: version.id, extremities: [], snapshot: 0, nextSnapshot: 1, depth: 0 }
-  const room = new Room(roomId, version, row, new IndexedState())
-  const draft = new RoomDraft(room, serverName, store, snapshots)
-  draft.putSnapshot(0, wholeSnapshot(0, new Map()))
-  const event = { eventId: signed.eventId, roomId, pdu: signed.pdu, status: 'accepted', stateBefore: 0 } as const
-  return {
-    kind: 'started',
-    room,
-    draft,
-    appended: await draft.append(event, { forward: false, extraWrites: (transaction) => input.extraWrites?.(transaction, roomId) }),
-  }
+  await commitDraft(context, draft, () => context.rooms.set(roomId, room))
+  return { kind: 'created', roomId, position: last.position }
 }
 
 type LocalOutcome =
