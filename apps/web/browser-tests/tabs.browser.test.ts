@@ -75,7 +75,9 @@ test('method, query, authorization and body bytes arrive, and polls are cut to 3
   expect(await ask(tab, '/_matrix/client/v3/sync?timeout=300000')).toMatchObject({ path: '/_matrix/client/v3/sync?timeout=30000' })
   const intact = await tab.evaluate(async () => {
     const sent = new Uint8Array(3_000_000).map((_, index) => index * 7)
-    const answers = await Promise.all([fetch, nodeAccess.fetch].map(async (via) => via('/_matrix/media/bytes', { method: 'POST', body: sent })))
+    const answers = await Promise.all(
+      [fetch, nodeAccess.fetch].map(async (via) => via('/_matrix/media/bytes', { method: 'POST', body: sent })),
+    )
     const bodies = await Promise.all(answers.map(async (answer) => new Uint8Array(await answer.arrayBuffer())))
     return bodies.every((body) => body.length === sent.length && body.every((byte, index) => byte === sent[index]))
   })
@@ -162,7 +164,11 @@ test('the page opens without its server once it was loaded', async () => {
   await tab.waitForFunction(async () => {
     const paths = new Set<string>()
     for (const name of await caches.keys()) for (const { url } of await (await caches.open(name)).keys()) paths.add(new URL(url).pathname)
-    return paths.has('/') && [...paths].some((path) => path.includes('homeserver-worker')) && [...paths].some((path) => path.includes('start-homeserver') || path.includes('echo'))
+    return (
+      paths.has('/') &&
+      [...paths].some((path) => path.includes('homeserver-worker')) &&
+      [...paths].some((path) => path.includes('start-homeserver') || path.includes('echo'))
+    )
   })
   await profile.context.setOffline(true)
   await tab.reload()

@@ -29,9 +29,7 @@ export async function buildAndServeTestPage(): Promise<TestPage> {
     logLevel: 'warn',
     build: { outDir: directory, emptyOutDir: true, target: 'es2022' },
     worker: { format: 'es', plugins: () => [echoHomeserver] },
-    plugins: [
-      serviceWorkerPlugin({ source: here('../src/service-worker/service-worker.ts'), fileName: 'service-worker.js' }),
-    ],
+    plugins: [serviceWorkerPlugin({ source: here('../src/service-worker/service-worker.ts'), fileName: 'service-worker.js' })],
   })
   const server = await servePage({ directory, port: 0, config: () => ({ relays: [] }) })
   return {

@@ -10,7 +10,12 @@ export async function startHomeserver(report: (step: NodeStartStep) => void) {
     const body = await request.arrayBuffer()
     if (url.pathname.endsWith('/slow')) await browserClock.sleep(Number(url.searchParams.get('wait')), request.signal)
     if (url.pathname.endsWith('/bytes')) return new Response(body, { headers: { 'content-type': 'application/octet-stream' } })
-    return Response.json({ worker, method: request.method, path: url.pathname + url.search, authorization: request.headers.get('authorization') })
+    return Response.json({
+      worker,
+      method: request.method,
+      path: url.pathname + url.search,
+      authorization: request.headers.get('authorization'),
+    })
   }
   return { serverName: 'k51test', answer }
 }

@@ -18,8 +18,7 @@ export function serviceWorkerPlugin({ source, fileName }: ServiceWorkerOptions):
     configResolved(config) {
       outDir = resolve(config.root, config.build.outDir)
     },
-    async closeBundle(error?: Error) {
-      if (error !== undefined) return
+    async writeBundle() {
       const shell = await describeShell(outDir, fileName)
       await writeFile(join(outDir, fileName), await bundle(source, shell))
     },

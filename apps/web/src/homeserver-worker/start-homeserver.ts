@@ -1,5 +1,5 @@
 import { createHomeserver } from '@kith/homeserver'
-import { homeserverTableNames } from '@kith/homeserver/storage-schema'
+import { homeserverSchemaVersion, homeserverTableNames } from '@kith/homeserver/storage-schema'
 import { createWebCrypto } from '@kith/homeserver/web-crypto'
 import { createBrowserNetwork } from '@kith/p2p/browser'
 import { identityFromSeed } from '@kith/p2p/identity'
@@ -13,8 +13,6 @@ import { fetchServedRelays } from './served-relays.ts'
 
 const HOMESERVER_DATABASE = 'kith-homeserver'
 const NETWORK_DATABASE = 'kith-network'
-/** Grows by one whenever the homeserver's list of tables changes. */
-export const HOMESERVER_DATABASE_VERSION = 1
 
 export interface StartedHomeserver {
   readonly serverName: string
@@ -28,7 +26,7 @@ export async function startHomeserver(report: (step: NodeStartStep) => void): Pr
   const identity = identityFromSeed(seed)
   const crypto = await createWebCrypto(seed)
   report('opening-storage')
-  const storage = await openDexieStorage({ name: HOMESERVER_DATABASE, tableNames: homeserverTableNames, version: HOMESERVER_DATABASE_VERSION })
+  const storage = await openDexieStorage({ name: HOMESERVER_DATABASE, tableNames: homeserverTableNames, version: homeserverSchemaVersion })
   report('starting-network')
   const network = await createBrowserNetwork({ identity, relays, databaseName: NETWORK_DATABASE, log: consoleLog })
   report('starting-homeserver')
@@ -36,7 +34,9 @@ export async function startHomeserver(report: (step: NodeStartStep) => void): Pr
     { clock: browserClock, random: browserRandom, log: consoleLog, crypto, storage, network },
     { relays, openRegistration: false },
   )
-  network.start(new AbortController().signal).catch((error: unknown) => consoleLog.error('the network did not start', { error: String(error) }))
+  network
+    .start(new AbortController().signal)
+    .catch((error: unknown) => consoleLog.error('the network did not start', { error: String(error) }))
   return { serverName: identity.serverName, answer: homeserver.clientApi }
 }
 

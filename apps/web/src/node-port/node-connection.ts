@@ -27,7 +27,7 @@ export class NodeConnection {
   use(port: MessagePort): NodePortClient {
     const former = this.#client
     const client: NodePortClient = new NodePortClient(port, {
-      onState: state => this.#changed(client, state),
+      onState: (state) => this.#changed(client, state),
       onLost: () => this.#changed(client, undefined),
     })
     this.#client = client

@@ -18,5 +18,5 @@ const repeatablePosts: readonly RegExp[] = [
 export function isRepeatable(method: string, url: string): boolean {
   if (method !== 'POST') return true
   const { pathname } = new URL(url)
-  return repeatablePosts.some(pattern => pattern.test(pathname))
+  return repeatablePosts.some((pattern) => pattern.test(pathname))
 }

@@ -24,7 +24,7 @@ export class NodePorts {
       return
     }
     const served = new ServedPort(port, {
-      answer: request => (this.#answer === undefined ? starting() : this.#answer(request)),
+      answer: (request) => (this.#answer === undefined ? starting() : this.#answer(request)),
       onClose: () => this.#ports.delete(port),
     })
     this.#ports.set(port, served)

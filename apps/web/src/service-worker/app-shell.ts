@@ -58,4 +58,3 @@ async function storeMissing(): Promise<void> {
     }
   }
 }
-

@@ -33,9 +33,12 @@ async function startOwnRelay({ dataDirectory, relayPort }: StartSettings, signal
     return await startRelay({ dataDirectory, host: RELAY_HOST, port: relayPort, log: createStderrLog('warn') }, signal)
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'PortUnavailableError') throw error
-    throw new StartError(`Port ${relayPort} is taken. Choose another with RELAY_PORT, for example: RELAY_PORT=${relayPort + 10} npm start`, {
-      cause: error,
-    })
+    throw new StartError(
+      `Port ${relayPort} is taken. Choose another with RELAY_PORT, for example: RELAY_PORT=${relayPort + 10} npm start`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 

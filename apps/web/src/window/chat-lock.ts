@@ -115,7 +115,10 @@ class TabChatLock {
       this.state.set('held')
       await end
     })
-    held.catch(() => undefined).then(() => this.#released(letGo)).catch(reportError)
+    held
+      .catch(() => undefined)
+      .then(() => this.#released(letGo))
+      .catch(reportError)
     held.catch(() => decide(false))
     return decided
   }

@@ -26,7 +26,10 @@ export class NodeLeadership {
 
   begin(): void {
     if (!('locks' in navigator)) {
-      this.#fail('This browser cannot run Kith', 'Open Kith over https or from localhost, in a current version of Chrome, Edge, Firefox or Safari.')
+      this.#fail(
+        'This browser cannot run Kith',
+        'Open Kith over https or from localhost, in a current version of Chrome, Edge, Firefox or Safari.',
+      )
       return
     }
     const elected = new AbortController()
@@ -69,7 +72,10 @@ export class NodeLeadership {
     this.#hasServiceWorker = await registered
     if (elected.aborted) return
     if (!this.#hasServiceWorker) {
-      this.#fail('Kith is already open in another tab', 'This browser does not let its tabs share Kith. Use the other tab, or close it and try again.')
+      this.#fail(
+        'Kith is already open in another tab',
+        'This browser does not let its tabs share Kith. Use the other tab, or close it and try again.',
+      )
       return
     }
     onNewNode(() => this.connection.drop(), elected)

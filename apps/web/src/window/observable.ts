@@ -15,12 +15,12 @@ export function observableValue<T>(initial: T): ObservableValue<T> {
   const listeners = new Set<() => void>()
   return {
     get: () => current,
-    set: value => {
+    set: (value) => {
       if (value === current) return
       current = value
       for (const listener of [...listeners]) listener()
     },
-    subscribe: listener => {
+    subscribe: (listener) => {
       // A wrapper, so that the same function subscribed twice is two subscriptions.
       const own = () => listener()
       listeners.add(own)

@@ -10,7 +10,10 @@ export interface RunningNode {
 
 /** `onCrash` is called when the worker's script could not be loaded or threw before it reported anything. */
 export function runNode(onCrash: () => void): RunningNode {
-  const worker = new Worker(new URL('../homeserver-worker/homeserver-worker.ts', import.meta.url), { type: 'module', name: 'kith-homeserver' })
+  const worker = new Worker(new URL('../homeserver-worker/homeserver-worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'kith-homeserver',
+  })
   const rtc = new MessageChannel()
   const host = hostRtc(rtc.port1)
   const tell = (message: MessageToWorker, port: MessagePort) => worker.postMessage(message, [port])
