@@ -2,11 +2,12 @@
 import { cpus } from 'node:os'
 import { type Bench, markdownTable, type Measurement } from './bench.ts'
 import { browserStartBench } from './browser-start-bench.ts'
+import { bundleBench } from './bundle-bench.ts'
 import { deliveryBench } from './delivery-bench.ts'
 import { nodeBench } from './node-bench.ts'
 import { workerBench } from './worker-bench.ts'
 
-const benches: readonly Bench[] = [nodeBench, workerBench, deliveryBench, browserStartBench]
+const benches: readonly Bench[] = [nodeBench, workerBench, deliveryBench, browserStartBench, bundleBench]
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !benches.some((bench) => bench.name === name))
