@@ -39,6 +39,9 @@ export const limits = {
     presenceUsersMax: 10_000,
     pushRulesPerKindMax: 1000,
     syncTimeoutMaxMs: 60_000,
+    /** Rows of the stream that one sync reads to learn what changed; beyond them it looks at every room of the user. */
+    syncRowsScannedMax: 20_000,
+    syncsWaitingPerDeviceMax: 10,
     syncTimelineEventsDefault: 20,
     syncTimelineEventsMax: 500,
     syncHeroesMax: 5,
@@ -111,6 +114,8 @@ export const limits = {
     /** Events whose predecessors nobody reachable has, kept for later. */
     stagedEventsPerRoomMax: 500,
     stagedRetryIntervalMs: 60_000,
+    /** After this time an event is taken in without its predecessors. */
+    stagedPatienceMs: 3_600_000,
     /** State and auth chain that one join or one gap may bring. */
     stateEventsMax: 50_000,
     extremitiesRoomsPerTransactionMax: 20,

@@ -9,8 +9,8 @@ export type ChangeRuleOutcome = 'changed' | 'not-found' | 'default-rule' | 'unkn
 const accountDataType = 'm.push_rules'
 
 /**
- * Each user's push rules. Stored as account data of type `m.push_rules`: the user's own rules whole, of the predefined ones what
- * differs, so that later versions can change the predefined rules.
+ * Each user's push rules, stored as account data of type `m.push_rules`. Of the stored predefined rules only `enabled` and `actions`
+ * count, so that later versions can change what they match.
  */
 export class PushRules {
   readonly #accountData: AccountData

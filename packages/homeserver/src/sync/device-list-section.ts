@@ -1,0 +1,33 @@
+import type { UserId } from '@kith/matrix-protocol'
+import type { Keys } from '../keys/keys.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { RoomSection, SyncRequest } from './room-sections.ts'
+
+/**
+ * Whose keys the client should ask for again: whose keys changed, and with whom a room came to be shared; and with whom none is
+ * shared any more. Naming somebody too often costs a query, so members that only changed their name are not sorted out.
+ */
+export function deviceListChanges(
+  parts: { readonly rooms: Rooms; readonly keys: Keys },
+  request: SyncRequest,
+  sections: Iterable<RoomSection>,
+): { changed: readonly UserId[]; left: readonly UserId[] } {
+  if (request.after === undefined) return { changed: [], left: [] }
+  const { userId } = request.reader
+  const touched = new Set<UserId>()
+  for (const section of sections) {
+    if (section.kind === 'join') for (const member of section.changedMembers) touched.add(member)
+    if (section.kind === 'leave') for (const member of section.formerMembers) touched.add(member)
+  }
+  const keysChanged = parts.keys.changedBetween(request.after, request.upTo)
+  if (keysChanged.length === 0 && touched.size === 0) return { changed: [], left: [] }
+  const sharing = parts.rooms.usersSharingRooms(userId)
+  sharing.add(userId)
+  const changed = new Set(keysChanged.filter((changedUser) => sharing.has(changedUser)))
+  const left: UserId[] = []
+  for (const member of touched) {
+    if (!sharing.has(member)) left.push(member)
+    else if (member !== userId) changed.add(member)
+  }
+  return { changed: [...changed], left }
+}

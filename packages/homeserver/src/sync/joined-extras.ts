@@ -1,0 +1,95 @@
+import type { JsonObject, RoomId } from '@kith/matrix-protocol'
+import type { AccountData } from '../accounts/account-data.ts'
+import type { Ephemeral } from '../ephemeral/index.ts'
+import type { Receipt } from '../ephemeral/receipts.ts'
+import type { PushRules } from '../push/push-rules.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { RoomSection, SyncRequest } from './room-sections.ts'
+import type { StreamChanges } from './stream-changes.ts'
+import { countUnread } from './unread-counts.ts'
+
+interface Parts {
+  readonly rooms: Rooms
+  readonly accountData: AccountData
+  readonly ephemeral: Ephemeral
+  readonly pushRules: PushRules
+}
+
+type JoinSection = Extract<RoomSection, { kind: 'join' }>
+
+/** Puts together what a sync says of a joined room: its events, and receipts, typing, account data and unread counts. */
+export class JoinedExtras {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Undefined when nothing is to tell. */
+  async joinedRoom(
+    roomId: RoomId,
+    request: SyncRequest,
+    section: JoinSection | undefined,
+    changes: StreamChanges | undefined,
+  ): Promise<JsonObject | undefined> {
+    const isNew = request.after === undefined || section?.newlyJoined === true
+    const receipts = await this.#receipts(roomId, request, isNew, changes)
+    const ephemeral = [...this.#typing(roomId, request), ...receipts].filter((event) => request.filter.ephemeral.accepts(event))
+    const accountData = await this.#accountData(roomId, request, isNew)
+    if (section === undefined && ephemeral.length === 0 && accountData.length === 0) return undefined
+    const { rooms, ephemeral: live, pushRules } = this.#parts
+    const unread = await countUnread({ rooms, receipts: live.receipts, pushRules }, roomId, request.reader.userId, request.upTo)
+    const nothing = request.stateAfter ? { 'org.matrix.msc4222.state_after': { events: [] } } : { state: { events: [] } }
+    return {
+      // A room without news has no gap either, and no older place to page from.
+      timeline: (section?.timeline ?? { events: [], limited: false }) as unknown as JsonObject,
+      ...(section?.state ?? nothing),
+      ephemeral: { events: ephemeral },
+      account_data: { events: accountData },
+      unread_notifications: { ...unread },
+      ...(section?.summary === undefined ? {} : { summary: section.summary }),
+    }
+  }
+
+  #typing(roomId: RoomId, request: SyncRequest): JsonObject[] {
+    const { typing } = this.#parts.ephemeral
+    const users = typing.changedAfter(roomId, request.after ?? 0)
+    if (users === undefined || (request.after === undefined && users.length === 0)) return []
+    return [{ type: 'm.typing', content: { user_ids: users } }]
+  }
+
+  async #receipts(roomId: RoomId, request: SyncRequest, isNew: boolean, changes: StreamChanges | undefined): Promise<JsonObject[]> {
+    if (!isNew && changes?.rooms !== undefined && !changes.receipts.has(roomId)) return []
+    const { receipts } = this.#parts.ephemeral
+    const found = await receipts.changedBetween(roomId, request.reader.userId, isNew ? 0 : (request.after ?? 0), request.upTo)
+    return found.length === 0 ? [] : [{ type: 'm.receipt', content: receiptContent(found) }]
+  }
+
+  async #accountData(roomId: RoomId, request: SyncRequest, isNew: boolean): Promise<JsonObject[]> {
+    const { accountData } = this.#parts
+    const { userId } = request.reader
+    const entries = isNew
+      ? await accountData.all(userId, roomId)
+      : (await accountData.changedBetween(userId, request.after ?? 0, request.upTo)).filter((entry) => entry.roomId === roomId)
+    const events = entries.map(({ type, content }) => ({ type, content }))
+    return events.filter((event) => request.filter.roomAccountData.accepts(event))
+  }
+}
+
+/** event → receipt type → user → { ts, thread_id? }. Spec: Client-Server API, Receipts. */
+function receiptContent(receipts: readonly Receipt[]): JsonObject {
+  const events = new Map<string, Map<string, Map<string, JsonObject>>>()
+  for (const { eventId, type, userId, timestamp, threadId } of receipts) {
+    const types = events.get(eventId) ?? new Map<string, Map<string, JsonObject>>()
+    const users = types.get(type) ?? new Map<string, JsonObject>()
+    const earlier = users.get(userId)
+    // One user can have several receipts on one event, for its threads; the unthreaded one says most.
+    if (earlier === undefined || threadId === '') users.set(userId, { ts: timestamp, ...(threadId === '' ? {} : { thread_id: threadId }) })
+    events.set(eventId, types.set(type, users))
+  }
+  return toObject(events, (types) => toObject(types, (users) => Object.fromEntries(users)))
+}
+
+function toObject<T>(map: ReadonlyMap<string, T>, convert: (value: T) => JsonObject): JsonObject {
+  return Object.fromEntries([...map].map(([key, value]) => [key, convert(value)]))
+}

@@ -1,0 +1,49 @@
+import { encodeBase64Url, encodeUtf8, type JsonObject, ownString, type Pdu, type RoomId, sha256, stripEvent, type UserId } from '@kith/matrix-protocol'
+import type { Rooms, StoredInvite } from '../rooms/index.ts'
+import type { SyncRequest } from './room-sections.ts'
+
+/** Invites to rooms that this server does not hold: those that came, and those that are gone. */
+export function readOutOfBandInvites(
+  rooms: Rooms,
+  request: SyncRequest,
+  changed: ReadonlySet<RoomId> | undefined,
+): { readonly invite: Record<string, JsonObject>; readonly leave: Record<string, JsonObject> } {
+  const { userId } = request.reader
+  const invite: Record<string, JsonObject> = {}
+  const leave: Record<string, JsonObject> = {}
+  for (const stored of rooms.invites(userId)) {
+    const isNew = request.after === undefined || request.fullState || stored.position > request.after
+    if (isNew && request.filter.acceptsRoom(stored.roomId)) invite[stored.roomId] = { invite_state: { events: strippedEvents(stored) } }
+  }
+  for (const roomId of changed ?? []) {
+    if (rooms.invite(roomId, userId) !== undefined || !request.filter.acceptsRoom(roomId)) continue
+    // Whoever is in the room by now reads of it there.
+    if (rooms.state(roomId)?.get('m.room.member', userId) !== undefined) continue
+    leave[roomId] = withdrawn(roomId, userId, request)
+  }
+  return { invite, leave }
+}
+
+function strippedEvents(stored: StoredInvite): JsonObject[] {
+  const others = stored.strippedState.filter((event) => !(event['type'] === 'm.room.member' && event['state_key'] === stored.userId))
+  const own = { ...stripEvent(stored.event), origin_server_ts: stored.event.origin_server_ts }
+  return [...others.flatMap((event) => (isStripped(event) ? [stripEvent(event as unknown as Pdu)] : [])), own]
+}
+
+function isStripped(event: JsonObject): boolean {
+  return ownString(event, 'type') !== undefined && ownString(event, 'sender') !== undefined && typeof event['content'] === 'object'
+}
+
+/** The event that ended the invite belongs to a room that is not held here; clients need one to see the invite go. */
+function withdrawn(roomId: RoomId, userId: UserId, request: SyncRequest): JsonObject {
+  const event = {
+    type: 'm.room.member',
+    event_id: `$${encodeBase64Url(sha256(encodeUtf8(`${roomId} ${userId} ${request.upTo}`)))}`,
+    sender: userId,
+    state_key: userId,
+    origin_server_ts: 0,
+    content: { membership: 'leave' },
+  }
+  const state = request.stateAfter ? 'org.matrix.msc4222.state_after' : 'state'
+  return { timeline: { events: [event], limited: false }, [state]: { events: request.stateAfter ? [event] : [] }, account_data: { events: [] } }
+}

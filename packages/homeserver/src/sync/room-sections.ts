@@ -1,0 +1,174 @@
+import { type EventId, type JsonObject, parseUserId, type Pdu, type RoomId, type StateKey, stripEvent, type UserId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import type { RoomState, Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
+import type { ClientEvent, ClientEvents, EventReader } from './client-events.ts'
+import { memberOfKey, membershipOf, RoomStateChanges } from './room-state-changes.ts'
+import type { SyncFilter } from './sync-filter.ts'
+import type { Visibility } from './visibility.ts'
+
+export interface SyncRequest {
+  readonly reader: EventReader
+  /** Undefined: an initial sync. */
+  readonly after: number | undefined
+  readonly upTo: number
+  readonly filter: SyncFilter
+  readonly fullState: boolean
+  /** The client wants the state after the timeline instead of the state before it (MSC4222). */
+  readonly stateAfter: boolean
+}
+
+interface TimelineSection {
+  readonly events: readonly ClientEvent[]
+  readonly limited: boolean
+  readonly prev_batch: string
+}
+
+export type RoomSection =
+  | { readonly kind: 'join'; readonly newlyJoined: boolean; readonly timeline: TimelineSection; readonly state: JsonObject; readonly changedMembers: readonly UserId[]; readonly summary: JsonObject | undefined }
+  | { readonly kind: 'leave'; readonly timeline: TimelineSection; readonly state: JsonObject; readonly formerMembers: readonly UserId[] }
+  | { readonly kind: 'invite'; readonly invite_state: { readonly events: readonly JsonObject[] } }
+  | { readonly kind: 'knock'; readonly knock_state: { readonly events: readonly JsonObject[] } }
+
+interface Parts {
+  readonly rooms: Rooms
+  readonly events: ClientEvents
+  readonly visibility: Visibility
+}
+
+/** What one sync says of one room that this server holds. */
+export class RoomSections {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Undefined when there is nothing to tell. */
+  async read(roomId: RoomId, request: SyncRequest): Promise<RoomSection | undefined> {
+    const { rooms } = this.#parts
+    const { userId } = request.reader
+    const before = request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after)
+    const after = await rooms.stateAt(roomId, request.upTo)
+    const changes = new RoomStateChanges(rooms, before, after)
+    const member = await changes.memberAfter(userId)
+    const earlier = await changes.memberBefore(userId)
+    switch (membershipOf(member)) {
+      case 'join':
+        return this.#joined(roomId, request, changes, membershipOf(earlier) !== 'join')
+      case 'invite':
+        return member?.eventId === earlier?.eventId ? undefined : { kind: 'invite', invite_state: { events: this.#stripped(roomId, userId, member) } }
+      case 'knock':
+        return member?.eventId === earlier?.eventId ? undefined : { kind: 'knock', knock_state: { events: this.#stripped(roomId, userId, member) } }
+      case 'leave':
+      case 'ban':
+        return this.#left(roomId, request, { member, earlier, changes })
+      default:
+        return undefined
+    }
+  }
+
+  async #joined(roomId: RoomId, request: SyncRequest, changes: RoomStateChanges, newlyJoined: boolean): Promise<RoomSection> {
+    const { rooms } = this.#parts
+    const fromScratch = newlyJoined || request.fullState
+    const known = fromScratch ? new RoomStateChanges(rooms, undefined, await rooms.stateAt(roomId, request.upTo)) : changes
+    const slice = await this.#slice(roomId, newlyJoined ? 0 : (request.after ?? 0), request.upTo, request)
+    const changed = await known.changed()
+    const members = [...changed.keys()].flatMap((key) => parseUserId(memberOfKey(key)) ?? [])
+    const current = rooms.state(roomId)
+    return {
+      kind: 'join',
+      newlyJoined,
+      timeline: await this.#timeline(slice, request),
+      state: await this.#state(known, changed, slice, request, fromScratch),
+      changedMembers: members,
+      summary: current !== undefined && (fromScratch || members.length > 0) ? summaryOf(current, request.reader.userId) : undefined,
+    }
+  }
+
+  async #left(
+    roomId: RoomId,
+    request: SyncRequest,
+    moment: { readonly member: StoredEvent | undefined; readonly earlier: StoredEvent | undefined; readonly changes: RoomStateChanges },
+  ): Promise<RoomSection | undefined> {
+    const { rooms } = this.#parts
+    const { member, earlier } = moment
+    if (member === undefined || (request.after === undefined && !request.filter.includeLeave)) return undefined
+    const earlierMembership = membershipOf(earlier)
+    if (member.eventId === earlier?.eventId || earlierMembership === 'leave' && membershipOf(member) === 'leave') return undefined
+    const leftAt = member.position ?? request.upTo
+    const changes = new RoomStateChanges(rooms, request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after), await rooms.stateAt(roomId, leftAt))
+    const slice = await this.#slice(roomId, request.after ?? 0, leftAt, request)
+    // Whoever never was inside sees no more than their own membership.
+    const wasInside = (await rooms.stateIdBefore(member, 'm.room.member', request.reader.userId)) !== undefined && earlierMembership !== 'invite'
+    const shown: TimelineSlice = wasInside ? slice : { ...slice, events: [member], limited: false }
+    const changed = wasInside ? await changes.changed() : new Map<StateKey, EventId>()
+    return {
+      kind: 'leave',
+      timeline: await this.#timeline(shown, request),
+      state: await this.#state(changes, changed, shown, request, request.after === undefined),
+      formerMembers: [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId),
+    }
+  }
+
+  async #slice(roomId: RoomId, after: number, upTo: number, request: SyncRequest): Promise<TimelineSlice> {
+    const limit = request.filter.timeline.limit ?? limits.implementation.syncTimelineEventsDefault
+    const slice = await this.#parts.rooms.timelineSince(roomId, after, limit, upTo)
+    const visible = await this.#parts.visibility.filter(slice.events, request.reader.userId)
+    return { ...slice, events: visible }
+  }
+
+  async #timeline(slice: TimelineSlice, request: SyncRequest): Promise<TimelineSection> {
+    const shown = slice.events.filter((event) => request.filter.timeline.accepts(event.pdu))
+    return { events: await this.#parts.events.withoutRoomId(shown, request.reader), limited: slice.limited, prev_batch: slice.prevBatch }
+  }
+
+  /** The member of the section that holds state, under the name that the client asked for. */
+  async #state(known: RoomStateChanges, changed: ReadonlyMap<StateKey, EventId>, slice: TimelineSlice, request: SyncRequest, isWhole: boolean): Promise<JsonObject> {
+    const ids = request.stateAfter ? changed : await known.changedUntil(slice.events[0])
+    const wanted = isWhole && request.filter.state.lazyLoadMembers ? this.#withoutIdleMembers(ids, slice, request.reader.userId) : [...ids.values()]
+    const events = (await this.#parts.rooms.events(wanted)).filter((event) => event !== undefined)
+    const accepted = events.filter((event) => request.filter.state.accepts(event.pdu))
+    const formatted = (await this.#parts.events.withoutRoomId(accepted, request.reader)) as unknown as JsonObject[]
+    return { [request.stateAfter ? 'org.matrix.msc4222.state_after' : 'state']: { events: formatted } }
+  }
+
+  /** Lazy loading: of the members only the reader, the senders of the timeline and those who name the room. */
+  #withoutIdleMembers(ids: ReadonlyMap<StateKey, EventId>, slice: TimelineSlice, reader: UserId): EventId[] {
+    const state = slice.events[0] === undefined ? undefined : this.#parts.rooms.state(slice.events[0].roomId)
+    const needed = new Set<string>([reader, ...slice.events.map((event) => event.pdu.sender), ...(state === undefined ? [] : heroesOf(state, reader))])
+    return [...ids].filter(([key]) => needed.has(memberOfKey(key) ?? reader)).map(([, eventId]) => eventId)
+  }
+
+  #stripped(roomId: RoomId, userId: UserId, member: StoredEvent | undefined): JsonObject[] {
+    const { rooms } = this.#parts
+    const state = rooms.strippedStateFor(roomId, member === undefined ? [] : [member.pdu.sender]) as unknown as Pdu[]
+    return [...state.filter((pdu) => pdu.state_key !== userId).map(stripEvent), ...(member === undefined ? [] : [strippedMember(member)])]
+  }
+}
+
+/** With the id, by which clients recognise a repeated invite. */
+function strippedMember(member: StoredEvent): JsonObject {
+  return { ...stripEvent(member.pdu), event_id: member.eventId, origin_server_ts: member.pdu.origin_server_ts }
+}
+
+function heroesOf(state: RoomState, reader: UserId): UserId[] {
+  const heroes: UserId[] = []
+  for (const wanted of [['join', 'invite'], ['leave', 'ban']]) {
+    for (const { userId, membership } of state.members()) {
+      if (heroes.length >= limits.implementation.syncHeroesMax) return heroes
+      if (userId !== reader && wanted.includes(membership)) heroes.push(userId)
+    }
+    if (heroes.length > 0) return heroes
+  }
+  return heroes
+}
+
+function summaryOf(state: RoomState, reader: UserId): JsonObject {
+  let joined = 0
+  let invited = 0
+  for (const { membership } of state.members()) {
+    if (membership === 'join') joined++
+    else if (membership === 'invite') invited++
+  }
+  return { 'm.heroes': heroesOf(state, reader), 'm.joined_member_count': joined, 'm.invited_member_count': invited }
+}

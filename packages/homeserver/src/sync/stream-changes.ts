@@ -1,0 +1,34 @@
+import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import type { Timeline } from '../timeline/index.ts'
+
+/** What the rows of a stretch of the stream are about, as far as one user may care. */
+export interface StreamChanges {
+  /** Undefined: too many rows to read; any room may have changed. */
+  readonly rooms: ReadonlySet<RoomId> | undefined
+  readonly receipts: ReadonlySet<RoomId>
+  /** Rooms to which the user was invited from another server, or no longer is. */
+  readonly invites: ReadonlySet<RoomId>
+}
+
+const pageSize = 1000
+
+export async function readStreamChanges(timeline: Timeline, userId: UserId, after: number, upTo: number): Promise<StreamChanges> {
+  const rooms = new Set<RoomId>()
+  const receipts = new Set<RoomId>()
+  const invites = new Set<RoomId>()
+  let cursor = after
+  for (let scanned = 0; scanned < limits.implementation.syncRowsScannedMax; scanned += pageSize) {
+    const page = await timeline.since(cursor, pageSize)
+    for (const { key, value } of page) {
+      if (key[0] > upTo) break
+      if (value.kind === 'room-event') rooms.add(value.roomId)
+      else if (value.kind === 'receipt') receipts.add(value.roomId)
+      else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)
+    }
+    const last = page.at(-1)
+    if (page.length < pageSize || last === undefined || last.key[0] >= upTo) return { rooms, receipts, invites }
+    cursor = last.key[0]
+  }
+  return { rooms: undefined, receipts, invites }
+}

@@ -1,0 +1,200 @@
+import type { JsonObject } from '@kith/matrix-protocol'
+import type { AccountData } from '../accounts/account-data.ts'
+import type { Ephemeral } from '../ephemeral/index.ts'
+import type { Keys } from '../keys/keys.ts'
+import type { ToDevice } from '../keys/to-device.ts'
+import { limits } from '../limits.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Storage } from '../ports/storage.ts'
+import type { PushRules } from '../push/push-rules.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { Timeline } from '../timeline/index.ts'
+import { ClientEvents, type EventReader } from './client-events.ts'
+import { deviceListChanges } from './device-list-section.ts'
+import { JoinedExtras } from './joined-extras.ts'
+import { readOutOfBandInvites } from './out-of-band-invites.ts'
+import { type RoomSection, RoomSections, type SyncRequest } from './room-sections.ts'
+import { readStreamChanges, type StreamChanges } from './stream-changes.ts'
+import { isEmptyAnswer, type SyncAnswer } from './sync-answer.ts'
+import type { SyncFilter } from './sync-filter.ts'
+import { formatSyncToken, type SyncToken } from './sync-token.ts'
+import { Visibility } from './visibility.ts'
+
+export interface SyncParts {
+  readonly storage: Storage
+  readonly timeline: Timeline
+  readonly rooms: Rooms
+  readonly accountData: AccountData
+  readonly keys: Keys
+  readonly toDevice: ToDevice
+  readonly ephemeral: Ephemeral
+  readonly pushRules: PushRules
+  readonly clock: Clock
+}
+
+export interface SyncInput {
+  readonly reader: EventReader
+  readonly since: SyncToken | undefined
+  readonly filter: SyncFilter
+  readonly fullState: boolean
+  readonly stateAfter: boolean
+  /** How long to wait for something to tell. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Answers /sync from the timeline's stream.
+ *
+ * Invariants:
+ * 1. An answer covers exactly the stretch of the stream between `since` and its `next_batch`; a token stays good over restarts.
+ * 2. To-device messages stay stored until a request comes whose `since` lies behind them.
+ * 3. The work for one answer is bounded by what the user's rooms hold, not by how long the client was away.
+ */
+export class SyncEngine {
+  readonly events: ClientEvents
+  readonly visibility: Visibility
+  readonly #parts: SyncParts
+  readonly #sections: RoomSections
+  readonly #extras: JoinedExtras
+  /** Ends of waiting polls of each device, the oldest first. */
+  readonly #waiting = new Map<string, Set<AbortController>>()
+
+  constructor(parts: SyncParts) {
+    this.#parts = parts
+    this.events = new ClientEvents(parts.rooms, parts.clock)
+    this.visibility = new Visibility(parts.rooms)
+    this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
+    this.#extras = new JoinedExtras(parts)
+  }
+
+  async sync(input: SyncInput, signal: AbortSignal): Promise<SyncAnswer> {
+    const { clock, timeline, toDevice } = this.#parts
+    const { reader, since } = input
+    if (since !== undefined) await toDevice.acknowledge(reader.userId, reader.deviceId, since.inbox)
+    const deadline = clock.now() + Math.min(input.timeoutMs, limits.implementation.syncTimeoutMaxMs)
+    let from = since === undefined ? undefined : { position: Math.min(since.position, timeline.position), inbox: since.inbox }
+    for (;;) {
+      signal.throwIfAborted()
+      const upTo = timeline.position
+      const answer = await this.#answer(input, from, upTo)
+      if (from === undefined || input.fullState || !isEmptyAnswer(answer)) return answer
+      const remaining = deadline - clock.now()
+      if (remaining <= 0 || !(await this.#waitForMore(reader, upTo, remaining, signal))) return answer
+      // Nothing up to here concerned this client, so the next look begins here.
+      from = { position: upTo, inbox: upTo }
+    }
+  }
+
+  /** False when the time ran out, or when too many polls of the device wait. */
+  async #waitForMore(reader: EventReader, position: number, durationMs: number, signal: AbortSignal): Promise<boolean> {
+    const { clock, timeline } = this.#parts
+    const name = `${reader.userId} ${reader.deviceId}`
+    const waiting = this.#waiting.get(name) ?? new Set()
+    this.#waiting.set(name, waiting)
+    const end = new AbortController()
+    waiting.add(end)
+    const [oldest] = waiting
+    if (waiting.size > limits.implementation.syncsWaitingPerDeviceMax) oldest?.abort()
+    const either = AbortSignal.any([signal, end.signal])
+    try {
+      await Promise.race([timeline.changed(position, either), clock.sleep(durationMs, either).then(() => end.abort())])
+      return !end.signal.aborted
+    } catch (error) {
+      if (signal.aborted || !end.signal.aborted) throw error
+      return false
+    } finally {
+      end.abort()
+      waiting.delete(end)
+      if (waiting.size === 0) this.#waiting.delete(name)
+    }
+  }
+
+  async #answer(input: SyncInput, from: SyncToken | undefined, upTo: number): Promise<SyncAnswer> {
+    const { reader, filter } = input
+    const { toDevice, keys, timeline } = this.#parts
+    const changes = from === undefined ? undefined : await readStreamChanges(timeline, reader.userId, from.position, upTo)
+    const inbox = await toDevice.page(reader.userId, reader.deviceId, from?.inbox ?? 0, upTo)
+    const request: SyncRequest = {
+      reader,
+      after: from?.position,
+      upTo,
+      filter,
+      fullState: input.fullState,
+      stateAfter: input.stateAfter,
+    }
+    const sections = await this.#readSections(request, changes)
+    const counts = await keys.oneTime.counts(reader.userId, reader.deviceId)
+    return {
+      next_batch: formatSyncToken({ position: upTo, inbox: inbox.deliveredUpTo }),
+      rooms: await this.#rooms(request, sections, changes),
+      account_data: { events: await this.#accountData(request) },
+      presence: { events: [] },
+      to_device: { events: inbox.events as unknown as JsonObject[] },
+      device_lists: deviceListChanges({ rooms: this.#parts.rooms, keys }, request, sections.values()),
+      device_one_time_keys_count: counts.oneTime,
+      device_unused_fallback_key_types: counts.unusedFallback,
+      'org.matrix.msc2732.device_unused_fallback_key_types': counts.unusedFallback,
+    }
+  }
+
+  async #readSections(request: SyncRequest, changes: StreamChanges | undefined): Promise<Map<string, RoomSection>> {
+    const { rooms } = this.#parts
+    const { userId } = request.reader
+    const concerned = rooms.roomIds().filter((roomId) => {
+      if (!request.filter.acceptsRoom(roomId) || rooms.state(roomId)?.get('m.room.member', userId) === undefined) return false
+      return request.fullState || changes?.rooms === undefined || changes.rooms.has(roomId)
+    })
+    const sections = new Map<string, RoomSection>()
+    for (const roomId of concerned) {
+      const section = await this.#sections.read(roomId, request)
+      if (section !== undefined) sections.set(roomId, section)
+    }
+    return sections
+  }
+
+  async #rooms(request: SyncRequest, sections: ReadonlyMap<string, RoomSection>, changes: StreamChanges | undefined): Promise<SyncAnswer['rooms']> {
+    const { rooms } = this.#parts
+    const found: SyncAnswer['rooms'] = { join: {}, invite: {}, leave: {}, knock: {} }
+    const outOfBand = readOutOfBandInvites(rooms, request, changes?.invites)
+    Object.assign(found.invite, outOfBand.invite)
+    Object.assign(found.leave, outOfBand.leave)
+    for (const [roomId, section] of sections) {
+      switch (section.kind) {
+        case 'join':
+          // Filled in below, with what else changed in joined rooms.
+          break
+        case 'leave':
+          found.leave[roomId] = { timeline: section.timeline as unknown as JsonObject, ...section.state, account_data: { events: [] } }
+          delete found.invite[roomId]
+          break
+        case 'invite':
+          found.invite[roomId] = { invite_state: section.invite_state }
+          break
+        case 'knock':
+          found.knock[roomId] = { knock_state: section.knock_state }
+      }
+    }
+    for (const roomId of rooms.joinedRooms(request.reader.userId)) {
+      if (!request.filter.acceptsRoom(roomId)) continue
+      const section = sections.get(roomId)
+      const joined = await this.#extras.joinedRoom(roomId, request, section?.kind === 'join' ? section : undefined, changes)
+      if (joined !== undefined) found.join[roomId] = joined
+    }
+    return found
+  }
+
+  async #accountData(request: SyncRequest): Promise<JsonObject[]> {
+    const { accountData, pushRules } = this.#parts
+    const { userId } = request.reader
+    const entries =
+      request.after === undefined
+        ? (await accountData.all(userId, '')).filter((entry) => entry.type !== 'm.push_rules')
+        : (await accountData.changedBetween(userId, request.after, request.upTo)).filter((entry) => entry.roomId === '')
+    const events = entries.map(({ type, content }) => ({ type, content }))
+    // Of the rules only what a user changed is stored; clients want all of them.
+    const withRules = request.after === undefined ? [...events, { type: 'm.push_rules', content: {} }] : events
+    const rules = withRules.some((event) => event.type === 'm.push_rules') ? await pushRules.content(userId) : {}
+    const complete = withRules.map((event) => (event.type === 'm.push_rules' ? { type: event.type, content: rules } : event))
+    return complete.filter((event) => request.filter.accountData.accepts(event))
+  }
+}

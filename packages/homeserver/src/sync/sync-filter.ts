@@ -1,0 +1,80 @@
+import { isJsonObject, type JsonObject, ownMember } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+
+interface Named {
+  readonly type: string
+  readonly sender?: string
+}
+
+/** Part of a filter that chooses events. */
+export interface EventFilter {
+  readonly limit: number | undefined
+  readonly lazyLoadMembers: boolean
+  accepts(event: Named): boolean
+}
+
+export interface SyncFilter {
+  readonly timeline: EventFilter
+  readonly state: EventFilter
+  readonly ephemeral: EventFilter
+  readonly roomAccountData: EventFilter
+  readonly accountData: EventFilter
+  readonly includeLeave: boolean
+  acceptsRoom(roomId: string): boolean
+}
+
+/** Reads a filter leniently: members of a wrong type count as absent. Spec: Client-Server API, Filtering. */
+export function readSyncFilter(definition: JsonObject): SyncFilter {
+  const room = member(definition, 'room')
+  return {
+    timeline: readEventFilter(member(room, 'timeline')),
+    state: readEventFilter(member(room, 'state')),
+    ephemeral: readEventFilter(member(room, 'ephemeral')),
+    roomAccountData: readEventFilter(member(room, 'account_data')),
+    accountData: readEventFilter(member(definition, 'account_data')),
+    includeLeave: ownMember(room, 'include_leave') === true,
+    acceptsRoom: chooser(room, 'rooms'),
+  }
+}
+
+export function readEventFilter(definition: JsonObject): EventFilter {
+  const acceptsType = chooser(definition, 'types')
+  const acceptsSender = chooser(definition, 'senders')
+  const limit = ownMember(definition, 'limit')
+  return {
+    limit: typeof limit === 'number' && limit >= 0 ? Math.min(Math.floor(limit), limits.implementation.syncTimelineEventsMax) : undefined,
+    lazyLoadMembers: ownMember(definition, 'lazy_load_members') === true,
+    accepts: (event) => acceptsType(event.type) && (event.sender === undefined || acceptsSender(event.sender)),
+  }
+}
+
+/** `name` lists what is wanted, absent means everything; `not_name` lists what is not, and wins. `*` in an entry stands for anything. */
+function chooser(definition: JsonObject, name: 'rooms' | 'types' | 'senders'): (value: string) => boolean {
+  const wanted = strings(ownMember(definition, name))
+  const unwanted = strings(ownMember(definition, `not_${name}`)) ?? []
+  return (value) => !unwanted.some((entry) => covers(entry, value)) && (wanted === undefined || wanted.some((entry) => covers(entry, value)))
+}
+
+function covers(entry: string, value: string): boolean {
+  if (!entry.includes('*')) return entry === value
+  const parts = entry.split('*')
+  const [first = '', ...rest] = parts
+  const last = rest.pop() ?? ''
+  if (!value.startsWith(first) || value.length < first.length + last.length || !value.endsWith(last)) return false
+  let from = first.length
+  for (const part of rest) {
+    const found = value.indexOf(part, from)
+    if (found === -1 || found + part.length > value.length - last.length) return false
+    from = found + part.length
+  }
+  return true
+}
+
+function member(object: JsonObject, key: string): JsonObject {
+  const value = ownMember(object, key)
+  return isJsonObject(value) ? value : {}
+}
+
+function strings(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string') : undefined
+}
