@@ -30,7 +30,7 @@ function addMemberKeys(keys: TypeAndStateKey[], event: Pick<Pdu, 'sender' | 'sta
   }
   const authorisedVia = ownString(event.content, 'join_authorised_via_users_server')
   if (membership === 'join' && version.restrictedJoins && authorisedVia !== undefined) {
-    const isListed = authorisedVia === event.sender || authorisedVia === event.state_key
+    const isListed = keys.some(({ type, stateKey }) => type === 'm.room.member' && stateKey === authorisedVia)
     if (!isListed) keys.push({ type: 'm.room.member', stateKey: authorisedVia })
   }
 }

@@ -111,6 +111,10 @@ describe('rule 5.4.1, invites of an address', () => {
     expect(invite(roomInviting(), { signed: { ...signed, signatures: { a: 5, b: { 'ed25519:0': 5 } } } })).toBe(denied)
     expect(invite(roomInviting({ public_key: encodeBase64(new Uint8Array(32)) }), { signed })).toBe(denied)
     expect(invite(roomInviting({}), { signed })).toBe(denied)
+    const otherAlgorithm = Object.values(signed['signatures'] as JsonObject).map((ofServer) => ({
+      'other:0': (ofServer as JsonObject)['ed25519:0'] ?? '',
+    }))
+    expect(invite(roomInviting(), { signed: { ...signed, signatures: { a: otherAlgorithm[0] ?? {} } } })).toBe(denied)
   })
   test('5.4.1.8 not where signatures cannot be checked', () => {
     const room = roomInviting()

@@ -76,6 +76,7 @@ describe('rule 10.6, levels', () => {
     expect(change(at(50), { ...same, [name]: 49 })).toBe('allowed')
     expect(change(at(50), same)).toBe('allowed')
     // 10.6.2
+    expect(change(at(49), { ...same, [name]: 50 })).toBe('allowed')
     expect(change(at(50), { ...same, [name]: 51 })).toBe(`${rule}.new`)
     expect(change(roomWhereBobHas50({ events: { 'm.room.power_levels': 0 } }), { ...same, [name]: 51 })).toBe(`${rule}.new`)
     // Unchanged is no change, however high.

@@ -41,6 +41,8 @@ function eventOfSize(size: number): JsonObject {
   return { ...valid, content: { body: 'x'.repeat(size - canonicalJsonBytes(empty).length) } }
 }
 
+test('the first event of a room may have depth 0', () => expect(parsePdu({ ...valid, depth: 0 }, v12).kind).toBe('ok'))
+
 describe('size', () => {
   test('65,535 bytes are the limit', () => {
     expect(canonicalJsonBytes(eventOfSize(65_535))).toHaveLength(65_535)

@@ -30,10 +30,6 @@ export interface Pdu {
 /** A PDU before it is hashed and signed. */
 export type UnhashedPdu = Omit<Pdu, 'hashes' | 'signatures'> & Partial<Pick<Pdu, 'hashes' | 'signatures'>>
 
-export function isStateEvent<T extends Pick<Pdu, 'state_key'>>(pdu: T): pdu is T & { readonly state_key: string } {
-  return pdu.state_key !== undefined
-}
-
 /** What a redaction wants to redact, where this room version writes it. */
 export function redactsOf(pdu: Pdu, version: RoomVersion): string | undefined {
   if (pdu.type !== 'm.room.redaction') return undefined

@@ -6,7 +6,7 @@ import { BinaryHeap } from './binary-heap.ts'
 import type { EventGraph } from './event-graph.ts'
 
 /** Whether the event might remove somebody's ability to do something in the room. */
-export function isPowerEvent({ pdu }: AuthEvent): boolean {
+function isPowerEvent({ pdu }: AuthEvent): boolean {
   if (pdu.state_key === undefined) return false
   if (pdu.type === 'm.room.power_levels' || pdu.type === 'm.room.join_rules') return pdu.state_key === ''
   if (pdu.type !== 'm.room.member' || pdu.sender === pdu.state_key) return false
