@@ -12,6 +12,7 @@ export const limits = {
     /** The largest request body that any endpoint reads, unless it says less. */
     requestBodyBytesMax: 16 * 1024 * 1024,
     /** Client API. */
+    clientBodyBytesMax: 2 * 1024 * 1024,
     jsonDepthMax: 100,
     accountsMax: 10_000,
     devicesPerUserMax: 500,
@@ -54,6 +55,7 @@ export const limits = {
     /** How long a client waits for other servers' history before it gets what is here. */
     backfillPatienceMs: 8000,
     backupSessionsPerRequestMax: 20_000,
+    backupSessionsMax: 200_000,
     backupSessionBytesMax: 64 * 1024,
     /** Public keys kept imported for verifying. */
     verifyingKeysMax: 1024,

@@ -35,6 +35,7 @@ export interface StoredBackupVersion {
   readonly authData: JsonObject
   readonly etag: number
   readonly count: number
+  readonly deleted: boolean
 }
 
 export const keysTables = {

@@ -15,6 +15,11 @@ interface Parts {
   readonly pushRules: PushRules
 }
 
+interface BareEvent {
+  readonly type: string
+  readonly content: JsonObject
+}
+
 type JoinSection = Extract<RoomSection, { kind: 'join' }>
 
 /** Puts together what a sync says of a joined room: its events, and receipts, typing, account data and unread counts. */
@@ -44,21 +49,21 @@ export class JoinedExtras {
       // A room without news has no gap either, and no older place to page from.
       timeline: (section?.timeline ?? { events: [], limited: false }) as unknown as JsonObject,
       ...(section?.state ?? nothing),
-      ephemeral: { events: ephemeral },
+      ephemeral: { events: ephemeral.map((event) => ({ ...event })) },
       account_data: { events: accountData },
       unread_notifications: { ...unread },
       ...(section?.summary === undefined ? {} : { summary: section.summary }),
     }
   }
 
-  #typing(roomId: RoomId, request: SyncRequest): JsonObject[] {
+  #typing(roomId: RoomId, request: SyncRequest): BareEvent[] {
     const { typing } = this.#parts.ephemeral
     const users = typing.changedAfter(roomId, request.after ?? 0)
     if (users === undefined || (request.after === undefined && users.length === 0)) return []
     return [{ type: 'm.typing', content: { user_ids: users } }]
   }
 
-  async #receipts(roomId: RoomId, request: SyncRequest, isNew: boolean, changes: StreamChanges | undefined): Promise<JsonObject[]> {
+  async #receipts(roomId: RoomId, request: SyncRequest, isNew: boolean, changes: StreamChanges | undefined): Promise<BareEvent[]> {
     if (!isNew && changes?.rooms !== undefined && !changes.receipts.has(roomId)) return []
     const { receipts } = this.#parts.ephemeral
     const found = await receipts.changedBetween(roomId, request.reader.userId, isNew ? 0 : (request.after ?? 0), request.upTo)

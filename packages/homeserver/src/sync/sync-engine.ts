@@ -1,4 +1,4 @@
-import type { JsonObject } from '@kith/matrix-protocol'
+import type { JsonObject, RoomId } from '@kith/matrix-protocol'
 import type { AccountData } from '../accounts/account-data.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -137,14 +137,14 @@ export class SyncEngine {
     }
   }
 
-  async #readSections(request: SyncRequest, changes: StreamChanges | undefined): Promise<Map<string, RoomSection>> {
+  async #readSections(request: SyncRequest, changes: StreamChanges | undefined): Promise<Map<RoomId, RoomSection>> {
     const { rooms } = this.#parts
     const { userId } = request.reader
     const concerned = rooms.roomIds().filter((roomId) => {
       if (!request.filter.acceptsRoom(roomId) || rooms.state(roomId)?.get('m.room.member', userId) === undefined) return false
       return request.fullState || changes?.rooms === undefined || changes.rooms.has(roomId)
     })
-    const sections = new Map<string, RoomSection>()
+    const sections = new Map<RoomId, RoomSection>()
     for (const roomId of concerned) {
       const section = await this.#sections.read(roomId, request)
       if (section !== undefined) sections.set(roomId, section)
@@ -152,7 +152,7 @@ export class SyncEngine {
     return sections
   }
 
-  async #rooms(request: SyncRequest, sections: ReadonlyMap<string, RoomSection>, changes: StreamChanges | undefined): Promise<SyncAnswer['rooms']> {
+  async #rooms(request: SyncRequest, sections: ReadonlyMap<RoomId, RoomSection>, changes: StreamChanges | undefined): Promise<SyncAnswer['rooms']> {
     const { rooms } = this.#parts
     const found: SyncAnswer['rooms'] = { join: {}, invite: {}, leave: {}, knock: {} }
     const outOfBand = readOutOfBandInvites(rooms, request, changes?.invites)
@@ -174,10 +174,12 @@ export class SyncEngine {
           found.knock[roomId] = { knock_state: section.knock_state }
       }
     }
-    for (const roomId of rooms.joinedRooms(request.reader.userId)) {
-      if (!request.filter.acceptsRoom(roomId)) continue
+    // A room may have been left since; what came before that still belongs to this answer.
+    const joinedThen = [...sections].flatMap(([roomId, section]) => (section.kind === 'join' ? [roomId] : []))
+    for (const roomId of new Set([...rooms.joinedRooms(request.reader.userId), ...joinedThen])) {
       const section = sections.get(roomId)
-      const joined = await this.#extras.joinedRoom(roomId, request, section?.kind === 'join' ? section : undefined, changes)
+      if (!request.filter.acceptsRoom(roomId) || (section !== undefined && section.kind !== 'join')) continue
+      const joined = await this.#extras.joinedRoom(roomId, request, section, changes)
       if (joined !== undefined) found.join[roomId] = joined
     }
     return found

@@ -1,0 +1,99 @@
+import * as v from 'valibot'
+import type { Session } from '../accounts/accounts.ts'
+import { KeyBackup } from '../keys/key-backup.ts'
+import { limits } from '../limits.ts'
+import { MatrixError } from '../matrix-error.ts'
+import { StorageFullError } from '../ports/storage.ts'
+import { RoomBusyError } from '../rooms/index.ts'
+import type { ClientApiComponents } from './components.ts'
+import { preflightResponse, withCors } from './cors.ts'
+import type { Api, Endpoint } from './endpoint.ts'
+import { endpoints } from './endpoints/index.ts'
+import { InteractiveAuth } from './interactive-auth.ts'
+import { readJsonBody } from './read-body.ts'
+import { Router } from './router.ts'
+
+/** The Client-Server API. The function never throws: every failure is a Matrix error. */
+export function createClientApi(components: ClientApiComponents): (request: Request) => Promise<Response> {
+  const { clock, random, log, storage } = components.ports
+  const api: Api = {
+    ...components,
+    interactiveAuth: new InteractiveAuth(components.accounts, clock, random),
+    backup: new KeyBackup(storage),
+  }
+  const router = new Router(endpoints)
+  return async (request) => {
+    if (request.method === 'OPTIONS') return preflightResponse()
+    const url = new URL(request.url)
+    try {
+      return withCors(await dispatch(api, router, request, url))
+    } catch (error) {
+      const known = toMatrixError(error, request.signal)
+      if (known === undefined) {
+        log.error('client request failed unexpectedly', { method: request.method, route: routeName(router, request, url), error: errorName(error) })
+      }
+      return withCors((known ?? new MatrixError(500, 'M_UNKNOWN', 'Internal error')).toResponse())
+    }
+  }
+}
+
+async function dispatch(api: Api, router: Router, request: Request, url: URL): Promise<Response> {
+  const route = router.find(request.method === 'HEAD' ? 'GET' : request.method, url.pathname)
+  switch (route.kind) {
+    case 'unknown':
+      throw new MatrixError(404, 'M_UNRECOGNIZED', 'Unknown endpoint')
+    case 'wrong-method':
+      throw new MatrixError(405, 'M_UNRECOGNIZED', 'This endpoint does not know the method')
+    case 'found':
+      break
+  }
+  const { endpoint, params } = route
+  const session = authenticate(api, endpoint, request, url)
+  const body = await readBody(endpoint, request)
+  const answer = await endpoint.handle(api, { params, query: url.searchParams, body, session, signal: request.signal, url })
+  return answer instanceof Response ? answer : Response.json(answer)
+}
+
+function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL): Session | undefined {
+  if (endpoint.auth === 'none') return undefined
+  const header = request.headers.get('authorization')
+  const token = header?.toLowerCase().startsWith('bearer ') === true ? header.slice('bearer '.length).trim() : url.searchParams.get('access_token')
+  if (token === null || token === '') {
+    if (endpoint.auth === 'optional') return undefined
+    throw new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token')
+  }
+  const session = api.accounts.session(token)
+  if (session === undefined) throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: false })
+  return session
+}
+
+async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {
+  if (endpoint.bodySchema === undefined) return undefined
+  const json = await readJsonBody(request, endpoint.bodyBytesMax ?? limits.implementation.clientBodyBytesMax)
+  const parsed = v.safeParse(endpoint.bodySchema, json)
+  if (parsed.success) return parsed.output
+  const [issue] = parsed.issues
+  const path = v.getDotPath(issue)
+  throw new MatrixError(400, 'M_BAD_JSON', path === null ? 'The body has a wrong shape' : `The body has a wrong shape at ${path.slice(0, 200)}`)
+}
+
+function toMatrixError(error: unknown, signal: AbortSignal): MatrixError | undefined {
+  if (error instanceof MatrixError) return error
+  if (error instanceof StorageFullError) {
+    return new MatrixError(507, 'M_RESOURCE_LIMIT_EXCEEDED', 'There is no room left on this device; nothing was stored')
+  }
+  if (error instanceof RoomBusyError) return new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too much is going on in this room', { retry_after_ms: 1000 })
+  // Nobody reads this answer any more.
+  if (signal.aborted) return new MatrixError(499, 'M_UNKNOWN', 'The request was cancelled')
+  return undefined
+}
+
+/** The path's pattern: the path itself may hold ids that do not belong into logs. */
+function routeName(router: Router, request: Request, url: URL): string {
+  const route = router.find(request.method, url.pathname)
+  return route.kind === 'found' ? (route.endpoint.paths[0] ?? '') : ''
+}
+
+function errorName(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : typeof error
+}

@@ -1,0 +1,32 @@
+import type { ServerName } from '@kith/matrix-protocol'
+import type { AccountData } from '../accounts/account-data.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { ClientTransactions } from '../accounts/client-transactions.ts'
+import type { Filters } from '../accounts/filters.ts'
+import type { Ephemeral } from '../ephemeral/index.ts'
+import type { Keys } from '../keys/keys.ts'
+import type { ToDevice } from '../keys/to-device.ts'
+import type { Clock, Crypto, Log, Random, Storage } from '../ports/index.ts'
+import type { PushRules } from '../push/push-rules.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { SyncEngine } from '../sync/sync-engine.ts'
+import type { Timeline } from '../timeline/index.ts'
+import type { FederationPort } from './federation-access.ts'
+
+/** What the client API is made of. */
+export interface ClientApiComponents {
+  readonly ports: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly storage: Storage; readonly crypto: Crypto }
+  readonly serverName: ServerName
+  readonly timeline: Timeline
+  readonly rooms: Rooms
+  readonly accounts: Accounts
+  readonly accountData: AccountData
+  readonly filters: Filters
+  readonly transactions: ClientTransactions
+  readonly keys: Keys
+  readonly toDevice: ToDevice
+  readonly ephemeral: Ephemeral
+  readonly pushRules: PushRules
+  readonly sync: SyncEngine
+  readonly federation: FederationPort
+}

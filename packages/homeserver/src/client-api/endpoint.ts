@@ -1,0 +1,89 @@
+import type { JsonObject } from '@kith/matrix-protocol'
+import type { GenericSchema, InferOutput } from 'valibot'
+import type { Session } from '../accounts/accounts.ts'
+import type { KeyBackup } from '../keys/key-backup.ts'
+import type { ClientApiComponents } from './components.ts'
+import type { InteractiveAuth } from './interactive-auth.ts'
+
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
+
+/** The components, and what the client API keeps for itself. */
+export interface Api extends ClientApiComponents {
+  readonly interactiveAuth: InteractiveAuth
+  readonly backup: KeyBackup
+}
+
+/** One request, as far as it has been judged when a handler gets it. */
+export interface Call<Name extends string, Body, Auth> {
+  /** Path parameters, percent-decoded, of any content. */
+  readonly params: Readonly<Record<Name, string>>
+  readonly query: URLSearchParams
+  readonly body: Body
+  readonly session: Auth
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal
+  /** The request's origin and path, for links back to this server. */
+  readonly url: URL
+}
+
+/** JSON to answer with status 200, or a whole response. */
+export type Answer = object | Response
+
+export interface Endpoint {
+  readonly method: Method
+  /** Full paths: literal segments and `:name` parameters. */
+  readonly paths: readonly string[]
+  readonly auth: 'required' | 'optional' | 'none'
+  readonly bodySchema: GenericSchema | undefined
+  readonly bodyBytesMax: number | undefined
+  handle(api: Api, call: Call<string, unknown, Session | undefined>): Promise<Answer>
+}
+
+type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterNames<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never
+
+type AuthKind = Endpoint['auth']
+type SessionFor<Kind extends AuthKind> = Kind extends 'none' ? undefined : Kind extends 'optional' ? Session | undefined : Session
+
+interface Definition<Path extends string, Schema extends GenericSchema | undefined, Kind extends AuthKind> {
+  readonly method: Method
+  /** Below `/_matrix/client/<version>`. */
+  readonly path: Path
+  /** Default: r0 and v3. */
+  readonly versions?: readonly ('r0' | 'v1' | 'v3' | `unstable${string}`)[]
+  /** Default: required. */
+  readonly auth?: Kind
+  /** Default: no body is read. An absent body counts as `{}`. */
+  readonly body?: Schema
+  readonly bodyBytesMax?: number
+  readonly handle: (
+    api: Api,
+    call: Call<ParameterNames<Path>, Schema extends GenericSchema ? InferOutput<Schema> : undefined, SessionFor<Kind>>,
+  ) => Promise<Answer>
+}
+
+/** An endpoint of the Client-Server API. */
+export function endpoint<Path extends string, Schema extends GenericSchema | undefined = undefined, Kind extends AuthKind = 'required'>(
+  definition: Definition<Path, Schema, Kind>,
+): Endpoint {
+  const { method, path, versions = ['r0', 'v3'], auth = 'required', body, bodyBytesMax } = definition
+  return {
+    method,
+    paths: versions.map((version) => `/_matrix/client/${version}${path}`),
+    auth,
+    bodySchema: body,
+    bodyBytesMax,
+    // The dispatcher fills the call in as the definition says, which the types of a table of endpoints cannot express.
+    handle: definition.handle as unknown as Endpoint['handle'],
+  }
+}
+
+/** An endpoint elsewhere than below `/_matrix/client/<version>`, without authentication and body. */
+export function plainEndpoint(paths: readonly string[], handle: (api: Api, url: URL) => Promise<Answer>): Endpoint {
+  return { method: 'GET', paths, auth: 'none', bodySchema: undefined, bodyBytesMax: undefined, handle: (api, call) => handle(api, call.url) }
+}
+
+export const emptyAnswer: JsonObject = {}

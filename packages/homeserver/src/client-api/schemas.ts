@@ -1,0 +1,48 @@
+import { CanonicalJsonError, canonicalJson, isJsonObject, type JsonObject, parseEventId, parseRoomId, parseServerName, parseUserId, type EventId, type RoomId, type ServerName, type UserId } from '@kith/matrix-protocol'
+import * as v from 'valibot'
+
+export const userIdSchema = v.custom<UserId>((value) => parseUserId(value) !== undefined, 'not a user id')
+export const roomIdSchema = v.custom<RoomId>((value) => parseRoomId(value) !== undefined, 'not a room id')
+export const eventIdSchema = v.custom<EventId>((value) => parseEventId(value) !== undefined, 'not an event id')
+export const serverNameSchema = v.custom<ServerName>((value) => parseServerName(value) !== undefined, 'not a server name')
+
+/** Any object, its members as they are: valibot's own objects would drop names such as `constructor`. */
+export const jsonObjectSchema = v.custom<JsonObject>(isJsonObject, 'not an object')
+
+/** An object that can be signed: integers instead of fractions, well-formed text. */
+export const canonicalObjectSchema = v.custom<JsonObject>((value) => isJsonObject(value) && isCanonical(value), 'not an object of canonical JSON')
+
+export const shortTextSchema = v.pipe(v.string(), v.maxLength(255))
+
+/** Where MatrixError would say that a text is no text, clients expect these members to be ignored. */
+export const authSchema = v.optional(
+  v.looseObject({
+    type: v.optional(v.string()),
+    session: v.optional(v.string()),
+    identifier: v.optional(v.looseObject({ type: v.optional(v.string()), user: v.optional(v.string()) })),
+    user: v.optional(v.string()),
+    password: v.optional(v.string()),
+  }),
+)
+
+export type AuthData = v.InferOutput<typeof authSchema>
+
+/** An object used as a map, with checked values. Its entries, because names come from the network. */
+export function mapSchema<Value>(valueSchema: v.GenericSchema<unknown, Value>, entriesMax: number) {
+  return v.pipe(
+    jsonObjectSchema,
+    v.transform((object) => Object.entries(object)),
+    v.array(v.tuple([v.string(), valueSchema])),
+    v.maxLength(entriesMax),
+  )
+}
+
+function isCanonical(value: JsonObject): boolean {
+  try {
+    canonicalJson(value)
+    return true
+  } catch (error) {
+    if (error instanceof CanonicalJsonError) return false
+    throw error
+  }
+}
