@@ -116,12 +116,13 @@ test('when the leading tab closes, another answers within 3 s, and requests unde
   await new Promise((resolve) => setTimeout(resolve, 300))
   const closedAt = performance.now()
   await first.close()
-  const answers = await Promise.all([ask(second), ask(third), askDirectly(second), askDirectly(third)])
-  const tookMs = performance.now() - closedAt
-  expect(tookMs).toBeLessThan(3_000)
-  const present = answers[0].worker
-  expect(present).not.toBe(former)
-  expect(new Set(answers.map(({ worker }) => worker)).size).toBe(1)
+  // The former worker may outlive its tab by moments and still answer.
+  let present = former
+  while (present === former) {
+    const workers = await Promise.all([ask(second), ask(third), askDirectly(second), askDirectly(third)])
+    present = workers.map(({ worker }) => worker).find((worker, _, all) => all.every((other) => other === worker)) ?? former
+  }
+  expect(performance.now() - closedAt).toBeLessThan(3_000)
   for (const answer of await Promise.all(underWay)) expect(answer.worker).toBe(present)
   expect(await unrepeatable).toBe('TypeError')
   expect([await roleOf(second), await roleOf(third)].toSorted()).toEqual(['following', 'leading'])
@@ -175,4 +176,30 @@ test('the page opens without its server once it was loaded', async () => {
   await tab.waitForFunction(() => 'nodeAccess' in globalThis)
   await untilReady(tab)
   expect(await ask(tab)).toMatchObject({ path: '/_matrix/client/versions' })
+})
+
+test('a node that cannot be loaded is told in words, and another try brings it up', async () => {
+  await using profile = await openProfile()
+  const { context } = profile
+  await context.route(/homeserver-worker/, async (route) => route.abort())
+  const tab = await openTab(context)
+  await tab.waitForFunction(() => nodeAccess.status.get().kind === 'failed')
+  expect(await tab.evaluate(() => nodeAccess.status.get())).toMatchObject({ message: 'Kith could not be loaded' })
+  const refused = await tab.evaluate(async () => nodeAccess.fetch('/_matrix/client/versions').catch((error: Error) => error.name))
+  expect(refused).toBe('TypeError')
+  await context.unroute(/homeserver-worker/)
+  await tab.evaluate(() => nodeAccess.retry())
+  await untilReady(tab)
+  expect(await ask(tab)).toMatchObject({ path: '/_matrix/client/versions' })
+})
+
+test('with every tab gone the data waits for the next one', async () => {
+  await using profile = await openProfile()
+  const first = await openTab(profile.context)
+  await untilReady(first)
+  const { worker } = await ask(first)
+  await first.close()
+  const second = await openTab(profile.context)
+  await untilReady(second)
+  expect((await ask(second)).worker).not.toBe(worker)
 })

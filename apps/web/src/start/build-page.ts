@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { glob, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'vite'
 
 /** What a build is made from. The lock file stands for the libraries. */
 const sourcePatterns = ['apps/web/{src,public}/**/*', 'apps/web/index.html', 'packages/*/src/**/*', 'vite.config.ts', 'package-lock.json']
@@ -13,6 +12,8 @@ export async function buildPageIfNeeded(root: string, directory: string, print: 
   if (!(await isOutdated(root, join(directory, stampFile)))) return
   print('Building the page, this takes a moment…')
   const startedAt = performance.now()
+  // Loaded only now: most starts build nothing.
+  const { build } = await import('vite')
   await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' })
   print(`Built the page in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
 }

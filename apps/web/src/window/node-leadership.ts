@@ -60,7 +60,10 @@ export class NodeLeadership {
   #start(): void {
     this.status.set(this.#wasReady ? { kind: 'taking-over' } : { kind: 'starting', step: 'loading' })
     this.#node?.stop()
-    this.#node = runNode(() => this.#fail('Kith could not be loaded', 'Check the connection and try again.'))
+    this.#node = runNode(() => {
+      // A worker that has spoken is running; what it did not catch then is in its log.
+      if (this.connection.state === undefined) this.#fail('Kith could not be loaded', 'Check the connection and try again.')
+    })
     const { port1, port2 } = new MessageChannel()
     this.#node.attach(port2)
     this.connection.use(port1)

@@ -8,8 +8,8 @@ export interface RunningNode {
   readonly stop: () => void
 }
 
-/** `onCrash` is called when the worker's script could not be loaded or threw before it reported anything. */
-export function runNode(onCrash: () => void): RunningNode {
+/** `onError` hears of a script that did not load, and of errors that a running worker did not catch. */
+export function runNode(onError: () => void): RunningNode {
   const worker = new Worker(new URL('../homeserver-worker/homeserver-worker.ts', import.meta.url), {
     type: 'module',
     name: 'kith-homeserver',
@@ -17,10 +17,7 @@ export function runNode(onCrash: () => void): RunningNode {
   const rtc = new MessageChannel()
   const host = hostRtc(rtc.port1)
   const tell = (message: MessageToWorker, port: MessagePort) => worker.postMessage(message, [port])
-  worker.addEventListener('error', (event) => {
-    // Errors inside a running worker are told on its ports; only a script that did not load leaves no other trace.
-    if (!(event instanceof ErrorEvent)) onCrash()
-  })
+  worker.addEventListener('error', onError)
   tell({ kind: 'start' }, rtc.port2)
   return {
     attach: (port) => tell({ kind: 'attach' }, port),
