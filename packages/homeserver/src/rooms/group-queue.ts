@@ -11,6 +11,7 @@ interface Job<Draft> {
   readonly run: (sharedDraft: () => Draft) => Promise<() => void>
   readonly fail: (reason: unknown) => void
   readonly alone: boolean
+  readonly onAbort: () => void
 }
 
 /**
@@ -43,7 +44,7 @@ export class GroupQueue<Draft> {
       const outcome = await job(sharedDraft())
       return () => resolve(outcome())
     }
-    this.#add({ run, fail: reject, signal, alone: false })
+    this.#add({ run, fail: reject, signal, alone: false, onAbort: () => this.#giveUp(run, reject, signal) })
     return promise
   }
 
@@ -54,7 +55,7 @@ export class GroupQueue<Draft> {
       const outcome = await job()
       return () => resolve(outcome)
     }
-    this.#add({ run, fail: reject, signal, alone: true })
+    this.#add({ run, fail: reject, signal, alone: true, onAbort: () => this.#giveUp(run, reject, signal) })
     return promise
   }
 
@@ -62,9 +63,18 @@ export class GroupQueue<Draft> {
     job.signal.throwIfAborted()
     if (this.#jobs.length >= limits.implementation.roomQueueMax) throw new RoomBusyError('too many changes are waiting in this room')
     this.#jobs.push(job)
+    // Whoever gives up while waiting hears it at once; from the moment the job runs, the commit decides.
+    job.signal.addEventListener('abort', job.onAbort)
     if (this.#running) return
     this.#running = true
     void this.#runAll()
+  }
+
+  #giveUp(run: Job<Draft>['run'], fail: (reason: unknown) => void, signal: AbortSignal): void {
+    const index = this.#jobs.findIndex((job) => job.run === run)
+    if (index === -1) return
+    this.#jobs.splice(index, 1)
+    fail(signal.reason)
   }
 
   async #runAll(): Promise<void> {
@@ -77,7 +87,9 @@ export class GroupQueue<Draft> {
   #takeGroup(): Job<Draft>[] {
     const firstAlone = this.#jobs.findIndex((job) => job.alone)
     const together = firstAlone === -1 ? this.#jobs.length : Math.max(firstAlone, 1)
-    return this.#jobs.splice(0, Math.min(together, limits.implementation.roomGroupMax))
+    const group = this.#jobs.splice(0, Math.min(together, limits.implementation.roomGroupMax))
+    for (const job of group) job.signal.removeEventListener('abort', job.onAbort)
+    return group
   }
 
   async #runGroup(group: readonly Job<Draft>[]): Promise<void> {
