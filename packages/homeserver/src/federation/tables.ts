@@ -11,6 +11,8 @@ export interface RememberedTransaction {
 export interface StagedEvent {
   readonly pdu: Pdu
   readonly origin: ServerName
+  /** ms */
+  readonly stagedAt: number
 }
 
 export const federationTables = {

@@ -33,7 +33,7 @@ export class Backoff {
     const { deliverBackoffMinMs, deliverBackoffMaxMs } = limits.implementation
     const fullMs = Math.min(deliverBackoffMaxMs, deliverBackoffMinMs * 2 ** Math.min(this.#failures, 30))
     this.#failures++
-    const delayMs = fullMs / 2 + (fullMs / 2) * this.#fraction()
+    const delayMs = Math.round(fullMs / 2 + (fullMs / 2) * this.#fraction())
     this.#dueAt = this.#clock.now() + Math.max(delayMs, Math.min(atLeastMs, deliverBackoffMaxMs))
   }
 

@@ -29,7 +29,7 @@ export interface BuildIngestInput {
 
 export async function buildIngest(input: BuildIngestInput): Promise<{ readonly ingest: Ingest; readonly healing: Healing }> {
   const { ports, rooms, users, serverName, fetch, joins, relayLists, deliver, inviteReceiver: invites } = input
-  const staged = await StagedEvents.open({ storage: ports.storage, crypto: ports.crypto, rooms, log: ports.log })
+  const staged = await StagedEvents.open({ storage: ports.storage, crypto: ports.crypto, clock: ports.clock, rooms, log: ports.log })
   const intake = new RoomIntake({ rooms, fetch, staged, clock: ports.clock })
   const healing = new Healing({ ports, rooms, intake, staged, fetch, serverName }, input.signal)
   const acknowledge = (server: ServerName, ids: ReadonlySet<string>): Promise<void> => deliver.acknowledge(server, ids)

@@ -42,7 +42,12 @@ export class RoomIntake {
   async retryStaged(roomId: RoomId, source: ServerName, signal: AbortSignal): Promise<void> {
     const intake = await this.#receiveStaged(roomId, source, signal)
     if (intake === undefined || !intake.isStuck) return
-    await this.#boundedFetch(signal, (bounded) => intake.fillGaps(bounded))
+    const since = this.#parts.clock.now() - limits.implementation.stagedPatienceMs
+    const tooLong = (await this.#parts.staged.read(roomId)).some(({ stagedAt }) => stagedAt <= since)
+    await this.#boundedFetch(signal, async (bounded) => {
+      await intake.fillGaps(bounded)
+      if (tooLong && intake.isStuck) await intake.startAnew(bounded)
+    })
     await this.#parts.staged.remove(roomId, intake.settledEvents(), signal)
   }
 
@@ -115,14 +120,15 @@ class Intake {
       const fetched = await this.#parts.fetch.missing(this.#roomId, { latest: this.#oldest(), wanted, preferred: [this.#source] }, signal)
       const before = this.#pending.size
       this.#add(fetched.values())
-      if (this.#pending.size === before) break
+      // Nobody has what is missing. It may be on its way, as mail at a relay.
+      if (this.#pending.size === before) return
       await this.receivePending(signal)
     }
-    if (this.isStuck) await this.#startAnew(signal)
+    if (this.isStuck) await this.startAnew(signal)
   }
 
-  /** The gap cannot be filled: takes the oldest event with the state that another server tells, and goes on from there. */
-  async #startAnew(signal: AbortSignal): Promise<void> {
+  /** The gap is too large to be filled: takes the oldest event with the state that another server tells, and goes on from there. */
+  async startAnew(signal: AbortSignal): Promise<void> {
     const [oldest] = sortByDepth(this.#pending.values())
     const version = this.#parts.rooms.version(this.#roomId)
     if (oldest === undefined || version === undefined) return

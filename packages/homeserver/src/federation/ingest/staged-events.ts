@@ -1,5 +1,6 @@
 import type { EventId, Pdu, RoomId, ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
+import type { Clock } from '../../ports/clock.ts'
 import type { Crypto } from '../../ports/crypto.ts'
 import type { Log } from '../../ports/log.ts'
 import { type Storage, WriteBatch } from '../../ports/storage.ts'
@@ -9,23 +10,33 @@ import { federationTables, type StagedEvent } from '../tables.ts'
 
 const ROOMS_MAX = 10_000
 
+export interface StagedEventsParts {
+  readonly storage: Storage
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly rooms: Rooms
+  readonly log: Log
+}
+
 /** Events that other servers delivered, but whose predecessors nobody reachable has yet. Only rightly signed ones are kept. */
 export class StagedEvents {
   readonly #storage: Storage
   readonly #crypto: Crypto
   readonly #rooms: Rooms
+  readonly #clock: Clock
   readonly #log: Log
   readonly #roomIds: Set<RoomId>
 
-  private constructor(parts: { storage: Storage; crypto: Crypto; rooms: Rooms; log: Log }, roomIds: Set<RoomId>) {
+  private constructor(parts: StagedEventsParts, roomIds: Set<RoomId>) {
     this.#storage = parts.storage
     this.#crypto = parts.crypto
     this.#rooms = parts.rooms
+    this.#clock = parts.clock
     this.#log = parts.log
     this.#roomIds = roomIds
   }
 
-  static async open(parts: { storage: Storage; crypto: Crypto; rooms: Rooms; log: Log }): Promise<StagedEvents> {
+  static async open(parts: StagedEventsParts): Promise<StagedEvents> {
     const roomIds = new Set<RoomId>()
     let after: readonly [string, string] | undefined
     while (roomIds.size < ROOMS_MAX) {
@@ -67,7 +78,7 @@ export class StagedEvents {
         this.#log.warn('Too many events of a room wait for their predecessors', { roomId })
         break
       }
-      batch.put(federationTables.staged, [roomId, eventId], { pdu, origin })
+      batch.put(federationTables.staged, [roomId, eventId], { pdu, origin, stagedAt: this.#clock.now() })
     }
     signal.throwIfAborted()
     if (batch.writes.length > 0) await this.#storage.commit(batch.writes)

@@ -1,4 +1,4 @@
-import { type JsonObject, parseUserId, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, parseUserId, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
@@ -6,8 +6,11 @@ import { localUser } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 
-const queryBody = v.object({ device_keys: v.record(v.string(), v.array(v.string())) })
-const claimBody = v.object({ one_time_keys: v.record(v.string(), v.record(v.string(), v.string())) })
+/** A record alone would take a list for one. */
+const object = v.custom<JsonObject>(isJsonObject)
+const queryBody = v.object({ device_keys: v.pipe(object, v.record(v.string(), v.array(v.string()))) })
+const devices = v.pipe(object, v.record(v.string(), v.string()))
+const claimBody = v.object({ one_time_keys: v.pipe(object, v.record(v.string(), devices)) })
 
 /** @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1userkeysquery */
 export function queryKeysEndpoint(parts: ServeParts): Endpoint {
