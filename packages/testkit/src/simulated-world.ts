@@ -67,7 +67,8 @@ async function settle(): Promise<void> {
 
 const channel = new MessageChannel()
 const waiting: (() => void)[] = []
-channel.port1.onmessage = () => waiting.shift()?.()
+channel.port1.addEventListener('message', () => waiting.shift()?.())
+channel.port1.start()
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -14,7 +14,8 @@ const CLOSING = new Set([0x5d, 0x7d])
 export function parseBoundedJson(text: string): BoundedJson {
   if (isTooDeep(text)) return { kind: 'too-deep' }
   try {
-    return { kind: 'ok', value: JSON.parse(text) }
+    const value = JSON.parse(text) as JsonValue
+    return { kind: 'ok', value }
   } catch {
     return { kind: 'not-json' }
   }

@@ -1,46 +1,14 @@
-import { eventIdOf, type JsonObject, type RoomId } from '@kith/matrix-protocol'
-import { SimulatedWorld, type WorldIdentity } from '@kith/testkit/simulated-world'
+import type { JsonObject, RoomId } from '@kith/matrix-protocol'
+import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { describe, expect, test } from 'vitest'
 import { StorageFullError } from '../ports/index.ts'
-import { mailboxTables } from '../relay/mailbox-tables.ts'
-import type { RelayConfig } from '../relay-node.ts'
-import { timelineTables } from '../timeline/index.ts'
 import { federationTables } from './tables.ts'
+import { ask, outboxCount, roomOfTwo, twoServersAndRelay } from './settings.test-support.ts'
 import { signJson } from './signed-json.ts'
 import { never, SimulatedRelay, SimulatedServer } from './simulated-server.test-support.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
-
-async function twoServersAndRelay(config: Partial<RelayConfig> = {}) {
-  const world = new SimulatedWorld(1)
-  const relay = await new SimulatedRelay(world, config).start()
-  const alice = await new SimulatedServer(world, 'alice', [relay.server]).start()
-  const bob = await new SimulatedServer(world, 'bob', [relay.server]).start()
-  await world.run(1_000)
-  const mailCount = async () => (await relay.storage.range(mailboxTables.entries, { limit: 1_000 })).length
-  const outboxCount = async (server: SimulatedServer) => (await server.storage.range(timelineTables.outbox, { limit: 1_000 })).length
-  return { world, relay, alice, bob, mailCount, outboxCount }
-}
-
-async function roomOfTwo(config: Partial<RelayConfig> = {}) {
-  const setting = await twoServersAndRelay(config)
-  const roomId = await setting.alice.createRoom()
-  await setting.alice.bringIn(setting.bob, roomId)
-  await setting.world.run(10_000)
-  const stateAtAlice = async () => [...(await setting.alice.undelivered()).values()].map((states) => states[setting.bob.server])
-  return { ...setting, roomId, stateAtAlice }
-}
-
-/** Asks as another node of the network; `identity` need not run a server. */
-async function ask(world: SimulatedWorld, identity: WorldIdentity, to: string, method: string, path: string, body?: unknown) {
-  const network = world.network.node(identity.server)
-  await network.start(never)
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
-  const request = new Request(`https://${to}/_matrix/federation/${path}`, { method, ...(body === undefined ? {} : { body: text }) })
-  const response = await world.finish(network.request(to as WorldIdentity['server'], request, never))
-  return { status: response.status, body: (await response.json()) as JsonObject }
-}
 
 describe('two servers that are there', () => {
   test('invite, join and talk both ways', async () => {
@@ -114,7 +82,7 @@ describe('two servers that are there', () => {
 
 describe('a peer that sleeps', () => {
   test('gets its mail from the relay, in order and once, and the sender learns of it', async () => {
-    const { world, alice, bob, roomId, stateAtAlice, mailCount, outboxCount } = await roomOfTwo()
+    const { world, alice, bob, roomId, stateAtAlice, mailCount } = await roomOfTwo()
     await bob.kill()
     const sent = Array.from({ length: 20 }, (_, index) => `message ${index}`)
     for (const body of sent) {
@@ -149,7 +117,9 @@ describe('a peer that sleeps', () => {
     await bob.start()
     await world.runUntil(() => bob.rooms.invite(roomId, bob.user) !== undefined, MINUTE_MS, 'the invite arrives')
     expect(bob.rooms.invite(roomId, bob.user)?.strippedState.map(({ type }) => type)).toContain('m.room.create')
-    expect(await world.finish(bob.federation.joinRoom({ roomId, userId: bob.user, via: [], content: {} }, never))).toMatchObject({ kind: 'joined' })
+    expect(await world.finish(bob.federation.joinRoom({ roomId, userId: bob.user, via: [], content: {} }, never))).toMatchObject({
+      kind: 'joined',
+    })
     await bob.send(roomId, 'here I am')
     await world.runUntil(async () => (await alice.messages(roomId)).length === 1, MINUTE_MS, 'they talk')
   })
@@ -219,7 +189,9 @@ describe('a relay or a stranger cannot', () => {
     await bob.kill()
     const path = (name: string) => `v1/send_relay/${name}/@u:${bob.server}`
     expect((await ask(world, mallory, relay.server, 'PUT', path('a'), { pdus: [], edus: [], origin: 7 })).status).toBe(200)
-    expect((await ask(world, mallory, relay.server, 'PUT', path('b'), { pdus: [null, 1, {}], edus: ['x'], origin: mallory.server })).status).toBe(200)
+    expect(
+      (await ask(world, mallory, relay.server, 'PUT', path('b'), { pdus: [null, 1, {}], edus: ['x'], origin: mallory.server })).status,
+    ).toBe(200)
     await alice.send(roomId, 'behind the poison')
     await world.run(MINUTE_MS)
     await bob.start()
@@ -261,104 +233,6 @@ describe('a relay or a stranger cannot', () => {
     const { world, bob } = await twoServersAndRelay()
     const answer = await ask(world, world.createIdentity(), bob.server, 'POST', 'unstable/im.kith/mail_waiting', { entries: 1 })
     expect([answer.status, answer.body['errcode']]).toEqual([403, 'M_FORBIDDEN'])
-  })
-})
-
-describe('other servers are answered', () => {
-  test('a transaction that comes again is answered as before and changes nothing', async () => {
-    const { world, bob } = await roomOfTwo()
-    const mallory = world.createIdentity()
-    const edu = { edu_type: 'm.direct_to_device', content: { sender: `@m:${mallory.server}`, type: 't', message_id: '1', messages: {} } }
-    const body = { origin: mallory.server, origin_server_ts: 1, pdus: [], edus: [] }
-    const first = await ask(world, mallory, bob.server, 'PUT', 'v1/send/1', body)
-    expect(first).toEqual({ status: 200, body: { pdus: {} } })
-    await bob.kill()
-    await bob.start()
-    expect(await ask(world, mallory, bob.server, 'PUT', 'v1/send/1', { ...body, edus: [edu] })).toEqual(first)
-    await world.run(1_000)
-    expect(bob.inbox.size).toBe(0)
-  })
-
-  test.each([
-    ['no JSON', '{', 400, 'M_NOT_JSON'],
-    ['no object', '1', 400, 'M_BAD_JSON'],
-    ['no PDUs', '{}', 400, 'M_BAD_JSON'],
-    ['51 PDUs', JSON.stringify({ pdus: new Array(51).fill({}) }), 400, 'M_BAD_JSON'],
-    ['101 EDUs', JSON.stringify({ pdus: [], edus: new Array(101).fill({}) }), 400, 'M_BAD_JSON'],
-    ['the name of another', JSON.stringify({ origin: 'example.org', pdus: [] }), 403, 'M_FORBIDDEN'],
-    ['9 MiB', JSON.stringify({ pdus: ['x'.repeat(9 * 1024 * 1024)] }), 413, 'M_TOO_LARGE'],
-    ['PDUs of all kinds of nonsense', JSON.stringify({ pdus: [null, 1, 'x', [], {}, { room_id: 1 }, { room_id: '!x' }], edus: [null, 1, {}] }), 200, undefined],
-  ])('a transaction with %s', async (_what, body, status, errcode) => {
-    const { world, bob } = await twoServersAndRelay()
-    const answer = await ask(world, world.createIdentity(), bob.server, 'PUT', 'v1/send/1', body)
-    expect([answer.status, answer.body['errcode']]).toEqual([status, errcode])
-  })
-
-  test('nothing about rooms in which they are not', async () => {
-    const { world, alice, roomId } = await roomOfTwo()
-    const eventId = (await alice.send(roomId, 'private')) as string
-    const mallory = world.createIdentity()
-    const room = encodeURIComponent(roomId)
-    const event = encodeURIComponent(eventId)
-    const gets = [
-      `v1/event/${event}`,
-      `v1/backfill/${room}?v=${event}&limit=10`,
-      `v1/state/${room}?event_id=${event}`,
-      `v1/state_ids/${room}?event_id=${event}`,
-      `v1/event_auth/${room}/${event}`,
-      `v1/make_join/${room}/@m:${mallory.server}?ver=12`,
-    ]
-    for (const path of gets) {
-      const answer = await ask(world, mallory, alice.server, 'GET', path)
-      expect([path, answer.status, answer.body['errcode']]).toEqual([path, 403, 'M_FORBIDDEN'])
-    }
-    const missing = { earliest_events: [], latest_events: [eventId] }
-    expect((await ask(world, mallory, alice.server, 'POST', `v1/get_missing_events/${room}`, missing)).status).toBe(403)
-  })
-
-  test('about what both know: event, state, auth chain, history', async () => {
-    const { world, alice, bob, roomId } = await roomOfTwo()
-    const eventId = await alice.send(roomId, 'shared')
-    const room = encodeURIComponent(roomId)
-    const event = encodeURIComponent(eventId)
-    await world.run(1_000)
-    const get = async (path: string) => {
-      const request = new Request(`https://${alice.server}/_matrix/federation/${path}`)
-      return (await (await world.finish(bob.network.request(alice.server, request, never))).json()) as Record<string, JsonObject[]>
-    }
-    const version = alice.rooms.version(roomId)
-    if (version === undefined) throw new Error('The room is not known')
-    const pdus = (await get(`v1/event/${event}`))['pdus'] ?? []
-    expect(pdus.map((pdu) => eventIdOf(pdu as never, version))).toEqual([eventId])
-    const stateIds = await get(`v1/state_ids/${room}?event_id=${event}`)
-    expect(stateIds['pdu_ids']).toHaveLength([...(alice.rooms.state(roomId)?.entries() ?? [])].length)
-    expect((await get(`v1/state/${room}?event_id=${event}`))['pdus']).toHaveLength(stateIds['pdu_ids']?.length ?? 0)
-    expect((await get(`v1/event_auth/${room}/${event}`))['auth_chain']?.map(({ type }) => type)).toContain('m.room.member')
-    expect((await get(`v1/backfill/${room}?v=${event}&limit=3`))['pdus']).toHaveLength(3)
-    expect((await get('v1/version'))['server']).toEqual({ name: 'Kith', version: 'test' })
-  })
-
-  test('with Matrix errors for what does not exist', async () => {
-    const { world, bob } = await twoServersAndRelay()
-    const mallory = world.createIdentity()
-    const answers = [
-      await ask(world, mallory, bob.server, 'GET', 'v1/nonsense'),
-      await ask(world, mallory, bob.server, 'POST', 'v1/version', {}),
-      await ask(world, mallory, bob.server, 'GET', 'v1/query/directory?room_alias=%23a%3Ab'),
-      await ask(world, mallory, bob.server, 'GET', `v1/query/profile?user_id=@nobody:${bob.server}`),
-      await ask(world, mallory, bob.server, 'GET', 'v1/event/nonsense'),
-      await ask(world, mallory, bob.server, 'PUT', `v2/invite/!x:${bob.server}/$y`, { room_version: '99', event: {} }),
-      await ask(world, mallory, bob.server, 'POST', 'v1/user/keys/query', { device_keys: [] }),
-    ]
-    expect(answers.map(({ status, body }) => [status, body['errcode']])).toEqual([
-      [404, 'M_UNRECOGNIZED'],
-      [405, 'M_UNRECOGNIZED'],
-      [404, 'M_NOT_FOUND'],
-      [404, 'M_NOT_FOUND'],
-      [400, 'M_INVALID_PARAM'],
-      [400, 'M_INCOMPATIBLE_ROOM_VERSION'],
-      [400, 'M_BAD_JSON'],
-    ])
   })
 })
 
@@ -408,7 +282,11 @@ describe('healing', () => {
     carol.network.comeUp()
     await world.runUntil(async () => (await bob.messages(roomId)).length === 2, 30 * MINUTE_MS, 'carol brings what was missing')
     expect(await bob.messages(roomId)).toEqual(['only with carol and alice', 'built upon it'])
-    await world.runUntil(async () => (await bob.storage.range(federationTables.staged, { limit: 5 })).length === 0, MINUTE_MS, 'nothing is left')
+    await world.runUntil(
+      async () => (await bob.storage.range(federationTables.staged, { limit: 5 })).length === 0,
+      MINUTE_MS,
+      'nothing is left',
+    )
   })
 
   test('extremities are compared when two meet, without a new message', async () => {

@@ -217,14 +217,35 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
   const inviteReceiver = new InviteReceiver({ crypto: ports.crypto, rooms, users, serverName })
-  const { ingest, healing } = await buildIngest({ ports, rooms, users, serverName, fetch, joins, relayLists, deliver, inviteReceiver, signal })
+  const { ingest, healing } = await buildIngest({
+    ports,
+    rooms,
+    users,
+    serverName,
+    fetch,
+    joins,
+    relayLists,
+    deliver,
+    inviteReceiver,
+    signal,
+  })
   const collect = new Collect({ ports, client, ingest, timeline, serverName, relays: () => relays.servers() }, signal)
   const mailWaiting = (relay: ServerName): boolean => {
     if (relays.uses(relay)) collect.collect(relay)
     return relays.uses(relay)
   }
   const { softwareVersion } = input
-  const endpoints = federationEndpoints({ ports, serverName, softwareVersion, rooms, users, ingest, invites: inviteReceiver, relayLists, mailWaiting })
+  const endpoints = federationEndpoints({
+    ports,
+    serverName,
+    softwareVersion,
+    rooms,
+    users,
+    ingest,
+    invites: inviteReceiver,
+    relayLists,
+    mailWaiting,
+  })
   return {
     ports,
     input,

@@ -2,7 +2,6 @@ import { type JsonObject, type Pdu, type RoomVersion, strippedState } from '@kit
 import type { RoomState } from '../rooms/index.ts'
 import { pduJson } from './transaction.ts'
 
-
 /** An invite for a server that is away. In the outbox it names the event (`{room_id, event_id}`); on the wire its content is an `inviteBody`. */
 export const INVITE_EDU_TYPE = 'im.kith.invite'
 

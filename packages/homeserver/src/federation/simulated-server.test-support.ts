@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, makeUserId, type RoomId, type ServerName, type UserId } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, makeUserId, ownString, type RoomId, type ServerName, type UserId } from '@kith/matrix-protocol'
 import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
 import { silentLog } from '@kith/testkit/silent-log'
 import { addressOf, type SimulatedPeerNetwork } from '@kith/testkit/simulated-network'
@@ -119,7 +119,10 @@ export class SimulatedServer {
   }
 
   async send(roomId: RoomId, body: string): Promise<string> {
-    const outcome = await this.rooms.send({ roomId, sender: this.user, type: 'm.room.message', content: { msgtype: 'm.text', body } }, never)
+    const outcome = await this.rooms.send(
+      { roomId, sender: this.user, type: 'm.room.message', content: { msgtype: 'm.text', body } },
+      never,
+    )
     if (outcome.kind !== 'sent') throw new Error(`The message was not sent: ${outcome.kind}`)
     return outcome.eventId
   }
@@ -132,9 +135,7 @@ export class SimulatedServer {
 
   /** Invites the other's user and lets them join. */
   async bringIn(other: SimulatedServer, roomId: RoomId): Promise<void> {
-    const invited = await this.#world.finish(
-      this.federation.invite({ roomId, sender: this.user, invitee: other.user, content: {} }, never),
-    )
+    const invited = await this.#world.finish(this.federation.invite({ roomId, sender: this.user, invitee: other.user, content: {} }, never))
     if (invited.kind !== 'invited') throw new Error(`Not invited: ${JSON.stringify(invited)}`)
     await this.#world.runUntil(() => other.rooms.invite(roomId, other.user) !== undefined, 30_000, 'the invite arrives')
     const joined = await this.#world.finish(other.federation.joinRoom({ roomId, userId: other.user, via: [], content: {} }, never))
@@ -144,7 +145,7 @@ export class SimulatedServer {
   /** Bodies of the messages in the order in which clients here get them. */
   async messages(roomId: RoomId): Promise<string[]> {
     const { events } = await this.rooms.timelineSince(roomId, 0, 10_000)
-    return events.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => String(pdu.content['body']))
+    return events.filter(({ pdu }) => pdu.type === 'm.room.message').map(({ pdu }) => ownString(pdu.content, 'body') ?? '')
   }
 
   async undelivered(): Promise<Map<string, Record<string, string>>> {
@@ -167,7 +168,7 @@ export class SimulatedServer {
       receiveEdu: async (_origin, type, content) => {
         this.storageFault?.()
         if (type === 'm.direct_to_device' && isJsonObject(content['messages'])) {
-          this.inbox.set(`${String(content['sender'])} ${String(content['message_id'])}`, content)
+          this.inbox.set(`${ownString(content, 'sender')} ${ownString(content, 'message_id')}`, content)
         } else this.ephemeral.push({ type, content })
       },
     }

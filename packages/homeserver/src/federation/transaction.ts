@@ -1,4 +1,12 @@
-import { canonicalJson, CanonicalJsonError, isJsonObject, type JsonObject, type JsonValue, type Pdu, type ServerName } from '@kith/matrix-protocol'
+import {
+  canonicalJson,
+  CanonicalJsonError,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  type Pdu,
+  type ServerName,
+} from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { parseBoundedJson } from './bounded-json.ts'
 
@@ -90,5 +98,5 @@ function encodeEdu(edu: JsonObject): JsonObject {
 
 /** An event as servers exchange it. */
 export function pduJson({ unsigned: _unsigned, ...pdu }: Pdu): JsonObject {
-  return pdu as unknown as JsonObject
+  return pdu
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue, parseServerName, type ServerName } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, type JsonValue, ownString, parseServerName, type ServerName } from '@kith/matrix-protocol'
 import { ACK_EDU_TYPE } from '../federation/deliver/outbox.ts'
 import type { Ingest } from '../federation/ingest/ingest.ts'
 import type { PeerClient } from '../federation/peer-client.ts'
@@ -145,7 +145,7 @@ export class Collect {
     }
     const trusted = await this.#isVouchedFor(origin, body)
     if (!trusted) this.#parts.ports.log.warn('A transaction from a relay is not rightly signed as a whole', { relay, entryId })
-    const transactionId = String(body['transaction_id'])
+    const transactionId = ownString(body, 'transaction_id') ?? ''
     await this.#parts.ingest.receive({ ...parsed.transaction, origin, transactionId, trusted }, this.#signal)
     // Nobody acknowledges acknowledgements: two servers would never come to an end.
     return trusted && !isOnlyAcknowledgement(parsed.transaction) ? { sender: origin, transactionId } : undefined

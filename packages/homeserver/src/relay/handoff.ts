@@ -47,7 +47,11 @@ export class Handoff {
   #judge(answers: readonly { readonly relay: ServerName; readonly answer: PeerAnswer }[]): HandoffOutcome {
     const held = answers.filter(({ answer }) => answer.kind === 'ok')
     if (held.length > 0) {
-      return { kind: 'held', relays: held.map(({ relay }) => relay), expiresAt: Math.max(...held.map(({ answer }) => this.#expiryOf(answer))) }
+      return {
+        kind: 'held',
+        relays: held.map(({ relay }) => relay),
+        expiresAt: Math.max(...held.map(({ answer }) => this.#expiryOf(answer))),
+      }
     }
     if (answers.some(({ answer }) => answer.kind === 'refused' && answer.status === 413)) return { kind: 'too-large' }
     const delays = answers.flatMap(({ answer }) => (answer.kind === 'refused' ? [answer.members['retry_after_ms']] : []))

@@ -60,7 +60,8 @@ export class MailCaller {
         await this.#clock.sleep(limits.implementation.mailWaitingIntervalMs, this.#signal)
       }
     } catch (error) {
-      if (!this.#signal.aborted) this.#log.error('Announcing mail failed', { recipient, error: error instanceof Error ? error.name : 'unknown' })
+      if (!this.#signal.aborted)
+        this.#log.error('Announcing mail failed', { recipient, error: error instanceof Error ? error.name : 'unknown' })
     } finally {
       this.#calling.delete(recipient)
     }

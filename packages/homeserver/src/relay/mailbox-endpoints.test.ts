@@ -27,7 +27,9 @@ function named(byte: number): ServerName {
   return serverNameFromPublicKey(new Uint8Array(32).fill(byte))
 }
 
-async function openRelay(options: { quotas?: Partial<MailboxQuotas>; disk?: MemoryDisk; clock?: VirtualClock; mayReserve?: (s: ServerName) => boolean } = {}) {
+async function openRelay(
+  options: { quotas?: Partial<MailboxQuotas>; disk?: MemoryDisk; clock?: VirtualClock; mayReserve?: (s: ServerName) => boolean } = {},
+) {
   const clock = options.clock ?? new VirtualClock()
   const disk = options.disk ?? new MemoryDisk()
   const storage = openMemoryStorage({ disk, tableNames: relayTableNames })
@@ -47,7 +49,8 @@ async function openRelay(options: { quotas?: Partial<MailboxQuotas>; disk?: Memo
     announced,
     ask,
     reserve: (origin: ServerName) => ask(origin, 'PUT', 'unstable/im.kith/mailbox', {}),
-    put: (from: ServerName, to: ServerName, txnId: string, body: unknown = transaction(txnId)) => ask(from, 'PUT', `v1/send_relay/${txnId}/@u:${to}`, body),
+    put: (from: ServerName, to: ServerName, txnId: string, body: unknown = transaction(txnId)) =>
+      ask(from, 'PUT', `v1/send_relay/${txnId}/@u:${to}`, body),
     pull: (origin: ServerName, of: ServerName, query = '') => ask(origin, 'GET', `v1/relay_txn/@u:${of}${query}`),
   }
 }
@@ -81,7 +84,11 @@ describe('a mailbox', () => {
     await relay.put(alice, bob, 'a')
     const answer = await relay.pull(bob, bob, '?entry_id=0')
     expect(answer.body).toEqual({ transaction: transaction('a'), entry_id: 1, entries_queued: true })
-    expect((await relay.pull(bob, bob, '?entry_id=1')).body).toEqual({ transaction: { pdus: [], edus: [] }, entry_id: 1, entries_queued: false })
+    expect((await relay.pull(bob, bob, '?entry_id=1')).body).toEqual({
+      transaction: { pdus: [], edus: [] },
+      entry_id: 1,
+      entries_queued: false,
+    })
   })
 
   test('never gives an entry id twice, not even after it was empty and the relay restarted', async () => {
@@ -133,7 +140,9 @@ describe('a mailbox', () => {
   })
 
   test('can be emptied in bulk and counts right afterwards', async () => {
-    const relay = await openRelay({ quotas: { entriesPerMailboxMax: 500, entriesPerSenderMax: 500, bytesPerMailboxMax: 1e6, bytesPerSenderMax: 1e6 } })
+    const relay = await openRelay({
+      quotas: { entriesPerMailboxMax: 500, entriesPerSenderMax: 500, bytesPerMailboxMax: 1e6, bytesPerSenderMax: 1e6 },
+    })
     await relay.reserve(bob)
     for (let count = 1; count <= 350; count++) await relay.put(alice, bob, `t${count}`)
     expect((await relay.ask(bob, 'GET', 'unstable/im.kith/mailbox')).body).toEqual({ entries: 350 })
@@ -196,8 +205,8 @@ describe('a relay refuses', () => {
     ['no PDUs', '{}', 400, 'M_BAD_JSON'],
     ['PDUs that are no list', '{"pdus":{}}', 400, 'M_BAD_JSON'],
     ['EDUs that are no list', '{"pdus":[],"edus":1}', 400, 'M_BAD_JSON'],
-    ['51 PDUs', JSON.stringify({ pdus: new Array(51).fill({}), edus: [] }), 400, 'M_BAD_JSON'],
-    ['101 EDUs', JSON.stringify({ pdus: [], edus: new Array(101).fill({}) }), 400, 'M_BAD_JSON'],
+    ['51 PDUs', JSON.stringify({ pdus: Array.from({ length: 51 }, () => ({})), edus: [] }), 400, 'M_BAD_JSON'],
+    ['101 EDUs', JSON.stringify({ pdus: [], edus: Array.from({ length: 101 }, () => ({})) }), 400, 'M_BAD_JSON'],
     ['a deep nest', `{"pdus":${'['.repeat(5_000)}${']'.repeat(5_000)}}`, 400, 'M_BAD_JSON'],
     ['a body of 5 MiB', JSON.stringify({ pdus: ['x'.repeat(5 * 1024 * 1024)], edus: [] }), 413, 'M_TOO_LARGE'],
   ])('a transaction with %s', async (_what, body, status, errcode) => {

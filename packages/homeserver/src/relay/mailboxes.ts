@@ -232,7 +232,10 @@ export class Mailboxes {
   async #sweep(owner: ServerName, now: number): Promise<MailboxRow | undefined> {
     const box = await this.#storage.get(mailboxTables.mailboxes, [owner])
     if (box === undefined) return undefined
-    const oldest = await this.#storage.range(mailboxTables.accepted, { prefix: [owner], limit: limits.implementation.mailboxSweepEntriesMax })
+    const oldest = await this.#storage.range(mailboxTables.accepted, {
+      prefix: [owner],
+      limit: limits.implementation.mailboxSweepEntriesMax,
+    })
     // Many small entries that are collected at once would otherwise pile up here until their custody time is over.
     const newestForgotten = box.lastEntryId - ACCEPTED_PER_ENTRY_MAX * this.#quotas.entriesPerMailboxMax
     const expired = oldest.filter(({ key, value }) => value.expiresAt <= now || key[1] <= newestForgotten)

@@ -40,7 +40,8 @@ export class RelayListFinder {
       const answer = await client.call(server, { method: 'GET', path: RELAY_LIST_PATH }, this.#signal)
       if (answer.kind === 'ok') await relayLists.learn(server, answer.body)
     } catch (error) {
-      if (!this.#signal.aborted) log.warn('Asking for a relay list failed', { server, error: error instanceof Error ? error.name : 'unknown' })
+      if (!this.#signal.aborted)
+        log.warn('Asking for a relay list failed', { server, error: error instanceof Error ? error.name : 'unknown' })
     } finally {
       this.#asking.delete(server)
     }

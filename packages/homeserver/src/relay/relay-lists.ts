@@ -90,7 +90,8 @@ export class RelayLists {
     if (list.server !== server) return { kind: 'invalid', reason: 'The relay list is of another server' }
     if (server === this.#serverName) return { kind: 'known', server }
     if (this.#isKnown(server, list.seq)) return { kind: 'known', server }
-    if (JSON.stringify(value).length > limits.implementation.relayListBytesMax) return { kind: 'invalid', reason: 'The relay list is too large' }
+    if (JSON.stringify(value).length > limits.implementation.relayListBytesMax)
+      return { kind: 'invalid', reason: 'The relay list is too large' }
     if (!(await isSignedBy(this.#ports.crypto, server, value))) return { kind: 'invalid', reason: 'The signature is wrong' }
     return this.#serially(() => this.#keep(server, list, value))
   }

@@ -49,7 +49,12 @@ export class Relays {
   /** @throws RangeError when a configured address does not end in `/p2p/…` with an Ed25519 key. */
   static async open(
     ports: RelaysPorts,
-    input: { readonly client: PeerClient; readonly lists: RelayLists; readonly configured: readonly string[]; readonly signal: AbortSignal },
+    input: {
+      readonly client: PeerClient
+      readonly lists: RelayLists
+      readonly configured: readonly string[]
+      readonly signal: AbortSignal
+    },
   ): Promise<Relays> {
     const configured = groupAddresses(input.configured)
     if (configured === undefined) throw new RangeError('Each relay address must end in /p2p/ and a peer id')
@@ -158,7 +163,8 @@ export class Relays {
         entry.wake.clear()
       }
     } catch (error) {
-      if (!signal.aborted) this.#ports.log.error('Keeping a relay failed', { relay: entry.server, error: error instanceof Error ? error.name : 'unknown' })
+      if (!signal.aborted)
+        this.#ports.log.error('Keeping a relay failed', { relay: entry.server, error: error instanceof Error ? error.name : 'unknown' })
     }
   }
 
@@ -170,7 +176,10 @@ export class Relays {
         await this.#setMailbox(entry, 'reserved')
         for (const listener of this.#readyListeners) listener(entry.server)
         const leftMs = Number(answer.body['expires_at']) - this.#ports.clock.now()
-        return Math.min(Math.max(Number.isFinite(leftMs) ? leftMs / 2 : 0, limits.implementation.reservationRetryMs), limits.implementation.collectIntervalMs)
+        return Math.min(
+          Math.max(Number.isFinite(leftMs) ? leftMs / 2 : 0, limits.implementation.reservationRetryMs),
+          limits.implementation.collectIntervalMs,
+        )
       }
       case 'refused':
         await this.#setMailbox(entry, 'refused')

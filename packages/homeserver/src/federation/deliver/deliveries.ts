@@ -73,7 +73,8 @@ export class Deliveries {
     for (const [index, { key }] of pending.entries()) {
       const row = rows[index]
       const destination = parseServerName(key[1])
-      if (row !== undefined && destination !== undefined) destinations.set(destination, row.state.kind === 'at-relay' ? 'at_relay' : 'waiting')
+      if (row !== undefined && destination !== undefined)
+        destinations.set(destination, row.state.kind === 'at-relay' ? 'at_relay' : 'waiting')
     }
     return destinations
   }

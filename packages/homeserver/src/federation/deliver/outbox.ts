@@ -1,4 +1,14 @@
-import { type EventId, type JsonObject, ownMember, parseEventId, parseRoomId, parseServerName, type Pdu, type RoomId, type ServerName } from '@kith/matrix-protocol'
+import {
+  type EventId,
+  type JsonObject,
+  ownMember,
+  parseEventId,
+  parseRoomId,
+  parseServerName,
+  type Pdu,
+  type RoomId,
+  type ServerName,
+} from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { StorageReader } from '../../ports/storage.ts'
 import type { Rooms } from '../../rooms/index.ts'
@@ -65,7 +75,11 @@ export class Outbox {
     const budget = new BatchBudget()
     let after = 0
     for (;;) {
-      const page = await this.#storage.range(timelineTables.outbox, { prefix: [destination], after: [destination, after], limit: SCAN_PAGE })
+      const page = await this.#storage.range(timelineTables.outbox, {
+        prefix: [destination],
+        after: [destination, after],
+        limit: SCAN_PAGE,
+      })
       const due = page.filter(({ key, value }) => isDue(value, key[1]))
       const pdus = await this.#loadPdus(due.map(({ value }) => value.item))
       const gone: number[] = []
@@ -112,7 +126,11 @@ export class Outbox {
   async acknowledge(destination: ServerName, transactionIds: ReadonlySet<string>): Promise<void> {
     let after = 0
     for (;;) {
-      const page = await this.#storage.range(timelineTables.outbox, { prefix: [destination], after: [destination, after], limit: SCAN_PAGE })
+      const page = await this.#storage.range(timelineTables.outbox, {
+        prefix: [destination],
+        after: [destination, after],
+        limit: SCAN_PAGE,
+      })
       const settled = page.filter(({ value }) => value.state.kind === 'at-relay' && transactionIds.has(value.state.transactionId))
       if (settled.length > 0) {
         await this.settle(
@@ -155,7 +173,8 @@ export class Outbox {
   /** Undefined when the event that the item stands for is gone. */
   #contentOf(item: OutboxItem, pdus: ReadonlyMap<EventId, Pdu>): OutboxEntry['content'] | undefined {
     const event = eventOf(item)
-    if (event === undefined) return item.kind === 'edu' ? { kind: 'edu', edu: { type: item.type, content: item.content as JsonObject } } : undefined
+    if (event === undefined)
+      return item.kind === 'edu' ? { kind: 'edu', edu: { type: item.type, content: item.content as JsonObject } } : undefined
     const pdu = pdus.get(event.eventId)
     const version = this.#rooms.version(event.roomId)
     if (pdu === undefined) return undefined

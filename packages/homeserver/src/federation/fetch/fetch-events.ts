@@ -42,7 +42,12 @@ export class FetchEvents {
   }
 
   /** Single events, from these servers only. */
-  async events(roomId: RoomId, eventIds: readonly EventId[], servers: readonly ServerName[], signal: AbortSignal): Promise<Map<EventId, Pdu>> {
+  async events(
+    roomId: RoomId,
+    eventIds: readonly EventId[],
+    servers: readonly ServerName[],
+    signal: AbortSignal,
+  ): Promise<Map<EventId, Pdu>> {
     const version = this.#parts.rooms.version(roomId)
     const found = new Map<EventId, Pdu>()
     if (version === undefined) return found
@@ -55,7 +60,12 @@ export class FetchEvents {
   }
 
   /** The state before an event, for a gap that is too large to be filled. */
-  async stateBefore(roomId: RoomId, eventId: EventId, preferred: Iterable<ServerName>, signal: AbortSignal): Promise<StateBeforeInput | undefined> {
+  async stateBefore(
+    roomId: RoomId,
+    eventId: EventId,
+    preferred: Iterable<ServerName>,
+    signal: AbortSignal,
+  ): Promise<StateBeforeInput | undefined> {
     const version = this.#parts.rooms.version(roomId)
     if (version === undefined) return undefined
     for (const server of serversToAsk(this.#parts, roomId, preferred)) {

@@ -41,7 +41,12 @@ export class Edus {
     await this.#receiveAll(origin, edus, (type) => EPHEMERAL_TYPES.has(type), signal)
   }
 
-  async #receiveAll(origin: ServerName, edus: readonly JsonValue[], isWanted: (type: string) => boolean, signal: AbortSignal): Promise<void> {
+  async #receiveAll(
+    origin: ServerName,
+    edus: readonly JsonValue[],
+    isWanted: (type: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (const edu of edus) {
       const parsed = v.safeParse(eduSchema, edu)
       if (!parsed.success || !isWanted(parsed.output.edu_type)) continue

@@ -1,4 +1,15 @@
-import { eventIdOf, isJsonObject, type JsonObject, type JsonValue, parsePdu, parseRoomId, type Pdu, type RoomId, type ServerName, unreachable } from '@kith/matrix-protocol'
+import {
+  eventIdOf,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parsePdu,
+  parseRoomId,
+  type Pdu,
+  type RoomId,
+  type ServerName,
+  unreachable,
+} from '@kith/matrix-protocol'
 import type { RelayLists } from '../../relay/relay-lists.ts'
 import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'

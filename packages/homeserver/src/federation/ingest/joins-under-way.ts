@@ -17,6 +17,6 @@ export class JoinsUnderWay {
 
   /** Resolves when no join that runs now runs any more. */
   async ended(roomId: RoomId): Promise<void> {
-    await Promise.allSettled(this.#joins.get(roomId) ?? [])
+    await Promise.allSettled([...(this.#joins.get(roomId) ?? [])])
   }
 }

@@ -24,7 +24,11 @@ export class RememberedTransactions {
       .put(federationTables.transactions, [origin, sequence], { transactionId, answer })
       .put(federationTables.transactionIds, [origin, transactionId], sequence)
     const before = sequence - limits.implementation.transactionsRememberedPerOriginMax
-    const old = await this.#storage.range(federationTables.transactions, { prefix: [origin], before: [origin, Math.max(before, 0)], limit: 10 })
+    const old = await this.#storage.range(federationTables.transactions, {
+      prefix: [origin],
+      before: [origin, Math.max(before, 0)],
+      limit: 10,
+    })
     for (const { key, value } of old) {
       batch.delete(federationTables.transactions, key)
       batch.delete(federationTables.transactionIds, [origin, value.transactionId])

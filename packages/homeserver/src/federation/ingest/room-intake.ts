@@ -54,7 +54,12 @@ export class RoomIntake {
   async #receiveStaged(roomId: RoomId, source: ServerName, signal: AbortSignal): Promise<Intake | undefined> {
     const events = await this.#parts.staged.read(roomId)
     if (events.length === 0) return undefined
-    const intake = new Intake(this.#parts, roomId, source, events.map(({ pdu }) => pdu))
+    const intake = new Intake(
+      this.#parts,
+      roomId,
+      source,
+      events.map(({ pdu }) => pdu),
+    )
     await intake.receivePending(signal)
     await this.#parts.staged.remove(roomId, intake.settledEvents(), signal)
     return intake

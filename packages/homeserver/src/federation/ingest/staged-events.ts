@@ -59,7 +59,10 @@ export class StagedEvents {
   }
 
   async read(roomId: RoomId): Promise<StagedEvent[]> {
-    const rows = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: limits.implementation.stagedEventsPerRoomMax })
+    const rows = await this.#storage.range(federationTables.staged, {
+      prefix: [roomId],
+      limit: limits.implementation.stagedEventsPerRoomMax,
+    })
     return rows.map(({ value }) => value)
   }
 

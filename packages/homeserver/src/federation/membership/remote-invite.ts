@@ -1,4 +1,14 @@
-import { type EventId, eventIdOf, type JsonObject, parsePdu, type Pdu, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import {
+  type EventId,
+  eventIdOf,
+  type JsonObject,
+  parsePdu,
+  type Pdu,
+  type RoomId,
+  type ServerName,
+  serverNameOf,
+  type UserId,
+} from '@kith/matrix-protocol'
 import type { RemoteInviteOutcome } from '../../client-api/federation-access.ts'
 import { limits } from '../../limits.ts'
 import type { Rooms } from '../../rooms/index.ts'

@@ -59,7 +59,8 @@ function queryAnswerOf(body: JsonObject, users: readonly UserId[]): KeyQueryAnsw
 function devicesOf(body: JsonObject, userId: UserId): Record<string, JsonObject> {
   const devices = Object.entries(ownObject(ownObject(body, 'device_keys'), userId) ?? {})
   const own = devices.filter(
-    (entry): entry is [string, JsonObject] => isJsonObject(entry[1]) && entry[1]['user_id'] === userId && entry[1]['device_id'] === entry[0],
+    (entry): entry is [string, JsonObject] =>
+      isJsonObject(entry[1]) && entry[1]['user_id'] === userId && entry[1]['device_id'] === entry[0],
   )
   return Object.fromEntries(own.slice(0, limits.implementation.devicesPerUserMax))
 }

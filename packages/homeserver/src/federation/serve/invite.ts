@@ -22,9 +22,14 @@ export function inviteEndpoint(parts: ServeParts): Endpoint {
         case 'received':
           return { event: pduJson(outcome.event) }
         case 'unsupported-version':
-          throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', `Known room versions: ${supportedRoomVersions.map(({ id }) => id).join()}`, {
-            room_version: typeof body['room_version'] === 'string' ? body['room_version'] : '1',
-          })
+          throw new MatrixError(
+            400,
+            'M_INCOMPATIBLE_ROOM_VERSION',
+            `Known room versions: ${supportedRoomVersions.map(({ id }) => id).join()}`,
+            {
+              room_version: typeof body['room_version'] === 'string' ? body['room_version'] : '1',
+            },
+          )
         case 'invalid':
           throw new MatrixError(400, 'M_BAD_JSON', outcome.reason)
         case 'forbidden':

@@ -13,7 +13,9 @@ export function makeJoinEndpoint(parts: ServeParts): Endpoint {
       const { version } = heldRoom(parts, roomIdParameter(request))
       // Without `ver`, the asking server knows version 1 only.
       if (!request.query.getAll('ver').includes(version.id)) {
-        throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'Your server does not know the version of this room', { room_version: version.id })
+        throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'Your server does not know the version of this room', {
+          room_version: version.id,
+        })
       }
       return makeTemplate(parts, request, 'join')
     },

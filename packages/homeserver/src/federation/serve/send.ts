@@ -13,10 +13,12 @@ export function sendEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/send/:txnId',
     async handle(request) {
       const transactionId = request.parameter('txnId')
-      if (transactionId.length > TRANSACTION_ID_CHARACTERS_MAX) throw new MatrixError(400, 'M_INVALID_PARAM', 'The transaction id is too long')
+      if (transactionId.length > TRANSACTION_ID_CHARACTERS_MAX)
+        throw new MatrixError(400, 'M_INVALID_PARAM', 'The transaction id is too long')
       const body = await request.jsonObject(limits.implementation.transactionBytesMax)
       const { origin } = request
-      if (body['origin'] !== undefined && body['origin'] !== origin) throw new MatrixError(403, 'M_FORBIDDEN', 'This is the transaction of another server')
+      if (body['origin'] !== undefined && body['origin'] !== origin)
+        throw new MatrixError(403, 'M_FORBIDDEN', 'This is the transaction of another server')
       const parsed = parseTransaction(body)
       if (parsed.kind === 'bad') throw new MatrixError(400, 'M_BAD_JSON', parsed.reason)
       return parts.ingest.receive({ ...parsed.transaction, origin, transactionId, trusted: true }, request.signal)
