@@ -57,3 +57,16 @@ test.each(storageCases.map(({ name }) => name))('dexie keeps the promises of the
 test('a newer version in another tab takes over without loss, and the older one answers no more', async () => {
   expect(await page.evaluate(async () => storageRunner.upgrade())).toBe('ok')
 })
+
+test('a full quota fails the commit with StorageFullError and leaves the earlier ones whole', async () => {
+  // An origin that has stored nothing yet: Chromium goes on granting for a while what it granted an origin before.
+  const origin = new URL(page.url().replace('127.0.0.1', 'localhost')).origin
+  const freshPage = await browser.newPage()
+  const session = await browser.newCDPSession(freshPage)
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 8_000_000 })
+  await freshPage.goto(origin)
+  await freshPage.waitForFunction(() => 'storageRunner' in globalThis)
+  expect(await freshPage.evaluate(async () => storageRunner.fillQuota())).toMatch(
+    /^StorageFullError, (16|32) entries of the last two commits$/,
+  )
+})

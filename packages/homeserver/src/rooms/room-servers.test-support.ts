@@ -90,7 +90,7 @@ export class RoomServer {
   }
 
   async send(roomId: RoomId, sender: UserId, event: EventDraft): Promise<SendOutcome> {
-    this.clock.wakeNext()
+    await this.clock.advance(1000)
     return this.rooms.send({ roomId, sender, ...event }, signal)
   }
 

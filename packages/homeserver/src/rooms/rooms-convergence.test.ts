@@ -64,14 +64,15 @@ function serverOf(world: World, user: number): RoomServer {
 async function take(world: World, { actor, kind, target }: Step, index: number): Promise<void> {
   const server = serverOf(world, actor)
   const [sender, other] = [world.users[actor]!, world.users[target]!]
-  server.clock.wakeNext()
+  for (const each of world.servers) await each.clock.advance(1000)
   if (kind === 'exchange') return exchange(world, server, serverOf(world, target))
   const outcome = await server.rooms.send({ roomId: world.roomId, sender, ...eventFor(world, server, kind, sender, other, index) }, signal)
   if (outcome.kind === 'sent') world.events.set(outcome.eventId, (await server.stored(outcome.eventId)).pdu)
 }
 
+const member = (stateKey: string, membership: string) => ({ type: 'm.room.member', stateKey, content: { membership } })
+
 function eventFor(world: World, server: RoomServer, kind: Exclude<Step['kind'], 'exchange'>, sender: string, other: string, index: number) {
-  const member = (stateKey: string, membership: string) => ({ type: 'm.room.member', stateKey, content: { membership } })
   switch (kind) {
     case 'say':
       return { type: 'm.room.message', content: { body: `${index}` } }

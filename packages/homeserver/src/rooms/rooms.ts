@@ -17,6 +17,7 @@ import { addSignature } from './build-event.ts'
 import { type MissingEventsInput, walkAuthChain, walkMissingEvents } from './dag-walks.ts'
 import { EventStore } from './event-store.ts'
 import { readPage, readTimelineSince } from './history.ts'
+import { formatHistoryToken } from './history-token.ts'
 import { installJoinedRoom, receiveWithState } from './install-room.ts'
 import { Invites } from './invites.ts'
 import { loadState, openRooms } from './open-rooms.ts'
@@ -256,6 +257,16 @@ export class Rooms {
 
   extremities(roomId: RoomId): readonly EventId[] {
     return this.#context.rooms.get(roomId)?.row.extremities ?? []
+  }
+
+  /** History tokens just before and just after an event of the room's history. */
+  tokensAround(event: StoredEvent): { readonly before: string; readonly after: string } {
+    const { depth } = event.pdu
+    const sequence = event.sequence ?? 0
+    return {
+      before: formatHistoryToken({ depth, sequence, below: undefined }),
+      after: formatHistoryToken({ depth, sequence: sequence + 1, below: undefined }),
+    }
   }
 
   /** @throws RangeError when `from` is no history token; see isHistoryToken. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { StorageFullError } from '@kith/homeserver/ports'
 import { storageSuite } from '@kith/testkit/storage-suite'
 import { suiteTableNames, suiteTables } from '@kith/testkit/storage-cases'
 import { afterAll, expect, test } from 'vitest'
@@ -45,4 +46,17 @@ test('the lock ends with the process that held it, and what it had committed sta
   await promisify(execFile)('node', ['--input-type=module', '--eval', script]).catch(() => undefined)
   await using storage = openSqliteStorage({ path, tableNames: suiteTableNames })
   expect(await storage.range(suiteTables.first, { limit: 100 })).toHaveLength(21)
+})
+
+test('a full disk fails the commit that meets it with StorageFullError, and no other', async () => {
+  let writes = 0
+  const faultPoint = (operation: string): void => {
+    // The error as SQLite reports it: https://sqlite.org/rescode.html#full
+    if (operation === 'write' && ++writes === 2) throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
+  }
+  await using storage = openSqliteStorage({ path: pathOf('full'), tableNames: suiteTableNames, faultPoint })
+  const commits = [1, 2, 3].map(async (key) => storage.commit([{ kind: 'put', table: suiteTables.first.name, key: [key], value: key }]))
+  const outcomes = await Promise.allSettled(commits)
+  expect(outcomes[1]).toMatchObject({ status: 'rejected', reason: expect.any(StorageFullError) })
+  expect((await storage.range(suiteTables.first, { limit: 10 })).map((entry) => entry.value)).toEqual([1, 3])
 })
