@@ -25,16 +25,14 @@ interface Job<Draft> {
 export class GroupQueue<Draft> {
   readonly #begin: () => Draft
   readonly #commit: (draft: Draft) => Promise<void>
+  readonly #onIdle: () => void
   readonly #jobs: Job<Draft>[] = []
   #running = false
 
-  constructor(begin: () => Draft, commit: (draft: Draft) => Promise<void>) {
+  constructor(begin: () => Draft, commit: (draft: Draft) => Promise<void>, onIdle: () => void = () => {}) {
     this.#begin = begin
     this.#commit = commit
-  }
-
-  get idle(): boolean {
-    return !this.#running
+    this.#onIdle = onIdle
   }
 
   /** `job` returns how to read its outcome after the commit. */
@@ -82,6 +80,7 @@ export class GroupQueue<Draft> {
     await Promise.resolve()
     while (this.#jobs.length > 0) await this.#runGroup(this.#takeGroup())
     this.#running = false
+    this.#onIdle()
   }
 
   #takeGroup(): Job<Draft>[] {

@@ -41,21 +41,16 @@ export class RoomQueues {
 
   /** The room must exist when its turn comes. */
   async run<T>(roomId: RoomId, job: (draft: RoomDraft) => Promise<() => T>, signal: AbortSignal): Promise<T> {
-    return this.#withQueue(roomId, async (queue) => queue.run(job, signal))
+    return this.#queueOf(roomId).run(job, signal)
   }
 
   /** For jobs with commits of their own, also in rooms that do not exist yet. */
   async runAlone<T>(roomId: RoomId, job: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return this.#withQueue(roomId, async (queue) => queue.runAlone(job, signal))
+    return this.#queueOf(roomId).runAlone(job, signal)
   }
 
-  async #withQueue<T>(roomId: RoomId, use: (queue: GroupQueue<RoomDraft>) => Promise<T>): Promise<T> {
-    const queue = this.#queues.getOrInsertComputed(roomId, () => this.#makeQueue(roomId))
-    try {
-      return await use(queue)
-    } finally {
-      if (queue.idle && this.#queues.get(roomId) === queue) this.#queues.delete(roomId)
-    }
+  #queueOf(roomId: RoomId): GroupQueue<RoomDraft> {
+    return this.#queues.getOrInsertComputed(roomId, () => this.#makeQueue(roomId))
   }
 
   #makeQueue(roomId: RoomId): GroupQueue<RoomDraft> {
@@ -65,7 +60,11 @@ export class RoomQueues {
       if (room === undefined) throw new Error(`there is no room ${roomId}`)
       return new RoomDraft(room, context.serverName, context.store, context.snapshots)
     }
-    return new GroupQueue(begin, async (draft) => commitDraft(this.#context(), draft))
+    return new GroupQueue(
+      begin,
+      async (draft) => commitDraft(this.#context(), draft),
+      () => this.#queues.delete(roomId),
+    )
   }
 }
 
