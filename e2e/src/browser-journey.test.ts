@@ -18,46 +18,50 @@ interface Person {
   chat: ChatPage
 }
 
-test.each(['all', 'webrtc-direct'] as const)('two browsers chat, also when they are never online together (relay addresses: %s)', async (transports) => {
-  await using app = await startWebApp(transports)
-  const directory = await mkdtemp(join(tmpdir(), 'kith-browsers-'))
-  await using browserA = new ChromiumProcess(join(directory, 'a'), WINDOW_SIZE)
-  await using browserB = new ChromiumProcess(join(directory, 'b'), WINDOW_SIZE)
-  const ada = await openKith(browserA, app.url)
-  const ben = await openKith(browserB, app.url)
-  await Promise.all([firstRun(ada, 'Ada'), firstRun(ben, 'Ben')])
+test.each(['all', 'webrtc-direct'] as const)(
+  'two browsers chat, also when they are never online together (relay addresses: %s)',
+  async (transports) => {
+    await using app = await startWebApp(transports)
+    const directory = await mkdtemp(join(tmpdir(), 'kith-browsers-'))
+    await using browserA = new ChromiumProcess(join(directory, 'a'), WINDOW_SIZE)
+    await using browserB = new ChromiumProcess(join(directory, 'b'), WINDOW_SIZE)
+    const ada = await openKith(browserA, app.url)
+    const ben = await openKith(browserB, app.url)
+    await Promise.all([firstRun(ada, 'Ada'), firstRun(ben, 'Ben')])
 
-  await ben.chat.openInviteLink(await ada.chat.inviteLink())
-  await ada.chat.acceptInvite()
-  await chatLive(ada, ben)
-  await expectWebRtcBetween(ada, ben)
+    await ben.chat.openInviteLink(await ada.chat.inviteLink())
+    await ada.chat.acceptInvite()
+    await chatLive(ada, ben)
+    await expectWebRtcBetween(ada, ben)
 
-  await ben.browser.kill()
-  for (const text of AWAY_MESSAGES) await ada.chat.send(text)
-  await ada.chat.waitForDeliveryState(AWAY_MESSAGES, 'at_relay', 90_000)
-  await ada.browser.kill()
+    await ben.browser.kill()
+    for (const text of AWAY_MESSAGES) await ada.chat.send(text)
+    await ada.chat.waitForDeliveryState(AWAY_MESSAGES, 'at_relay', 90_000)
+    await ada.browser.kill()
 
-  await reopen(ben, app.url, 'Ada')
-  await eventually('Ben reads everything in order, once', 90_000, async () => {
-    const read = (await ben.chat.messages()).filter((text) => text.startsWith('while you were away'))
-    expect(read).toEqual(AWAY_MESSAGES)
-    return true
-  })
-  await reopen(ada, app.url, 'Ben')
-  await ada.chat.waitForDeliveryState(AWAY_MESSAGES, 'delivered', 90_000)
-
-  const before = await Promise.all([ada.chat.messages(), ben.chat.messages()])
-  for (const person of [ada, ben]) await person.chat.page.reload()
-  for (const [index, person] of [ada, ben].entries()) {
-    await person.chat.waitUntilReady()
-    await person.chat.openChatWith(person === ada ? 'Ben' : 'Ada')
-    await eventually('the history is back', 60_000, async () => {
-      expect(await person.chat.messages()).toEqual(before[index])
+    await reopen(ben, app.url, 'Ada')
+    await eventually('Ben reads everything in order, once', 90_000, async () => {
+      const read = (await ben.chat.messages()).filter((text) => text.startsWith('while you were away'))
+      expect(read).toEqual(AWAY_MESSAGES)
       return true
     })
-  }
-  await rm(directory, { recursive: true, force: true })
-}, 420_000)
+    await reopen(ada, app.url, 'Ben')
+    await ada.chat.waitForDeliveryState(AWAY_MESSAGES, 'delivered', 90_000)
+
+    const before = await Promise.all([ada.chat.messages(), ben.chat.messages()])
+    for (const person of [ada, ben]) await person.chat.page.reload()
+    for (const [index, person] of [ada, ben].entries()) {
+      await person.chat.waitUntilReady()
+      await person.chat.openChatWith(person === ada ? 'Ben' : 'Ada')
+      await eventually('the history is back', 60_000, async () => {
+        expect(await person.chat.messages()).toEqual(before[index])
+        return true
+      })
+    }
+    await rm(directory, { recursive: true, force: true })
+  },
+  420_000,
+)
 
 async function openKith(browser: ChromiumProcess, url: string): Promise<Person> {
   await browser.start()

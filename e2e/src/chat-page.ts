@@ -73,7 +73,8 @@ export class ChatPage {
     await eventually(`${texts.length} messages are ${state}`, timeoutMs, async () => {
       const states = await this.deliveryStates()
       const others = texts.filter((text) => states.get(text) !== state)
-      if (others.length > 0) throw new Error(`not ${state}: ${others.map((text) => `${text} (${states.get(text) ?? 'not shown'})`).join(', ')}`)
+      if (others.length > 0)
+        throw new Error(`not ${state}: ${others.map((text) => `${text} (${states.get(text) ?? 'not shown'})`).join(', ')}`)
       return true
     })
   }

@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Repeats `look` until it returns something other than undefined or false; fails with `what` and the last error after `timeoutMs`. */
-export async function eventually<T>(what: string, timeoutMs: number, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  timeoutMs: number,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs
   let lastError: unknown
   while (performance.now() < deadline) {

@@ -46,7 +46,17 @@ export async function startConstellation(serverCount: number): Promise<Constella
 
 async function createServer(dataDirectory: string, relayAddress: string): Promise<Server> {
   const clientPort = await freePort()
-  const process = new KithProcess(['serve', '--data', dataDirectory, '--client-port', String(clientPort), '--host', '127.0.0.1', '--relay', relayAddress])
+  const process = new KithProcess([
+    'serve',
+    '--data',
+    dataDirectory,
+    '--client-port',
+    String(clientPort),
+    '--host',
+    '127.0.0.1',
+    '--relay',
+    relayAddress,
+  ])
   return {
     process,
     baseUrl: `http://127.0.0.1:${clientPort}`,

@@ -41,7 +41,8 @@ export class KithProcess {
       const match = this.#lines.map((line) => line.match(pattern)).find((found) => found !== null)
       if (match) resolve(match)
     }
-    const fail = (why: string): void => reject(new Error(`${why}; waited for ${pattern}\n${[...this.#lines, ...this.#errorLines.slice(-20)].join('\n')}`))
+    const fail = (why: string): void =>
+      reject(new Error(`${why}; waited for ${pattern}\n${[...this.#lines, ...this.#errorLines.slice(-20)].join('\n')}`))
     const onExit = (code: number | null): void => fail(`kith ${this.#commandArguments[0]} exited with ${code}`)
     const timer = setTimeout(() => fail(`kith ${this.#commandArguments[0]} did not get there in ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS)
     this.#lineListeners.add(look)

@@ -42,7 +42,9 @@ test('pulling the mailbox of another server is refused and leaves the mail untou
   await using stranger = await connect()
   expect((await owner.call('PUT', MAILBOX, {})).status).toBe(200)
   const transaction = { pdus: [{ some: 'event' }], edus: [] }
-  expect((await sender.call('PUT', `/_matrix/federation/v1/send_relay/t1/${encodeURIComponent(`@ada:${owner.server}`)}`, transaction)).status).toBe(200)
+  expect(
+    (await sender.call('PUT', `/_matrix/federation/v1/send_relay/t1/${encodeURIComponent(`@ada:${owner.server}`)}`, transaction)).status,
+  ).toBe(200)
   const box = `/_matrix/federation/v1/relay_txn/${encodeURIComponent(`@ada:${owner.server}`)}`
   for (const thief of [stranger, sender]) {
     for (const query of ['', '?entry_id=0', '?entry_id=1', '?entry_id=1&limit=10']) {
@@ -59,7 +61,8 @@ test('wrong and replayed entry ids delete nothing', async () => {
   await using sender = await connect()
   await owner.call('PUT', MAILBOX, {})
   const user = encodeURIComponent(`@ada:${owner.server}`)
-  for (const id of ['a', 'b', 'a']) await sender.call('PUT', `/_matrix/federation/v1/send_relay/${id}/${user}`, { pdus: [{ id }], edus: [] })
+  for (const id of ['a', 'b', 'a'])
+    await sender.call('PUT', `/_matrix/federation/v1/send_relay/${id}/${user}`, { pdus: [{ id }], edus: [] })
   const pull = (query: string) => owner.call('GET', `/_matrix/federation/v1/relay_txn/${user}${query}`)
   const first = await pull('')
   expect(first.body).toMatchObject({ transaction: { pdus: [{ id: 'a' }] } })
@@ -110,7 +113,9 @@ async function connect(): Promise<Peer> {
     async call(method, path, body) {
       const request = new Request(`https://${relayServer}${path}`, {
         method,
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        ...(body === undefined
+          ? {}
+          : { body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       })
       const response = await network.request(relayServer, request, AbortSignal.timeout(20_000))
       return { status: response.status, body: (await response.json()) as Record<string, unknown> }

@@ -1,4 +1,13 @@
-import { ClientEvent, createClient, EventStatus, type MatrixClient, type MatrixEvent, MatrixEventEvent, RoomEvent, SyncState } from 'matrix-js-sdk'
+import {
+  ClientEvent,
+  createClient,
+  EventStatus,
+  type MatrixClient,
+  type MatrixEvent,
+  MatrixEventEvent,
+  RoomEvent,
+  SyncState,
+} from 'matrix-js-sdk'
 import { eventually } from './eventually.ts'
 
 /** An unmodified matrix-js-sdk client with rust crypto, and what it has seen. */
@@ -13,7 +22,11 @@ export interface SdkAccount {
 }
 
 export async function registerSdkAccount(baseUrl: string, username: string): Promise<SdkAccount> {
-  const registered = await createClient({ baseUrl }).registerRequest({ username, password: `password of ${username}`, auth: { type: 'm.login.dummy' } })
+  const registered = await createClient({ baseUrl }).registerRequest({
+    username,
+    password: `password of ${username}`,
+    auth: { type: 'm.login.dummy' },
+  })
   const { user_id: userId, access_token: accessToken, device_id: deviceId } = registered
   if (accessToken === undefined || deviceId === undefined) throw new Error('Registration gave no session')
   const client = createClient({ baseUrl, userId, accessToken, deviceId })
@@ -61,7 +74,10 @@ async function sendUntilAcknowledged(client: MatrixClient, roomId: string, body:
     try {
       return (await attempt).event_id
     } catch (error) {
-      const echo = room.getLiveTimeline().getEvents().find((event) => event.getTxnId() === transactionId)
+      const echo = room
+        .getLiveTimeline()
+        .getEvents()
+        .find((event) => event.getTxnId() === transactionId)
       if (echo?.status === EventStatus.NOT_SENT) {
         attempt = client.resendEvent(echo, room)
         attempt.catch(() => undefined)

@@ -29,7 +29,8 @@ async function readIfPresent(path: string): Promise<string | undefined> {
 
 function parseSeed(text: string, path: string): Uint8Array {
   const seed = new Uint8Array(Buffer.from(text.trim(), 'hex'))
-  if (seed.length !== SEED_LENGTH) throw new Error(`The identity in ${path} is damaged. Restore the file from a backup, or move it away to begin with a new identity.`)
+  if (seed.length !== SEED_LENGTH)
+    throw new Error(`The identity in ${path} is damaged. Restore the file from a backup, or move it away to begin with a new identity.`)
   return seed
 }
 

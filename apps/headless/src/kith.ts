@@ -4,7 +4,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { announceAddresses } from './announce-addresses.ts'
 import { createStderrLog } from './node-ports.ts'
 
-const logLevel = new Option('--log-level <level>', 'what to write to standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('info')
+const logLevel = new Option('--log-level <level>', 'what to write to standard error')
+  .choices(['debug', 'info', 'warn', 'error', 'silent'])
+  .default('info')
 
 interface RelayFlags {
   readonly data: string
@@ -31,7 +33,10 @@ program
   .action(async (flags: RelayFlags) => {
     const { startRelay } = await import('./start-relay.ts')
     await runUntilTerminated(async (signal) => {
-      const relay = await startRelay({ dataDirectory: flags.data, host: flags.host, port: flags.port, log: createStderrLog(flags.logLevel) }, signal)
+      const relay = await startRelay(
+        { dataDirectory: flags.data, host: flags.host, port: flags.port, log: createStderrLog(flags.logLevel) },
+        signal,
+      )
       void announceAddresses(relay.network, print, signal)
       return relay
     })

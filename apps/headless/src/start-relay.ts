@@ -32,7 +32,14 @@ export async function startRelay(options: RelayOptions, signal: AbortSignal): Pr
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(
-    await createNodeNetwork({ identity: identityFromSeed(seed), role: 'relay', dataDirectory, listen: { host: options.host, port: options.port }, relays: [], log }),
+    await createNodeNetwork({
+      identity: identityFromSeed(seed),
+      role: 'relay',
+      dataDirectory,
+      listen: { host: options.host, port: options.port },
+      relays: [],
+      log,
+    }),
   )
   opened.use(await createRelay({ clock: nodeClock, random: nodeRandom, log, crypto, storage, network }, {}))
   await network.start(signal)

@@ -38,7 +38,14 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(
-    await createNodeNetwork({ identity: identityFromSeed(seed), role: 'homeserver', dataDirectory, listen: { host: options.host, port: 0 }, relays: options.relays, log }),
+    await createNodeNetwork({
+      identity: identityFromSeed(seed),
+      role: 'homeserver',
+      dataDirectory,
+      listen: { host: options.host, port: 0 },
+      relays: options.relays,
+      log,
+    }),
   )
   const homeserver = opened.use(
     await createHomeserver(

@@ -44,7 +44,11 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
 
   const timeline = await Timeline.open(storage)
   const rooms = await Rooms.open(ports, timeline, serverName)
-  const accounts = await Accounts.open(ports, { serverName, openRegistration: config.openRegistration, passwordCostLog2: PASSWORD_COST_LOG2 })
+  const accounts = await Accounts.open(ports, {
+    serverName,
+    openRegistration: config.openRegistration,
+    passwordCostLog2: PASSWORD_COST_LOG2,
+  })
   const accountData = new AccountData(storage, timeline)
   const deviceLists = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
   const keys = new Keys({ storage, changes: deviceLists, accounts })
