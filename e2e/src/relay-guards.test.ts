@@ -81,7 +81,6 @@ test('bad mail is refused with the right error, and the relay lives on', async (
   await using owner = await connect()
   await using sender = await connect()
   await owner.call('PUT', MAILBOX, {})
-  const to = (user: string) => `/_matrix/federation/v1/send_relay/t/${encodeURIComponent(user)}`
   const ada = `@ada:${owner.server}`
   const cases: readonly [string, string, object | string, number, string][] = [
     ['no user id', 'ada', { pdus: [], edus: [] }, 400, 'M_INVALID_PARAM'],
@@ -94,7 +93,7 @@ test('bad mail is refused with the right error, and the relay lives on', async (
     ['20 MB', ada, { pdus: ['x'.repeat(20_000_000)], edus: [] }, 413, 'M_TOO_LARGE'],
   ]
   for (const [name, user, body, status, errcode] of cases) {
-    const answer = await sender.call('PUT', to(user), body)
+    const answer = await sender.call('PUT', mailPath(user), body)
     expect([name, answer.status, answer.body['errcode']]).toEqual([name, status, errcode])
   }
   const unknown = await sender.call('GET', '/_matrix/federation/v1/nothing')
@@ -122,6 +121,10 @@ async function connect(): Promise<Peer> {
     },
     [Symbol.asyncDispose]: () => network[Symbol.asyncDispose](),
   }
+}
+
+function mailPath(user: string): string {
+  return `/_matrix/federation/v1/send_relay/t/${encodeURIComponent(user)}`
 }
 
 function serverOfPeer(peerId: string): ServerName {

@@ -1,6 +1,6 @@
-import { createServer } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
+import { createAdaptorServer } from '@hono/node-server'
 
 /** The Client-Server API on HTTP. Only ever bound to a loopback address: there is no TLS here. */
 export interface ClientHttp extends AsyncDisposable {
@@ -9,7 +9,7 @@ export interface ClientHttp extends AsyncDisposable {
 
 /** @throws Error naming the port when it is taken. `port` 0 takes any free one. */
 export async function listenForClients(port: number, answer: (request: Request) => Promise<Response>): Promise<ClientHttp> {
-  const server = createServer(getRequestListener(answer))
+  const server = createAdaptorServer({ fetch: answer }) as Server
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen(port, '127.0.0.1', resolve)

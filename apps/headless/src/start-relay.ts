@@ -28,7 +28,7 @@ export async function startRelay(options: RelayOptions, signal: AbortSignal): Pr
   const { dataDirectory, log } = options
   await mkdir(dataDirectory, { recursive: true })
   await using opened = new AsyncDisposableStack()
-  const storage = opened.use(await openSqliteStorage({ path: join(dataDirectory, 'relay.sqlite'), tableNames: relayTableNames }))
+  const storage = opened.use(openSqliteStorage({ path: join(dataDirectory, 'relay.sqlite'), tableNames: relayTableNames }))
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(

@@ -34,7 +34,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   const { dataDirectory, log } = options
   await mkdir(dataDirectory, { recursive: true })
   await using opened = new AsyncDisposableStack()
-  const storage = opened.use(await openSqliteStorage({ path: join(dataDirectory, 'homeserver.sqlite'), tableNames: homeserverTableNames }))
+  const storage = opened.use(openSqliteStorage({ path: join(dataDirectory, 'homeserver.sqlite'), tableNames: homeserverTableNames }))
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(

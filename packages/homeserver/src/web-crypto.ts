@@ -16,13 +16,13 @@ export async function createWebCrypto(seed: Uint8Array): Promise<CryptoPort> {
   return {
     publicKey,
     async sign(message) {
-      return new Uint8Array(await crypto.subtle.sign('Ed25519', signingKey, message as BufferSource))
+      return new Uint8Array(await crypto.subtle.sign('Ed25519', signingKey, message as Uint8Array<ArrayBuffer>))
     },
     async verify(key, signature, message) {
       if (key.length !== PUBLIC_KEY_LENGTH || signature.length !== SIGNATURE_LENGTH) return false
       const verifyingKey = await verifyingKeys.import(key)
       if (verifyingKey === undefined) return false
-      return crypto.subtle.verify('Ed25519', verifyingKey, signature as BufferSource, message as BufferSource)
+      return crypto.subtle.verify('Ed25519', verifyingKey, signature as Uint8Array<ArrayBuffer>, message as Uint8Array<ArrayBuffer>)
     },
   }
 }
@@ -45,7 +45,7 @@ class VerifyingKeys {
     const known = this.#keys.get(name)
     this.#keys.delete(name)
     // A 32-byte string that is no point of the curve cannot be imported: nothing verifies under it.
-    const key = known ?? crypto.subtle.importKey('raw', publicKey as BufferSource, 'Ed25519', false, ['verify']).catch(() => undefined)
+    const key = known ?? crypto.subtle.importKey('raw', publicKey as Uint8Array<ArrayBuffer>, 'Ed25519', false, ['verify']).catch(() => undefined)
     this.#keys.set(name, key)
     const [oldest] = this.#keys.keys()
     if (this.#keys.size > limits.implementation.verifyingKeysMax && oldest !== undefined) this.#keys.delete(oldest)
