@@ -27,7 +27,8 @@ export interface ChatActionsOptions {
   readonly signal: AbortSignal
 }
 
-const networkIntervalMs = 2_000
+/** Round trips are measured anew without being a change, so a poll ends after this long. */
+const networkPollMs = 2_000
 
 /** What people can do, on top of a running client. */
 export function chatActions(options: ChatActionsOptions): Chat {
@@ -154,20 +155,27 @@ function watchNetwork(options: ChatActionsOptions, listener: (state: NetworkStat
   const stopped = new AbortController()
   const signal = AbortSignal.any([stopped.signal, options.signal])
   const run = async () => {
+    let version: number | undefined
     while (!signal.aborted) {
-      const state = await networkState(options, signal)
+      const state = await networkState(options, version, signal)
       if (signal.aborted) return
       listener(state)
-      await wait(networkIntervalMs, signal)
+      version = state?.version
+      if (version === undefined) await wait(networkPollMs, signal)
     }
   }
   void run()
   return () => stopped.abort()
 }
 
-async function networkState(options: ChatActionsOptions, signal: AbortSignal): Promise<NetworkState | undefined> {
+async function networkState(
+  options: ChatActionsOptions,
+  version: number | undefined,
+  signal: AbortSignal,
+): Promise<NetworkState | undefined> {
+  const query = version === undefined ? '' : `?since=${version}&timeout=${networkPollMs}`
   try {
-    return parseNetworkState(await ask(options, { method: 'GET', path: 'unstable/im.kith/network', signal }))
+    return parseNetworkState(await ask(options, { method: 'GET', path: `unstable/im.kith/network${query}`, signal }))
   } catch {
     return undefined
   }

@@ -4,19 +4,19 @@ import { fingerprintBlocks, parseNetworkState } from './network-state.ts'
 test('the network answer is read, odd entries passed over', () => {
   const state = parseNetworkState({
     server_name: 'k51a',
-    fingerprint: 'abcd',
+    version: 3,
     addresses: ['/ip4/1', 5],
     relays: [{ server: 'k51r', addresses: ['/ip4/2'], state: 'connected', mailbox: 'reserved' }, null],
     peers: [{ server: 'k51b', path: 'direct', transport: 'webrtc', direction: 'inbound', round_trip_ms: 12.5 }, 'x'],
   })
   expect(state).toEqual({
     serverName: 'k51a',
-    fingerprint: 'abcd',
+    version: 3,
     addresses: ['/ip4/1'],
     relays: [{ server: 'k51r', addresses: ['/ip4/2'], state: 'connected', mailbox: 'reserved' }],
     peers: [{ server: 'k51b', path: 'direct', transport: 'webrtc', direction: 'inbound', roundTripMs: 12.5 }],
   })
-  expect(parseNetworkState({})).toEqual({ serverName: '', fingerprint: '', addresses: [], relays: [], peers: [] })
+  expect(parseNetworkState({})).toEqual({ serverName: '', version: undefined, addresses: [], relays: [], peers: [] })
   expect(() => parseNetworkState([])).toThrow(TypeError)
 })
 

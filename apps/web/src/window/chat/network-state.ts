@@ -20,7 +20,8 @@ export interface PeerState {
 /** What the node says about its place in the network. */
 export interface NetworkState {
   readonly serverName: string
-  readonly fingerprint: string
+  /** Grows with each change; long polls name it. */
+  readonly version: number | undefined
   readonly addresses: readonly string[]
   readonly relays: readonly RelayState[]
   readonly peers: readonly PeerState[]
@@ -31,7 +32,7 @@ export function parseNetworkState(value: unknown): NetworkState {
   if (!isJsonObject(value)) throw new TypeError('network: unexpected answer')
   return {
     serverName: text(value['server_name']),
-    fingerprint: text(value['fingerprint']),
+    version: typeof value['version'] === 'number' ? value['version'] : undefined,
     addresses: texts(value['addresses']),
     relays: list(value['relays']).flatMap(parseRelay),
     peers: list(value['peers']).flatMap(parsePeer),
