@@ -30,6 +30,7 @@ export const limits = {
     usersPerKeyRequestMax: 5000,
     cachedRemoteUsersMax: 50_000,
     toDeviceMessagesPerRequestMax: 5000,
+    toDeviceContentBytesMax: 64 * 1024,
     toDeviceInboxMax: 50_000,
     toDeviceMessagesPerSyncMax: 100,
     /** One to-device EDU; bigger ones are split by recipient where they can be. */

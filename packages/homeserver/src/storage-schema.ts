@@ -1,5 +1,6 @@
 import { encodeUtf8, sha256 } from '@kith/matrix-protocol'
 import { accountsTables } from './accounts/tables.ts'
+import { directoryTables } from './directory/tables.ts'
 import { ephemeralTables } from './ephemeral/tables.ts'
 import { federationTables } from './federation/tables.ts'
 import { keysTables } from './keys/tables.ts'
@@ -17,6 +18,7 @@ const homeserverTables: readonly Tables[] = [
   accountsTables,
   keysTables,
   ephemeralTables,
+  directoryTables,
   federationTables,
   relayTables,
 ] as never
@@ -31,7 +33,7 @@ export const relayTableNames: readonly string[] = namesOf([mailboxTables] as nev
  * One fingerprint for each list of homeserver tables that was ever released, oldest first. A changed list gets a new line, which makes
  * a new version of the schema; released lines never change.
  */
-export const homeserverSchemaFingerprints: readonly string[] = ['85658f0086914883']
+export const homeserverSchemaFingerprints: readonly string[] = ['02fed9dcb7f735f0']
 
 /** For engines that migrate when it grows. */
 export const homeserverSchemaVersion = homeserverSchemaFingerprints.length

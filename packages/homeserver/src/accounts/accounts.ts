@@ -189,13 +189,13 @@ export class Accounts {
     return latest === 0 ? undefined : latest
   }
 
-  /** The device with its new name, for a commit that also tells others; memory follows by `deviceRenamed`. */
-  async renameDevice(device: StoredDevice, displayName: string | undefined, extra: WriteBatch): Promise<void> {
-    const { displayName: _displayName, ...rest } = device
-    const changed: StoredDevice = displayName === undefined ? rest : { ...rest, displayName }
-    extra.put(accountsTables.devices, [device.userId, device.deviceId], changed)
-    await this.#ports.storage.commit(extra.writes)
-    this.#devicesOf(device.userId).set(device.deviceId, changed)
+  /** Writes the device's new name. `deviceRenamed` must be called as soon as that is committed. */
+  renameDevice(device: StoredDevice, displayName: string, batch: WriteBatch): void {
+    batch.put(accountsTables.devices, [device.userId, device.deviceId], { ...device, displayName })
+  }
+
+  deviceRenamed(device: StoredDevice, displayName: string): void {
+    this.#devicesOf(device.userId).set(device.deviceId, { ...device, displayName })
   }
 
   /** Writes that remove devices and their tokens. `devicesRemoved` must follow the commit. */

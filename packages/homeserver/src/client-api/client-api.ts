@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
+import { Aliases } from '../directory/aliases.ts'
 import { KeyBackup } from '../keys/key-backup.ts'
 import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
@@ -20,6 +21,7 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     ...components,
     interactiveAuth: new InteractiveAuth(components.accounts, clock, random),
     backup: new KeyBackup(storage),
+    aliases: new Aliases(storage),
   }
   const router = new Router(endpoints)
   return async (request) => {

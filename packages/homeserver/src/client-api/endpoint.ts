@@ -1,6 +1,7 @@
 import type { JsonObject } from '@kith/matrix-protocol'
 import type { GenericSchema, InferOutput } from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
+import type { Aliases } from '../directory/aliases.ts'
 import type { KeyBackup } from '../keys/key-backup.ts'
 import type { ClientApiComponents } from './components.ts'
 import type { InteractiveAuth } from './interactive-auth.ts'
@@ -11,6 +12,7 @@ export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 export interface Api extends ClientApiComponents {
   readonly interactiveAuth: InteractiveAuth
   readonly backup: KeyBackup
+  readonly aliases: Aliases
 }
 
 /** One request, as far as it has been judged when a handler gets it. */

@@ -27,11 +27,11 @@ export const authSchema = v.optional(
 
 export type AuthData = v.InferOutput<typeof authSchema>
 
-/** An object used as a map, with checked values. Its entries, because names come from the network. */
-export function mapSchema<Value>(valueSchema: v.GenericSchema<unknown, Value>, entriesMax: number) {
+/** An object used as a map, as its entries: names come from the network, and not every name can safely be a member. */
+export function mapSchema<Value>(valueSchema: v.GenericSchema<unknown, Value>, entriesMax: number): v.GenericSchema<unknown, readonly (readonly [string, Value])[]> {
   return v.pipe(
     jsonObjectSchema,
-    v.transform((object) => Object.entries(object)),
+    v.transform((object): unknown => Object.entries(object)),
     v.array(v.tuple([v.string(), valueSchema])),
     v.maxLength(entriesMax),
   )

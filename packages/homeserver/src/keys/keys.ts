@@ -12,6 +12,7 @@ import {
   type UserId,
 } from '@kith/matrix-protocol'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { StoredDevice } from '../accounts/tables.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import type { DeviceListChanges, DeviceListEdu } from './device-list-changes.ts'
@@ -50,10 +51,17 @@ export class Keys {
     await this.#commitDevice(userId, deviceId, signed, (transaction) => transaction.batch.put(keysTables.deviceKeys, [userId, deviceId], signed))
   }
 
-  /** Tells others the new name of a device; `write` joins the same commit. */
-  async deviceChanged(userId: UserId, deviceId: string, write: (batch: WriteBatch) => void): Promise<void> {
+  /** Renames a device and tells others. */
+  async deviceRenamed(device: StoredDevice, displayName: string): Promise<void> {
+    const { userId, deviceId } = device
     const keys = await this.#storage.get(keysTables.deviceKeys, [userId, deviceId])
-    await this.#commitDevice(userId, deviceId, keys, (transaction) => write(transaction.batch))
+    const edu = deviceListUpdate(userId, deviceId, displayName, keys)
+    await this.#changes.commit(
+      [userId],
+      (transaction) => this.#accounts.renameDevice(device, displayName, transaction.batch),
+      () => [edu],
+    )
+    this.#accounts.deviceRenamed(device, displayName)
   }
 
   async removeDevices(userId: UserId, deviceIds: readonly string[], write: (batch: WriteBatch) => void): Promise<void> {
@@ -213,19 +221,10 @@ export class Keys {
   async #commitDevice(
     userId: UserId,
     deviceId: string,
-    keys: JsonObject | undefined,
+    keys: JsonObject,
     write: (transaction: TimelineTransaction) => void,
   ): Promise<void> {
-    const displayName = this.#accounts.device(userId, deviceId)?.displayName
-    const edu: DeviceListEdu = {
-      type: 'm.device_list_update',
-      content: {
-        user_id: userId,
-        device_id: deviceId,
-        ...(displayName === undefined ? {} : { device_display_name: displayName }),
-        ...(keys === undefined ? {} : { keys }),
-      },
-    }
+    const edu = deviceListUpdate(userId, deviceId, this.#accounts.device(userId, deviceId)?.displayName, keys)
     await this.#changes.commit([userId], write, () => [edu])
   }
 
@@ -237,6 +236,16 @@ export class Keys {
 
 export function emptyKeyAnswer(): KeyQueryAnswer {
   return { device_keys: {}, master_keys: {}, self_signing_keys: {}, user_signing_keys: {} }
+}
+
+function deviceListUpdate(userId: UserId, deviceId: string, displayName: string | undefined, keys: JsonObject | undefined): DeviceListEdu {
+  const content = {
+    user_id: userId,
+    device_id: deviceId,
+    ...(displayName === undefined ? {} : { device_display_name: displayName }),
+    ...(keys === undefined ? {} : { keys }),
+  }
+  return { type: 'm.device_list_update', content }
 }
 
 function signingKeyUpdate(userId: UserId, master: JsonObject | undefined, selfSigning: JsonObject | undefined): DeviceListEdu {

@@ -44,11 +44,10 @@ export class JoinedExtras {
     if (section === undefined && ephemeral.length === 0 && accountData.length === 0) return undefined
     const { rooms, ephemeral: live, pushRules } = this.#parts
     const unread = await countUnread({ rooms, receipts: live.receipts, pushRules }, roomId, request.reader.userId, request.upTo)
-    const nothing = request.stateAfter ? { 'org.matrix.msc4222.state_after': { events: [] } } : { state: { events: [] } }
     return {
       // A room without news has no gap either, and no older place to page from.
       timeline: (section?.timeline ?? { events: [], limited: false }) as unknown as JsonObject,
-      ...(section?.state ?? nothing),
+      ...(section?.state ?? { [request.stateName]: { events: [] } }),
       ephemeral: { events: ephemeral.map((event) => ({ ...event })) },
       account_data: { events: accountData },
       unread_notifications: { ...unread },

@@ -44,6 +44,6 @@ function withdrawn(roomId: RoomId, userId: UserId, request: SyncRequest): JsonOb
     origin_server_ts: 0,
     content: { membership: 'leave' },
   }
-  const state = request.stateAfter ? 'org.matrix.msc4222.state_after' : 'state'
-  return { timeline: { events: [event], limited: false }, [state]: { events: request.stateAfter ? [event] : [] }, account_data: { events: [] } }
+  const stateEvents = request.stateName === 'state' ? [] : [event]
+  return { timeline: { events: [event], limited: false }, [request.stateName]: { events: stateEvents }, account_data: { events: [] } }
 }

@@ -6,6 +6,9 @@ import { memberOfKey, membershipOf, RoomStateChanges } from './room-state-change
 import type { SyncFilter } from './sync-filter.ts'
 import type { Visibility } from './visibility.ts'
 
+/** `state` is what precedes the timeline; the others include what the timeline changed (MSC4222, spec v1.16). */
+export type StateName = 'state' | 'state_after' | 'org.matrix.msc4222.state_after'
+
 export interface SyncRequest {
   readonly reader: EventReader
   /** Undefined: an initial sync. */
@@ -13,8 +16,7 @@ export interface SyncRequest {
   readonly upTo: number
   readonly filter: SyncFilter
   readonly fullState: boolean
-  /** The client wants the state after the timeline instead of the state before it (MSC4222). */
-  readonly stateAfter: boolean
+  readonly stateName: StateName
 }
 
 interface TimelineSection {
@@ -124,12 +126,12 @@ export class RoomSections {
 
   /** The member of the section that holds state, under the name that the client asked for. */
   async #state(known: RoomStateChanges, changed: ReadonlyMap<StateKey, EventId>, slice: TimelineSlice, request: SyncRequest, isWhole: boolean): Promise<JsonObject> {
-    const ids = request.stateAfter ? changed : await known.changedUntil(slice.events[0])
+    const ids = request.stateName !== 'state' ? changed : await known.changedUntil(slice.events[0])
     const wanted = isWhole && request.filter.state.lazyLoadMembers ? this.#withoutIdleMembers(ids, slice, request.reader.userId) : [...ids.values()]
     const events = (await this.#parts.rooms.events(wanted)).filter((event) => event !== undefined)
     const accepted = events.filter((event) => request.filter.state.accepts(event.pdu))
     const formatted = (await this.#parts.events.withoutRoomId(accepted, request.reader)) as unknown as JsonObject[]
-    return { [request.stateAfter ? 'org.matrix.msc4222.state_after' : 'state']: { events: formatted } }
+    return { [request.stateName]: { events: formatted } }
   }
 
   /** Lazy loading: of the members only the reader, the senders of the timeline and those who name the room. */

@@ -13,10 +13,10 @@ import { ClientEvents, type EventReader } from './client-events.ts'
 import { deviceListChanges } from './device-list-section.ts'
 import { JoinedExtras } from './joined-extras.ts'
 import { readOutOfBandInvites } from './out-of-band-invites.ts'
-import { type RoomSection, RoomSections, type SyncRequest } from './room-sections.ts'
+import { type RoomSection, RoomSections, type StateName, type SyncRequest } from './room-sections.ts'
 import { readStreamChanges, type StreamChanges } from './stream-changes.ts'
 import { isEmptyAnswer, type SyncAnswer } from './sync-answer.ts'
-import type { SyncFilter } from './sync-filter.ts'
+import { readSyncFilter, type SyncFilter } from './sync-filter.ts'
 import { formatSyncToken, type SyncToken } from './sync-token.ts'
 import { Visibility } from './visibility.ts'
 
@@ -37,10 +37,12 @@ export interface SyncInput {
   readonly since: SyncToken | undefined
   readonly filter: SyncFilter
   readonly fullState: boolean
-  readonly stateAfter: boolean
+  readonly stateName: StateName
   /** How long to wait for something to tell. */
   readonly timeoutMs: number
 }
+
+const noTimeline = readSyncFilter({ room: { timeline: { limit: 0 } } })
 
 /**
  * Answers /sync from the timeline's stream.
@@ -85,6 +87,15 @@ export class SyncEngine {
     }
   }
 
+  /** For /keys/changes: what the syncs between two positions told of device lists. */
+  async deviceListChanges(reader: EventReader, after: number, upTo: number): Promise<SyncAnswer['device_lists']> {
+    const { rooms, keys, timeline } = this.#parts
+    const to = Math.min(upTo, timeline.position)
+    const request: SyncRequest = { reader, after, upTo: to, filter: noTimeline, fullState: false, stateName: 'state_after' }
+    const sections = await this.#readSections(request, await readStreamChanges(timeline, reader.userId, after, to))
+    return deviceListChanges({ rooms, keys }, request, sections.values())
+  }
+
   /** False when the time ran out, or when too many polls of the device wait. */
   async #waitForMore(reader: EventReader, position: number, durationMs: number, signal: AbortSignal): Promise<boolean> {
     const { clock, timeline } = this.#parts
@@ -120,7 +131,7 @@ export class SyncEngine {
       upTo,
       filter,
       fullState: input.fullState,
-      stateAfter: input.stateAfter,
+      stateName: input.stateName,
     }
     const sections = await this.#readSections(request, changes)
     const counts = await keys.oneTime.counts(reader.userId, reader.deviceId)

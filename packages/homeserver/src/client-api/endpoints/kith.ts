@@ -1,34 +1,60 @@
-import type { JsonObject } from '@kith/matrix-protocol'
+import { ownString, type ServerName, serverNameOf } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { type Api, endpoint } from '../endpoint.ts'
 import type { DeliveryState, NetworkInfo } from '../federation-access.ts'
-import { type Api, type Call, endpoint } from '../endpoint.ts'
+import { fingerprintOf } from '../fingerprint.ts'
 import { integerFrom, serverNameFrom } from '../parameters.ts'
 import { jsonObjectSchema, userIdSchema } from '../schemas.ts'
+import { waitBounded } from '../wait-bounded.ts'
 
 const versions = ['unstable/im.kith'] as const
-const addressesSchema = v.pipe(
-  v.array(v.pipe(v.string(), v.maxLength(limits.implementation.addressCharactersMax))),
-  v.minLength(1),
-  v.maxLength(limits.implementation.addressesPerRelayMax),
-)
 
-type QueryCall = Pick<Call<never, unknown, unknown>, 'query' | 'signal'>
-
-/** What Matrix has no words for: delivery between devices, relays, and invite links. */
+/** What a Matrix client has no words for: deliveries, the network, contacts and relays of this node. */
 export const kithEndpoints = [
-  endpoint({ method: 'GET', path: '/deliveries', versions, handle: async (api, call) => readDeliveries(api, call) }),
-  endpoint({ method: 'GET', path: '/network', versions, handle: async (api, call) => readNetwork(api, call) }),
+  endpoint({
+    method: 'GET',
+    path: '/deliveries',
+    versions,
+    async handle(api, { query, signal }) {
+      if (query.get('since') === null) return describeDeliveries(await api.federation.deliveries(undefined))
+      const since = integerFrom(query, 'since', 0, Number.MAX_SAFE_INTEGER)
+      const timeoutMs = integerFrom(query, 'timeout', 0, limits.implementation.syncTimeoutMaxMs)
+      const deadline = api.ports.clock.now() + timeoutMs
+      let seen = since
+      for (;;) {
+        const position = api.timeline.position
+        const found = await api.federation.deliveries(seen)
+        const remaining = deadline - api.ports.clock.now()
+        if (found.deliveries.length > 0 || found.next < position || remaining <= 0) return describeDeliveries(found)
+        seen = found.next
+        await waitBounded(api.ports.clock, remaining, signal, (bounded) => api.timeline.changed(position, bounded))
+      }
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/network',
+    versions,
+    async handle(api, { query, signal }) {
+      if (query.get('since') !== null) {
+        const since = integerFrom(query, 'since', 0, Number.MAX_SAFE_INTEGER)
+        const timeoutMs = integerFrom(query, 'timeout', 0, limits.implementation.syncTimeoutMaxMs)
+        await waitBounded(api.ports.clock, timeoutMs, signal, (bounded) => api.federation.networkChanged(since, bounded))
+      }
+      return describeNetwork(api.serverName, api.federation.network())
+    },
+  }),
   endpoint({
     method: 'GET',
     path: '/contact',
     versions,
     async handle(api, { session }) {
-      const displayName = (await api.accounts.profile(session.userId))?.['displayname']
+      const profile = (await api.accounts.profile(session.userId)) ?? {}
       return {
         user_id: session.userId,
-        ...(typeof displayName === 'string' ? { display_name: displayName } : {}),
+        display_name: ownString(profile, 'displayname') ?? session.userId,
         relay_list: await api.federation.relayList(),
       }
     },
@@ -39,6 +65,7 @@ export const kithEndpoints = [
     versions,
     body: v.looseObject({ user_id: userIdSchema, relay_list: jsonObjectSchema }),
     async handle(api, { body }) {
+      if (serverNameOf(body.user_id) === api.serverName) throw new MatrixError(400, 'M_INVALID_PARAM', 'This user lives here')
       const outcome = await api.federation.rememberContact({ userId: body.user_id, relayList: body.relay_list })
       if (outcome.kind === 'invalid') throw new MatrixError(400, 'M_INVALID_PARAM', outcome.reason)
       return {}
@@ -48,8 +75,9 @@ export const kithEndpoints = [
     method: 'POST',
     path: '/relays',
     versions,
-    body: v.looseObject({ addresses: addressesSchema }),
-    async handle(api, { body }) {
+    body: v.looseObject({ addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(1000))), v.minLength(1), v.maxLength(50)) }),
+    async handle(api, { session, body }) {
+      requireOwner(api, session.userId)
       const outcome = await api.federation.addRelays(body.addresses)
       if (outcome.kind === 'invalid') throw new MatrixError(400, 'M_INVALID_PARAM', outcome.reason)
       return { servers: outcome.servers }
@@ -59,71 +87,44 @@ export const kithEndpoints = [
     method: 'DELETE',
     path: '/relays/:server',
     versions,
-    async handle(api, { params }) {
-      if (!(await api.federation.removeRelay(serverNameFrom(params.server)))) throw new MatrixError(404, 'M_NOT_FOUND', 'No such relay is used')
+    async handle(api, { session, params }) {
+      requireOwner(api, session.userId)
+      if (!(await api.federation.removeRelay(serverNameFrom(params.server)))) throw new MatrixError(404, 'M_NOT_FOUND', 'This is no relay of this node')
       return {}
     },
   }),
 ]
 
-/** Without `since` all that is under way, at once; with it what changed, waiting at most `timeout` ms for the first change. */
-async function readDeliveries(api: Api, { query, signal }: QueryCall): Promise<JsonObject> {
-  const since = query.has('since') ? integerFrom(query, 'since', 0, Number.MAX_SAFE_INTEGER) : undefined
-  const deadline = api.ports.clock.now() + timeoutFrom(query)
-  let page = await api.federation.deliveries(since)
-  while (since !== undefined && page.deliveries.length === 0) {
-    const leftMs = deadline - api.ports.clock.now()
-    if (leftMs <= 0) break
-    await waitAtMost(api, leftMs, signal, (waiting) => api.timeline.changed(page.next, waiting))
-    page = await api.federation.deliveries(page.next)
-  }
-  return { next: page.next, deliveries: page.deliveries.map(describeDelivery) }
+function requireOwner(api: Api, userId: Parameters<Api['accounts']['isOwner']>[0]): void {
+  if (!api.accounts.isOwner(userId)) throw new MatrixError(403, 'M_FORBIDDEN', 'Only the owner of this node chooses its relays')
 }
 
-/** With `since`, waits at most `timeout` ms for a version after it. */
-async function readNetwork(api: Api, { query, signal }: QueryCall): Promise<JsonObject> {
-  if (query.has('since')) {
-    const since = integerFrom(query, 'since', 0, Number.MAX_SAFE_INTEGER)
-    await waitAtMost(api, timeoutFrom(query), signal, (waiting) => api.federation.networkChanged(since, waiting))
-  }
-  return describeNetwork(api, api.federation.network())
-}
-
-function timeoutFrom(query: URLSearchParams): number {
-  return integerFrom(query, 'timeout', 0, limits.implementation.syncTimeoutMaxMs)
-}
-
-/** Resolves when the wait does or the time is up; rejects when the client is gone. */
-async function waitAtMost(api: Api, timeoutMs: number, signal: AbortSignal, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const settled = new AbortController()
-  const waiting = AbortSignal.any([signal, settled.signal])
-  const attempts = [wait(waiting), api.ports.clock.sleep(timeoutMs, waiting)]
-  try {
-    await Promise.race(attempts)
-  } finally {
-    settled.abort()
-    await Promise.allSettled(attempts)
+function describeDeliveries(found: { readonly next: number; readonly deliveries: readonly DeliveryState[] }): object {
+  return {
+    next: found.next,
+    deliveries: found.deliveries.map(({ roomId, eventId, destinations }) => ({
+      room_id: roomId,
+      event_id: eventId,
+      state: stateOf(destinations),
+      destinations: Object.fromEntries(destinations),
+    })),
   }
 }
 
-function describeDelivery({ roomId, eventId, destinations }: DeliveryState): JsonObject {
+/** As good as its worst destination. */
+function stateOf(destinations: DeliveryState['destinations']): 'delivered' | 'waiting' | 'at_relay' {
   const states = [...destinations.values()]
-  const state = states.length === 0 ? 'delivered' : states.includes('waiting') ? 'waiting' : 'at_relay'
-  return { room_id: roomId, event_id: eventId, state, destinations: Object.fromEntries(destinations) }
+  if (states.length === 0) return 'delivered'
+  return states.includes('waiting') ? 'waiting' : 'at_relay'
 }
 
-function describeNetwork(api: Api, network: NetworkInfo): JsonObject {
+function describeNetwork(serverName: ServerName, network: NetworkInfo): object {
   return {
     version: network.version,
-    server_name: api.serverName,
-    addresses: [...network.addresses],
-    relays: network.relays.map(({ server, addresses, state, mailbox }) => ({ server, addresses: [...addresses], state, mailbox })),
-    peers: network.peers.map(({ server, path, transport, direction, roundTripMs }) => ({
-      server,
-      path,
-      transport,
-      direction,
-      ...(roundTripMs === undefined ? {} : { round_trip_ms: roundTripMs }),
-    })),
+    server_name: serverName,
+    fingerprint: fingerprintOf(serverName),
+    addresses: network.addresses,
+    relays: network.relays,
+    peers: network.peers.map(({ roundTripMs, ...peer }) => ({ ...peer, ...(roundTripMs === undefined ? {} : { round_trip_ms: roundTripMs }) })),
   }
 }

@@ -1,0 +1,103 @@
+import { DEFAULT_ROOM_VERSION, type JsonObject, type RoomId, type RoomVersion, roomVersion, unreachable, type UserId } from '@kith/matrix-protocol'
+import * as v from 'valibot'
+import { limits } from '../../limits.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import type { CreateRoomOutcome } from '../../rooms/index.ts'
+import { type Api, endpoint } from '../endpoint.ts'
+import { inviteUser, memberContent } from '../memberships.ts'
+import { presetNames, roomEvents } from '../room-presets.ts'
+import { canonicalObjectSchema, userIdSchema } from '../schemas.ts'
+
+const createRoomSchema = v.looseObject({
+  visibility: v.optional(v.picklist(['public', 'private']), 'private'),
+  preset: v.optional(v.picklist(presetNames)),
+  room_alias_name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(150), v.regex(/^[^:\s\0]+$/))),
+  name: v.optional(v.pipe(v.string(), v.maxLength(1000))),
+  topic: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
+  invite: v.optional(v.pipe(v.array(userIdSchema), v.maxLength(100)), []),
+  invite_3pid: v.optional(v.pipe(v.array(v.unknown()), v.maxLength(0)), []),
+  room_version: v.optional(v.string(), DEFAULT_ROOM_VERSION),
+  creation_content: v.optional(canonicalObjectSchema, {}),
+  initial_state: v.optional(
+    v.pipe(
+      v.array(
+        v.looseObject({
+          type: v.pipe(v.string(), v.maxLength(255)),
+          state_key: v.optional(v.pipe(v.string(), v.maxLength(255)), ''),
+          content: canonicalObjectSchema,
+        }),
+      ),
+      v.maxLength(limits.implementation.createRoomEventsMax),
+    ),
+    [],
+  ),
+  is_direct: v.optional(v.boolean(), false),
+  power_level_content_override: v.optional(canonicalObjectSchema, {}),
+})
+
+export type CreateRoomBody = v.InferOutput<typeof createRoomSchema>
+
+export const createRoomEndpoints = [
+  endpoint({
+    method: 'POST',
+    path: '/createRoom',
+    body: createRoomSchema,
+    async handle(api, { session, body, signal }) {
+      const version = roomVersion(body.room_version)
+      if (version === undefined) throw new MatrixError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'This room version is not known here')
+      const roomId = await create(api, session.userId, version, body, signal)
+      for (const invitee of new Set(body.invite)) {
+        if (invitee === session.userId) continue
+        const content = body.is_direct ? { is_direct: true } : {}
+        // The room exists: an invite that cannot be made must not look as if it did not.
+        await inviteUser(api, session.userId, { roomId, invitee, content }, signal).catch((error: unknown) => {
+          if (!(error instanceof MatrixError)) throw error
+          api.ports.log.warn('invite to a new room failed', { roomId, errcode: error.errcode })
+        })
+      }
+      return { room_id: roomId }
+    },
+  }),
+]
+
+async function create(api: Api, creator: UserId, version: RoomVersion, body: CreateRoomBody, signal: AbortSignal): Promise<RoomId> {
+  const alias = body.room_alias_name === undefined ? undefined : await api.aliases.reserve(body.room_alias_name, api.serverName)
+  if (alias === 'taken') throw new MatrixError(400, 'M_ROOM_IN_USE', 'This alias is taken')
+  if (alias === 'invalid') throw new MatrixError(400, 'M_INVALID_PARAM', 'Not an alias')
+  const events = roomEvents({
+    creator,
+    version,
+    body,
+    alias,
+    creatorContent: await memberContent(api, creator, 'join', {}),
+  })
+  const outcome = await api.rooms.create({ creator, version: version.id, createContent: createContent(version, creator, body), events }, signal)
+  const roomId = createdRoomId(outcome)
+  if (alias !== undefined) await api.aliases.put(alias, { roomId, creator })
+  return roomId
+}
+
+function createContent(version: RoomVersion, creator: UserId, body: CreateRoomBody): JsonObject {
+  const { room_version: _version, creator: _creator, ...content } = body.creation_content
+  if (version.creatorFrom === 'content') return { ...content, creator }
+  if (!version.additionalCreators || body.preset !== 'trusted_private_chat') return content
+  const named = Array.isArray(content['additional_creators']) ? content['additional_creators'] : []
+  const creators = new Set([...named, ...body.invite])
+  creators.delete(creator)
+  return creators.size === 0 ? content : { ...content, additional_creators: [...creators] }
+}
+
+function createdRoomId(outcome: CreateRoomOutcome): RoomId {
+  switch (outcome.kind) {
+    case 'created':
+      return outcome.roomId
+    case 'denied':
+      throw new MatrixError(400, 'M_INVALID_ROOM_STATE', `The room's own rules forbid its ${outcome.type}: ${outcome.rule}`)
+    case 'too-large':
+      throw new MatrixError(413, 'M_TOO_LARGE', 'An event of the room would be too large')
+    case 'unsupported-version':
+      throw new MatrixError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'This room version is not known here')
+    default:
+      return unreachable(outcome)
+  }
+}

@@ -1,0 +1,140 @@
+import { ownString, parseRoomAlias, type RoomAlias, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import * as v from 'valibot'
+import { limits } from '../../limits.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import { type Api, endpoint } from '../endpoint.ts'
+import { remoteError } from '../outcomes.ts'
+import { roomIdFrom } from '../parameters.ts'
+import { joinedState } from '../room-access.ts'
+import { jsonObjectSchema, roomIdSchema } from '../schemas.ts'
+
+const emptyList = { chunk: [], total_room_count_estimate: 0 }
+
+export const directoryEndpoints = [
+  endpoint({
+    method: 'GET',
+    path: '/directory/room/:alias',
+    auth: 'none',
+    async handle(api, { params, signal }) {
+      const found = await resolveAlias(api, aliasFrom(params.alias), signal)
+      return { room_id: found.roomId, servers: found.servers }
+    },
+  }),
+  endpoint({
+    method: 'PUT',
+    path: '/directory/room/:alias',
+    body: v.looseObject({ room_id: roomIdSchema }),
+    async handle(api, { params, session, body }) {
+      const alias = ownAlias(api, params.alias)
+      joinedState(api, session, body.room_id)
+      if ((await api.aliases.get(alias)) !== undefined) throw new MatrixError(409, 'M_UNKNOWN', 'This alias is taken')
+      await api.aliases.put(alias, { roomId: body.room_id, creator: session.userId })
+      return {}
+    },
+  }),
+  endpoint({
+    method: 'DELETE',
+    path: '/directory/room/:alias',
+    async handle(api, { params, session }) {
+      const alias = ownAlias(api, params.alias)
+      const stored = await api.aliases.get(alias)
+      if (stored === undefined) throw noAlias()
+      if (stored.creator !== session.userId) throw new MatrixError(403, 'M_FORBIDDEN', 'This alias belongs to another user')
+      await api.aliases.remove(alias)
+      return {}
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/aliases',
+    async handle(api, { params, session }) {
+      const roomId = roomIdFrom(params.roomId)
+      joinedState(api, session, roomId)
+      return { aliases: await api.aliases.ofRoom(roomId) }
+    },
+  }),
+  // A personal node lists no rooms.
+  endpoint({ method: 'GET', path: '/publicRooms', auth: 'none', handle: async () => emptyList }),
+  endpoint({ method: 'POST', path: '/publicRooms', body: jsonObjectSchema, handle: async () => emptyList }),
+  endpoint({ method: 'GET', path: '/directory/list/room/:roomId', auth: 'none', handle: async () => ({ visibility: 'private' }) }),
+  endpoint({
+    method: 'POST',
+    path: '/user_directory/search',
+    body: v.looseObject({ search_term: v.pipe(v.string(), v.maxLength(1000)), limit: v.optional(v.pipe(v.number(), v.minValue(0)), 10) }),
+    async handle(api, { session, body }) {
+      const limit = Math.min(Math.floor(body.limit), limits.implementation.userSearchResultsMax)
+      const found = await searchUsers(api, session.userId, body.search_term, limit + 1)
+      return { results: found.slice(0, limit), limited: found.length > limit }
+    },
+  }),
+]
+
+export async function resolveAlias(
+  api: Api,
+  alias: RoomAlias,
+  signal: AbortSignal,
+): Promise<{ readonly roomId: RoomId; readonly servers: readonly ServerName[] }> {
+  if (serverNameOf(alias) === api.serverName) {
+    const stored = await api.aliases.get(alias)
+    if (stored === undefined) throw noAlias()
+    return { roomId: stored.roomId, servers: [...(api.rooms.state(stored.roomId)?.joinedServers() ?? [api.serverName])].slice(0, 50) }
+  }
+  const outcome = await api.federation.resolveAlias(alias, signal)
+  switch (outcome.kind) {
+    case 'found':
+      return outcome
+    case 'not-found':
+      throw noAlias()
+    case 'unreachable':
+      throw remoteError(outcome)
+  }
+}
+
+function aliasFrom(text: string): RoomAlias {
+  const alias = parseRoomAlias(text)
+  if (alias === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a room alias')
+  return alias
+}
+
+function ownAlias(api: Api, text: string): RoomAlias {
+  const alias = aliasFrom(text)
+  if (serverNameOf(alias) !== api.serverName) throw new MatrixError(400, 'M_INVALID_PARAM', 'This alias belongs to another server')
+  return alias
+}
+
+function noAlias(): MatrixError {
+  return new MatrixError(404, 'M_NOT_FOUND', 'No such alias')
+}
+
+interface FoundUser {
+  readonly user_id: UserId
+  readonly display_name?: string
+  readonly avatar_url?: string
+}
+
+/** Users of this server, and those met in rooms. */
+async function searchUsers(api: Api, asker: UserId, term: string, limit: number): Promise<FoundUser[]> {
+  const wanted = term.toLowerCase()
+  const found = new Map<UserId, FoundUser>()
+  for (const { userId, profile } of await api.accounts.search(term, limit)) found.set(userId, describe(userId, profile))
+  for (const roomId of api.rooms.joinedRooms(asker)) {
+    for (const member of api.rooms.state(roomId)?.members() ?? []) {
+      if (found.size >= limit) return [...found.values()]
+      const { content } = member.event.pdu
+      const name = ownString(content, 'displayname') ?? ''
+      if (found.has(member.userId) || !(name.toLowerCase().includes(wanted) || member.userId.toLowerCase().includes(wanted))) continue
+      found.set(member.userId, describe(member.userId, content))
+    }
+  }
+  return [...found.values()].slice(0, limit)
+}
+
+function describe(userId: UserId, profile: object): FoundUser {
+  const displayName = ownString(profile, 'displayname')
+  const avatarUrl = ownString(profile, 'avatar_url')
+  return {
+    user_id: userId,
+    ...(displayName === undefined ? {} : { display_name: displayName }),
+    ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }),
+  }
+}

@@ -1,0 +1,27 @@
+import { limits } from '../../limits.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import { endpoint } from '../endpoint.ts'
+import { ownUserId } from '../parameters.ts'
+import { canonicalObjectSchema } from '../schemas.ts'
+
+export const filterEndpoints = [
+  endpoint({
+    method: 'POST',
+    path: '/user/:userId/filter',
+    body: canonicalObjectSchema,
+    async handle(api, { params, session, body }) {
+      const userId = ownUserId(params.userId, session)
+      if (JSON.stringify(body).length > limits.implementation.filterBytesMax) throw new MatrixError(413, 'M_TOO_LARGE', 'The filter is too large')
+      return { filter_id: await api.filters.add(userId, body) }
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/user/:userId/filter/:filterId',
+    async handle(api, { params, session }) {
+      const filter = await api.filters.get(ownUserId(params.userId, session), params.filterId)
+      if (filter === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'No such filter')
+      return filter
+    },
+  }),
+]

@@ -1,0 +1,49 @@
+import type { Endpoint } from '../endpoint.ts'
+import { accountDataEndpoints } from './account-data.ts'
+import { accountEndpoints } from './account.ts'
+import { createRoomEndpoints } from './create-room.ts'
+import { deviceEndpoints } from './devices.ts'
+import { directoryEndpoints } from './directory.ts'
+import { discoveryEndpoints } from './discovery.ts'
+import { ephemeralEndpoints } from './ephemeral.ts'
+import { filterEndpoints } from './filter.ts'
+import { keyBackupEndpoints } from './key-backup.ts'
+import { keysQueryEndpoints } from './keys-query.ts'
+import { keysUploadEndpoints } from './keys-upload.ts'
+import { kithEndpoints } from './kith.ts'
+import { loginEndpoints } from './login.ts'
+import { membershipEndpoints } from './membership.ts'
+import { profileEndpoints } from './profile.ts'
+import { pushEndpoints } from './push.ts'
+import { registrationEndpoints } from './registration.ts'
+import { roomEventEndpoints } from './room-events.ts'
+import { roomHistoryEndpoints } from './room-history.ts'
+import { roomStateEndpoints } from './room-state.ts'
+import { syncEndpoints } from './sync.ts'
+import { toDeviceEndpoints } from './to-device.ts'
+
+/** Every endpoint of the client API. What is not here is answered with 404 M_UNRECOGNIZED. */
+export const endpoints: readonly Endpoint[] = [
+  ...discoveryEndpoints,
+  ...registrationEndpoints,
+  ...loginEndpoints,
+  ...accountEndpoints,
+  ...deviceEndpoints,
+  ...profileEndpoints,
+  ...accountDataEndpoints,
+  ...filterEndpoints,
+  ...pushEndpoints,
+  ...createRoomEndpoints,
+  ...membershipEndpoints,
+  ...roomEventEndpoints,
+  ...roomStateEndpoints,
+  ...roomHistoryEndpoints,
+  ...directoryEndpoints,
+  ...ephemeralEndpoints,
+  ...keysUploadEndpoints,
+  ...keysQueryEndpoints,
+  ...keyBackupEndpoints,
+  ...toDeviceEndpoints,
+  ...syncEndpoints,
+  ...kithEndpoints,
+]

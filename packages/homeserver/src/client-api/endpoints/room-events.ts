@@ -1,0 +1,99 @@
+import { canonicalJson, type EventId, type JsonObject, parseEventId, parseUserId, type RoomId, serverNameOf } from '@kith/matrix-protocol'
+import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import { type Api, endpoint } from '../endpoint.ts'
+import { inviteUser } from '../memberships.ts'
+import { sentEventId } from '../outcomes.ts'
+import { eventIdFrom, roomIdFrom } from '../parameters.ts'
+import { joinedState } from '../room-access.ts'
+import { canonicalObjectSchema } from '../schemas.ts'
+
+interface EventToSend {
+  readonly roomId: RoomId
+  readonly type: string
+  readonly content: JsonObject
+  readonly redacts?: EventId
+}
+
+export const roomEventEndpoints = [
+  endpoint({
+    method: 'PUT',
+    path: '/rooms/:roomId/send/:type/:txnId',
+    body: canonicalObjectSchema,
+    async handle(api, { params, session, body, signal }) {
+      const { type, txnId } = params
+      const roomId = roomIdFrom(params.roomId)
+      const redacts = type === 'm.room.redaction' ? parseEventId(body['redacts']) : undefined
+      const event = { roomId, type, content: body, ...(redacts === undefined ? {} : { redacts }) }
+      return { event_id: await sendOnce(api, session, `send ${roomId} ${type}`, txnId, event, signal) }
+    },
+  }),
+  endpoint({
+    method: 'PUT',
+    path: '/rooms/:roomId/redact/:eventId/:txnId',
+    body: v.looseObject({ reason: v.optional(v.pipe(v.string(), v.maxLength(1000))) }),
+    async handle(api, { params, session, body, signal }) {
+      const roomId = roomIdFrom(params.roomId)
+      const redacts = eventIdFrom(params.eventId)
+      const content: JsonObject = body.reason === undefined ? {} : { reason: body.reason }
+      const event = { roomId, type: 'm.room.redaction', content, redacts }
+      return { event_id: await sendOnce(api, session, `redact ${roomId} ${redacts}`, params.txnId, event, signal) }
+    },
+  }),
+  ...['/rooms/:roomId/state/:type/:stateKey', '/rooms/:roomId/state/:type'].map((path) =>
+    endpoint({
+      method: 'PUT',
+      path: path as '/rooms/:roomId/state/:type/:stateKey',
+      body: canonicalObjectSchema,
+      async handle(api, { params, session, body, signal }) {
+        return { event_id: await sendState(api, session, { ...params, stateKey: params.stateKey ?? '' }, body, signal) }
+      },
+    }),
+  ),
+]
+
+/** The transaction's id and the event are one commit, so a repetition after a crash finds the event. */
+async function sendOnce(api: Api, session: Session, scope: string, txnId: string, event: EventToSend, signal: AbortSignal): Promise<EventId> {
+  if (txnId.length === 0 || txnId.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'A transaction id has 1 to 255 characters')
+  return api.transactions.once(session, scope, txnId, {
+    repeat: (earlier) => {
+      if (earlier.eventId === undefined) throw new Error('a transaction of an event has no event')
+      return earlier.eventId
+    },
+    perform: async (record) => {
+      const outcome = await api.rooms.send(
+        {
+          ...event,
+          sender: session.userId,
+          transactionId: { deviceId: session.deviceId, txnId },
+          extraWrites: (transaction, eventId) => record(transaction, { eventId }),
+        },
+        signal,
+      )
+      return sentEventId(outcome)
+    },
+  })
+}
+
+async function sendState(
+  api: Api,
+  session: Session,
+  place: { readonly roomId: string; readonly type: string; readonly stateKey: string },
+  content: JsonObject,
+  signal: AbortSignal,
+): Promise<EventId> {
+  const roomId = roomIdFrom(place.roomId)
+  const { type, stateKey } = place
+  const state = joinedState(api, session, roomId)
+  const existing = state.get(type, stateKey)
+  // The same state again is no news, but the answer that a repeated request expects.
+  if (existing?.pdu.sender === session.userId && canonicalJson(existing.pdu.content) === canonicalJson(content)) return existing.eventId
+  const invitee = type === 'm.room.member' && content['membership'] === 'invite' ? parseUserId(stateKey) : undefined
+  if (invitee !== undefined && serverNameOf(invitee) !== api.serverName) {
+    await inviteUser(api, session.userId, { roomId, invitee, content }, signal)
+    const invite = state.get(type, stateKey)
+    if (invite !== undefined) return invite.eventId
+  }
+  return sentEventId(await api.rooms.send({ roomId, sender: session.userId, type, stateKey, content }, signal))
+}

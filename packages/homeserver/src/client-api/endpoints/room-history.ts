@@ -1,0 +1,175 @@
+import { type EventId, type JsonObject, isJsonObject, type RoomId, ownObject, ownString } from '@kith/matrix-protocol'
+import type { Session } from '../../accounts/accounts.ts'
+import { limits } from '../../limits.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import { isHistoryToken, type StoredEvent } from '../../rooms/index.ts'
+import { type EventFilter, readEventFilter } from '../../sync/sync-filter.ts'
+import { parseSyncToken } from '../../sync/sync-token.ts'
+import { type Api, endpoint } from '../endpoint.ts'
+import { directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
+import { readHistory } from '../read-history.ts'
+import { memberEvent, readableStateIds, visibleEvent } from '../room-access.ts'
+
+export const roomHistoryEndpoints = [
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/messages',
+    async handle(api, { params, session, query, signal }) {
+      const roomId = roomIdFrom(params.roomId)
+      memberEvent(api, session, roomId)
+      const direction = directionFrom(query)
+      const from = await historyToken(api, roomId, query.get('from'))
+      const filter = filterFrom(query)
+      const limit = integerFrom(query, 'limit', filter.limit ?? 10, limits.implementation.messagesPageMax)
+      const page = await readHistory(api, roomId, { from, direction, limit: Math.max(1, limit) }, signal)
+      const visible = await api.sync.visibility.filter(page.events, session.userId)
+      const chunk = visible.filter((event) => filter.accepts(event.pdu))
+      return {
+        chunk: await api.sync.events.withRoomId(chunk, session),
+        start: query.get('from') ?? from ?? '',
+        ...(page.end === undefined ? {} : { end: page.end }),
+        state: filter.lazyLoadMembers ? await sendersOf(api, session, roomId, chunk) : [],
+      }
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/event/:eventId',
+    async handle(api, { params, session }) {
+      const event = await visibleEvent(api, session, roomIdFrom(params.roomId), eventIdFrom(params.eventId))
+      const [formatted] = await api.sync.events.withRoomId([event], session)
+      return formatted ?? {}
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/context/:eventId',
+    async handle(api, { params, session, query }) {
+      const roomId = roomIdFrom(params.roomId)
+      const event = await visibleEvent(api, session, roomId, eventIdFrom(params.eventId))
+      const limit = integerFrom(query, 'limit', 10, limits.implementation.messagesPageMax)
+      const around = api.rooms.tokensAround(event)
+      const side = async (direction: 'b' | 'f', from: string, count: number): Promise<{ events: StoredEvent[]; end: string }> => {
+        if (count === 0) return { events: [], end: from }
+        const page = await api.rooms.page(roomId, { from, direction, limit: count })
+        return { events: await api.sync.visibility.filter(page.events, session.userId), end: page.end ?? from }
+      }
+      const before = await side('b', around.before, Math.floor(limit / 2))
+      const after = await side('f', around.after, Math.ceil(limit / 2))
+      const shown = [event, ...before.events, ...after.events]
+      const [formatted] = await api.sync.events.withRoomId([event], session)
+      const state = filterFrom(query).lazyLoadMembers ? await sendersOf(api, session, roomId, shown) : await wholeState(api, session, roomId)
+      return {
+        event: formatted,
+        events_before: await api.sync.events.withRoomId(before.events, session),
+        events_after: await api.sync.events.withRoomId(after.events, session),
+        start: before.end,
+        end: after.end,
+        state,
+      }
+    },
+  }),
+  ...['/rooms/:roomId/relations/:eventId', '/rooms/:roomId/relations/:eventId/:relType', '/rooms/:roomId/relations/:eventId/:relType/:eventType'].map(
+    (path) =>
+      endpoint({
+        method: 'GET',
+        path: path as '/rooms/:roomId/relations/:eventId/:relType/:eventType',
+        versions: ['v1', 'unstable'],
+        async handle(api, { params, session, query }) {
+          const roomId = roomIdFrom(params.roomId)
+          const target = eventIdFrom(params.eventId)
+          await visibleEvent(api, session, roomId, target)
+          const limit = Math.max(1, integerFrom(query, 'limit', 20, limits.implementation.messagesPageMax))
+          const from = await historyToken(api, roomId, query.get('from'))
+          const input = { from, direction: directionFrom(query, 'b'), limit } as const
+          const found = await findRelations(api, session, roomId, { ...input, target, relType: params.relType, eventType: params.eventType })
+          return {
+            chunk: await api.sync.events.withRoomId(found.events, session),
+            ...(query.get('from') === null ? {} : { prev_batch: query.get('from') }),
+            ...(found.end === undefined ? {} : { next_batch: found.end }),
+          }
+        },
+      }),
+  ),
+]
+
+/** Tokens of history as they are; a token of sync stands for the end of what had come by then. */
+async function historyToken(api: Api, roomId: RoomId, text: string | null): Promise<string | undefined> {
+  if (text === null || text === '') return undefined
+  if (isHistoryToken(text)) return text
+  const token = parseSyncToken(text)
+  if (token === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a pagination token')
+  const [last] = (await api.rooms.timelineSince(roomId, 0, 1, token.position)).events
+  return last === undefined ? (await api.rooms.timelineSince(roomId, 0, 0, token.position)).prevBatch : api.rooms.tokensAround(last).after
+}
+
+function filterFrom(query: URLSearchParams): EventFilter {
+  const text = query.get('filter')
+  if (text === null) return readEventFilter({})
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (isJsonObject(parsed)) return readEventFilter(parsed)
+  } catch {
+    // Falls through to the same answer as for JSON of another kind.
+  }
+  throw new MatrixError(400, 'M_BAD_JSON', 'The filter is no JSON object')
+}
+
+async function sendersOf(api: Api, session: Session, roomId: RoomId, events: readonly StoredEvent[]): Promise<readonly object[]> {
+  const state = api.rooms.state(roomId)
+  const members = [...new Set(events.map((event) => event.pdu.sender))].flatMap((sender) => state?.get('m.room.member', sender) ?? [])
+  return api.sync.events.withRoomId(members, session)
+}
+
+async function wholeState(api: Api, session: Session, roomId: RoomId): Promise<readonly object[]> {
+  const ids = await readableStateIds(api, session, roomId)
+  const events = await api.rooms.events([...ids.values()])
+  return api.sync.events.withRoomId(
+    events.filter((event) => event !== undefined),
+    session,
+  )
+}
+
+interface RelationsInput {
+  readonly target: EventId
+  readonly relType: string | undefined
+  readonly eventType: string | undefined
+  readonly from: string | undefined
+  readonly direction: 'b' | 'f'
+  readonly limit: number
+}
+
+/** Looks through the room's history, a bounded stretch of it each time. */
+async function findRelations(
+  api: Api,
+  session: Session,
+  roomId: RoomId,
+  input: RelationsInput,
+): Promise<{ readonly events: readonly StoredEvent[]; readonly end: string | undefined }> {
+  const found: StoredEvent[] = []
+  let from = input.from
+  let scanned = 0
+  while (scanned < limits.implementation.relationsScannedMax) {
+    // No more than are still wanted, so that the token after the page is the token after the last one found.
+    const page = await api.rooms.page(roomId, { from, direction: input.direction, limit: Math.max(20, input.limit) })
+    const visible = await api.sync.visibility.filter(page.events, session.userId)
+    for (const event of visible) {
+      if (!isRelation(event, input)) continue
+      found.push(event)
+      if (found.length < input.limit) continue
+      const around = api.rooms.tokensAround(event)
+      return { events: found, end: input.direction === 'b' ? around.before : around.after }
+    }
+    scanned += page.events.length
+    if (page.end === undefined || page.events.length === 0) return { events: found, end: undefined }
+    from = page.end
+  }
+  return { events: found, end: from }
+}
+
+function isRelation(event: StoredEvent, input: RelationsInput): boolean {
+  const relation: JsonObject | undefined = ownObject(event.pdu.content, 'm.relates_to')
+  if (relation === undefined || ownString(relation, 'event_id') !== input.target) return false
+  if (input.relType !== undefined && ownString(relation, 'rel_type') !== input.relType) return false
+  return input.eventType === undefined || event.pdu.type === input.eventType
+}

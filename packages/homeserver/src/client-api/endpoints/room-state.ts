@@ -1,0 +1,83 @@
+import { type EventId, ownString, parseUserId, splitStateKey, type StateKey, stateKeyOf } from '@kith/matrix-protocol'
+import type { Session } from '../../accounts/accounts.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import type { StoredEvent } from '../../rooms/index.ts'
+import { parseSyncToken } from '../../sync/sync-token.ts'
+import { type Api, endpoint } from '../endpoint.ts'
+import { roomIdFrom } from '../parameters.ts'
+import { joinedState, notInRoom, readableStateIds } from '../room-access.ts'
+
+export const roomStateEndpoints = [
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/state',
+    async handle(api, { params, session }) {
+      const ids = await readableStateIds(api, session, roomIdFrom(params.roomId))
+      return api.sync.events.withRoomId(await load(api, ids.values()), session)
+    },
+  }),
+  ...['/rooms/:roomId/state/:type/:stateKey', '/rooms/:roomId/state/:type'].map((path) =>
+    endpoint({
+      method: 'GET',
+      path: path as '/rooms/:roomId/state/:type/:stateKey',
+      async handle(api, { params, session, query }) {
+        const ids = await readableStateIds(api, session, roomIdFrom(params.roomId))
+        const eventId = ids.get(stateKeyOf(params.type, params.stateKey ?? ''))
+        const event = eventId === undefined ? undefined : await api.rooms.event(eventId)
+        if (event === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The room has no such state')
+        if (query.get('format') !== 'event') return event.pdu.content
+        const [formatted] = await api.sync.events.withRoomId([event], session)
+        return formatted ?? {}
+      },
+    }),
+  ),
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/members',
+    async handle(api, { params, session, query }) {
+      const ids = await stateIdsAt(api, session, roomIdFrom(params.roomId), query.get('at'))
+      const members = await load(api, memberIds(ids))
+      const [wanted, unwanted] = [query.get('membership'), query.get('not_membership')]
+      const chosen = members.filter((member) => {
+        const membership = ownString(member.pdu.content, 'membership')
+        return (wanted === null || membership === wanted) && (unwanted === null || membership !== unwanted)
+      })
+      return { chunk: await api.sync.events.withRoomId(chosen, session) }
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/rooms/:roomId/joined_members',
+    async handle(api, { params, session }) {
+      const members = [...joinedState(api, session, roomIdFrom(params.roomId)).members('join')]
+      const described = members.map(({ userId, event }) => {
+        const displayName = ownString(event.pdu.content, 'displayname')
+        const avatarUrl = ownString(event.pdu.content, 'avatar_url')
+        return [userId, { display_name: displayName ?? null, avatar_url: avatarUrl ?? null }] as const
+      })
+      return { joined: Object.fromEntries(described) }
+    },
+  }),
+]
+
+/** `at` is a token of sync; the members then, or the members now for a token of another kind. */
+async function stateIdsAt(api: Api, session: Session, roomId: ReturnType<typeof roomIdFrom>, at: string | null): Promise<ReadonlyMap<StateKey, EventId>> {
+  const readable = await readableStateIds(api, session, roomId)
+  const token = at === null ? undefined : parseSyncToken(at)
+  if (token === undefined) return readable
+  joinedState(api, session, roomId)
+  const state = await api.rooms.stateAt(roomId, token.position)
+  if (state === undefined) throw notInRoom()
+  return state.ids()
+}
+
+function memberIds(ids: ReadonlyMap<StateKey, EventId>): EventId[] {
+  return [...ids].flatMap(([key, eventId]) => {
+    const { type, stateKey } = splitStateKey(key)
+    return type === 'm.room.member' && parseUserId(stateKey) !== undefined ? [eventId] : []
+  })
+}
+
+async function load(api: Api, ids: Iterable<EventId>): Promise<StoredEvent[]> {
+  return (await api.rooms.events([...ids])).filter((event) => event !== undefined)
+}

@@ -1,0 +1,51 @@
+import type { EventId, RoomId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
+import type { StoredEvent } from '../rooms/index.ts'
+import type { Api } from './endpoint.ts'
+
+interface HistoryInput {
+  readonly from: string | undefined
+  readonly direction: 'b' | 'f'
+  readonly limit: number
+}
+
+const attemptsMax = 4
+
+/** A page of a room's history. Where events are missing here, other servers are asked for them, for a bounded time. */
+export async function readHistory(
+  api: Api,
+  roomId: RoomId,
+  input: HistoryInput,
+  signal: AbortSignal,
+): Promise<{ readonly events: readonly StoredEvent[]; readonly end: string | undefined }> {
+  const events: StoredEvent[] = []
+  let from = input.from
+  for (let attempt = 0; ; attempt++) {
+    const page = await api.rooms.page(roomId, { ...input, from, limit: input.limit - events.length })
+    events.push(...page.events)
+    from = page.end ?? from
+    if (page.gapAt === undefined) return { events, end: page.end }
+    const isFull = events.length >= input.limit || attempt >= attemptsMax
+    // The token leads on, so that a later request tries the gap again.
+    if (isFull || !(await fillGap(api, roomId, page.gapAt, signal))) return { events, end: from }
+  }
+}
+
+/** Whether events came. */
+async function fillGap(api: Api, roomId: RoomId, gapAt: readonly EventId[], signal: AbortSignal): Promise<boolean> {
+  const state = api.rooms.state(roomId)
+  const others = [...(state?.joinedServers() ?? [])].filter((server) => server !== api.serverName)
+  if (others.length === 0) return false
+  const patience = new AbortController()
+  const either = AbortSignal.any([signal, patience.signal])
+  const { clock } = api.ports
+  const { backfillPageSize, backfillPatienceMs } = limits.implementation
+  try {
+    return await Promise.race([
+      api.federation.backfill(roomId, gapAt, backfillPageSize, either).then((count) => count > 0),
+      clock.sleep(backfillPatienceMs, either).then(() => false),
+    ])
+  } finally {
+    patience.abort()
+  }
+}
