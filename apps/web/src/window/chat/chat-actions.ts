@@ -8,6 +8,7 @@ import { makeContactLink } from './contact-link.ts'
 import type { Contact } from './contact-link.ts'
 import { createDirectChat, existingDirectChat, markDirect, pendingInviteFrom } from './direct-chats.ts'
 import { describeFailure, refusalOf } from './failure-text.ts'
+import { rememberName } from './known-names.ts'
 import { chatLimits } from './limits.ts'
 import { wait } from './long-poll.ts'
 import { parseNetworkState } from './network-state.ts'
@@ -142,6 +143,7 @@ async function setDisplayName(options: ChatActionsOptions, name: string): Promis
 /** Tells the node where the person can be found. A plain user id comes without addresses. */
 async function rememberContact(options: ChatActionsOptions, contact: Contact): Promise<void> {
   if (contact.relayList === undefined) return
+  await rememberName(options.client, options.database, contact)
   const body: JsonObject = { user_id: contact.userId, relay_list: contact.relayList }
   await ask(options, { method: 'POST', path: 'unstable/im.kith/contacts', body })
 }

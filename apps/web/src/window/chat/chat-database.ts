@@ -41,6 +41,7 @@ export interface OutboxStore {
 interface ChatSchema extends DBSchema {
   account: { key: 'account'; value: Account }
   outbox: { key: number; value: Omit<OutboxEntry, 'sequence'> }
+  names: { key: string; value: string }
 }
 
 /** What the chat client keeps on this device besides its crypto store. */
@@ -58,6 +59,7 @@ export class ChatDatabase {
       upgrade: (upgrading) => {
         upgrading.createObjectStore('account')
         upgrading.createObjectStore('outbox', { autoIncrement: true })
+        upgrading.createObjectStore('names')
       },
     })
     return new ChatDatabase(database)
@@ -70,6 +72,17 @@ export class ChatDatabase {
   async putAccount(account: Account): Promise<void> {
     const transaction = this.#database.transaction('account', 'readwrite', { durability: 'strict' })
     await Promise.all([transaction.store.put(account, 'account'), transaction.done])
+  }
+
+  /** The names in invite links, by user id: what people are called before their own server has said so. */
+  async names(): Promise<Map<string, string>> {
+    const transaction = this.#database.transaction('names')
+    const [userIds, names] = await Promise.all([transaction.store.getAllKeys(), transaction.store.getAll(), transaction.done])
+    return new Map(userIds.map((userId, index) => [userId, names[index] ?? '']))
+  }
+
+  async putName(userId: string, name: string): Promise<void> {
+    await this.#database.put('names', name, userId)
   }
 
   close(): void {

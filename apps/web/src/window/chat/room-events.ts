@@ -26,9 +26,12 @@ export function transactionIdOf(event: MatrixEvent): string | undefined {
   return event.getUnsigned().transaction_id ?? event.getTxnId()
 }
 
+/** An invite by another server may leave out the name of the invited: then the one in their link stands in. */
 export function nameIn(room: Room, userId: string): string {
   const name = room.getMember(userId)?.name
-  return name === undefined || name === userId ? nameOfUserId(userId) : name
+  if (name !== undefined && name !== userId) return name
+  const known = room.client.getUser(userId)?.displayName
+  return known === undefined || known === userId ? nameOfUserId(userId) : known
 }
 
 /** One line for the room list. */

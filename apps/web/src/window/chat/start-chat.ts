@@ -3,6 +3,7 @@ import { openSession, passwordAuth } from './account.ts'
 import { chatActions, initialSelf } from './chat-actions.ts'
 import type { Account, ChatDatabase, Session } from './chat-database.ts'
 import type { Chat } from './chat-model.ts'
+import { loadKnownNames } from './known-names.ts'
 import { nodeRequester } from './node-api.ts'
 import { RunningChat } from './running-chat.ts'
 import { createSdkClient } from './sdk-client.ts'
@@ -42,6 +43,7 @@ export async function startChat(options: StartChatOptions): Promise<StartedChat>
   const running = new RunningChat({ client, session, database, request, ownName: () => self.get().displayName })
   const lifetime = new AbortController()
   try {
+    await loadKnownNames(client, database)
     await running.start(signal, () => onStep('syncing'))
     if (!account.crossSigned) {
       onStep('publishing-keys')
