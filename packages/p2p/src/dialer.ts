@@ -72,7 +72,9 @@ class DialRace {
     const controller = new AbortController()
     this.#running.set(address, controller)
     try {
-      const connection = await withTimeLimit(DIAL_ADDRESS_MS_MAX, controller.signal, async (signal) => this.#transports.dial(address, { signal }))
+      const connection = await withTimeLimit(DIAL_ADDRESS_MS_MAX, controller.signal, async (signal) =>
+        this.#transports.dial(address, { signal }),
+      )
       this.#running.delete(address)
       this.#end(
         () => this.#result.resolve(connection),

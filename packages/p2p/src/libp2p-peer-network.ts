@@ -11,6 +11,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import { AddressBook } from './address-book.ts'
 import { addressOfPeer, isRelayed, transportOf } from './addresses.ts'
+import { closeConnection } from './close-connection.ts'
 import { dialCandidates } from './dial-candidates.ts'
 import { dialFirst } from './dialer.ts'
 import { peerIdFromServerName, serverNameFromPeerId, type NodeIdentity } from './identity.ts'
@@ -106,7 +107,8 @@ export class Libp2pPeerNetwork implements KithNetwork {
     this.#libp2p.addEventListener('self:peer:update', () => this.#checkAddresses())
     // libp2p collects changes of its addresses for a second before it tells; a relay gained or lost is told at once.
     const recheck = (): void => void setTimeout(() => this.#checkAddresses(), 0)
-    for (const event of ['relay:created-reservation', 'relay:removed'] as const) this.#options.reservations?.addEventListener(event, recheck)
+    for (const event of ['relay:created-reservation', 'relay:removed'] as const)
+      this.#options.reservations?.addEventListener(event, recheck)
     await untilAborted(Promise.resolve(this.#libp2p.start()), signal)
     this.#checkAddresses()
     this.#keeper.start(this.#stop.signal)
@@ -173,6 +175,7 @@ export class Libp2pPeerNetwork implements KithNetwork {
     this.#stop.abort(new Error('This node is stopping'))
     clearInterval(this.#ticker)
     for (const session of this.#sessions.values()) session.close()
+    await Promise.all(this.#libp2p.getConnections().map(closeConnection))
     await this.#libp2p.stop()
     await this.#options.close()
   }

@@ -3,6 +3,7 @@ import type { ServerName } from '@kith/matrix-protocol'
 import type { PeerId } from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import { isRelayed, webRtcOver } from './addresses.ts'
+import { closeConnection } from './close-connection.ts'
 import { SURPLUS_CONNECTION_MS, UPGRADE_BACKOFF_MS_MAX, UPGRADE_BACKOFF_MS_MIN, UPGRADE_MS_MAX } from './limits.ts'
 import { BODY_PROTOCOL } from './rpc/body-exchange.ts'
 import { RPC_PROTOCOL, type RpcSession } from './rpc/rpc-session.ts'
@@ -143,7 +144,8 @@ export class PeerLink {
       for (let surplus = this.#surplus(); surplus.length > 0; surplus = this.#surplus()) {
         for (const session of surplus) session.goAway()
         await sleep(SURPLUS_CONNECTION_MS, this.#options.signal)
-        for (const session of this.#surplus()) if (surplus.includes(session) && isClosable(session)) await closeConnection(session)
+        for (const session of this.#surplus())
+          if (surplus.includes(session) && isClosable(session)) await closeConnection(session.connection)
       }
     } finally {
       this.#closingSurplus = false
@@ -157,14 +159,6 @@ function isUsable(session: RpcSession): boolean {
 
 function isClosable({ idle, connection }: RpcSession): boolean {
   return idle && connection.streams.every(({ protocol }) => CLOSABLE_PROTOCOLS.has(protocol))
-}
-
-async function closeConnection({ connection }: RpcSession): Promise<void> {
-  // Long-lived streams would hold up an orderly close until its time is over.
-  for (const stream of connection.streams) stream.abort(new Error('The connection is no longer needed'))
-  await connection
-    .close()
-    .catch((error: unknown) => connection.abort(error instanceof Error ? error : new Error('The connection could not be closed')))
 }
 
 function compareSessions(a: RpcSession, b: RpcSession): number {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { readJsonFile, writeJsonFile } from './json-file.ts'
 
-const PATIENT_ATTEMPTS = 20
+const PATIENT_ATTEMPTS = 10
 const PATIENCE_MS = 100
 const FILE_NAME = 'listen-ports.json'
 

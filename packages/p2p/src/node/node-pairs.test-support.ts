@@ -31,7 +31,7 @@ export function openDirectPair(transport: 'tcp' | 'websocket' | 'webrtc-direct')
   }
 }
 
-export function pairOf(asker: NetworkPeer, answerer: NetworkPeer, others: readonly NetworkPeer[]): NetworkPair {
+function pairOf(asker: NetworkPeer, answerer: NetworkPeer, others: readonly NetworkPeer[]): NetworkPair {
   return {
     asker,
     answerer,

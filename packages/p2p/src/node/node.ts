@@ -25,6 +25,7 @@ import {
   rtcConfiguration,
 } from '../libp2p-settings.ts'
 import { CIRCUITS_PER_CONNECTION_MAX, CONNECTIONS_MAX, RELAY_CONNECTIONS_MAX, RESERVATIONS_MAX } from '../limits.ts'
+import { lingerUdpSockets } from './linger-udp-sockets.ts'
 import { choosePorts, type Ports } from './listen-ports.ts'
 import { loadWebRtcCertificate } from './webrtc-certificate.ts'
 
@@ -116,7 +117,7 @@ async function createNode(
     transports: [
       tcp(),
       webSockets(),
-      webRTCDirect({ certificate, rtcConfiguration: rtc }),
+      lingerUdpSockets(webRTCDirect({ certificate, rtcConfiguration: rtc })),
       ...(relay ? [] : [webRTC({ rtcConfiguration: rtc }), circuit.transport]),
     ],
     services: {

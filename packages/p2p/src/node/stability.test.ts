@@ -3,10 +3,15 @@ import { createSocket } from 'node:dgram'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { transportOf } from '../addresses.ts'
 import { identityFromSeed } from '../identity.ts'
+import { DIAL_ADDRESS_MS_MAX } from '../limits.ts'
 import { createNodeNetwork, PortUnavailableError } from './node.ts'
 import { quietLog, startNode, startRelay, untilAddresses } from './node-pairs.test-support.ts'
+import { RELAY_IDENTITY, startRelayProcess } from './relay-process.test-support.ts'
 
 const identity = identityFromSeed(new Uint8Array(32).fill(5))
 const WAIT = { timeout: 15_000, interval: 50 }
@@ -19,18 +24,15 @@ afterEach(async () => rm(directory, { recursive: true }))
 
 const fine = async (): Promise<Response> => new Response('fine')
 
-test('a relay keeps its addresses over a restart, the certificate hash included', { timeout: 30_000 }, async () => {
-  const settings = { identity, dataDirectory: directory, listen: { host: '127.0.0.1', port: 0 } }
-  const first = await startRelay(settings)
-  const addresses = first.network.addresses()
-  await first.network[Symbol.asyncDispose]()
-  expect(addresses.some((address) => address.includes('/certhash/'))).toBe(true)
-  expect(addresses.every((address) => address.endsWith(`/p2p/${identity.peerId}`))).toBe(true)
-  expect(addresses).toHaveLength(3)
-
-  const second = await startRelay(settings)
-  expect(second.network.addresses()).toEqual(addresses)
-  await second.network[Symbol.asyncDispose]()
+test('a relay keeps its addresses when it is killed and started again, the certificate hash included', { timeout: 30_000 }, async () => {
+  const first = await startRelayProcess(directory)
+  await first.kill()
+  expect(first.addresses).toHaveLength(3)
+  expect(first.addresses.some((address) => address.includes('/certhash/'))).toBe(true)
+  expect(first.addresses.every((address) => address.endsWith(`/p2p/${RELAY_IDENTITY.peerId}`))).toBe(true)
+  const second = await startRelayProcess(directory)
+  expect(second.addresses).toEqual(first.addresses)
+  expect(await second.stop()).toBe(0)
 })
 
 test('what is secret can be read by its owner only', async () => {
@@ -59,24 +61,48 @@ test('a remembered port that is taken meanwhile is replaced', async () => {
   await second.network[Symbol.asyncDispose]()
 })
 
-test('a node comes back to its relay, and is reachable through it, after the relay was restarted', { timeout: 60_000 }, async () => {
-  const settings = { identity, dataDirectory: directory, listen: { host: '127.0.0.1', port: 0 } }
-  const first = await startRelay(settings)
-  const relays = first.network.addresses()
-  const node = await startNode(fine, { relays })
-  const friend = await startNode(fine, { relays })
-  await using _node = node.network
-  await using _friend = friend.network
-  await untilAddresses(node, isCircuit)
+test.each(['tcp', 'websocket', 'webrtc-direct'])(
+  'a node comes back to its relay by %s after the relay was killed',
+  { timeout: 60_000 },
+  async (transport) => {
+    const first = await startRelayProcess(directory)
+    const relays = first.addresses.filter((address) => transportOf(multiaddr(address)) === transport)
+    const node = await startNode(fine, { relays })
+    const friend = await startNode(fine, { relays })
+    await using _node = node.network
+    await using _friend = friend.network
+    await untilAddresses(node, isCircuit)
 
-  await first.network[Symbol.asyncDispose]()
-  await vi.waitFor(() => expect(node.network.addresses().some(isCircuit)).toBe(false), WAIT)
-  const second = await startRelay(settings)
-  await using _second = second.network
-  await vi.waitFor(() => expect(node.network.addresses().some(isCircuit)).toBe(true), WAIT)
-  friend.network.learnAddresses(node.server, node.network.addresses())
-  const response = await friend.network.request(node.server, new Request(`https://${node.server}/`), AbortSignal.timeout(15_000))
-  expect(await response.text()).toBe('fine')
+    await first.kill()
+    await vi.waitFor(() => expect(node.network.addresses().some(isCircuit)).toBe(false), WAIT)
+    const second = await startRelayProcess(directory)
+    await vi.waitFor(() => expect(node.network.addresses().some(isCircuit)).toBe(true), WAIT)
+    friend.network.learnAddresses(node.server, node.network.addresses())
+    const response = await friend.network.request(node.server, new Request(`https://${node.server}/`), AbortSignal.timeout(15_000))
+    expect(await response.text()).toBe('fine')
+    await second.kill()
+  },
+)
+
+test('a relay with live connections stops cleanly', { timeout: 60_000 }, async () => {
+  const relay = await startRelayProcess(directory)
+  const node = await startNode(fine, { relays: relay.addresses.filter((address) => address.includes('webrtc-direct')) })
+  await using _node = node.network
+  await untilAddresses(node, isCircuit)
+  expect(await relay.stop()).toBe(0)
+})
+
+test('a connection outlives the time limit of its dial', { timeout: 30_000 }, async () => {
+  const relay = await startRelay({ listen: { host: '127.0.0.1', port: 0, transports: ['tcp'] } })
+  await using _relay = relay.network
+  const node = await startNode(fine)
+  await using network = node.network
+  network.learnAddresses(relay.server, relay.network.addresses())
+  await network.request(relay.server, new Request(`https://${relay.server}/`), AbortSignal.timeout(10_000))
+  const events: string[] = []
+  network.watchPeers(({ kind }) => events.push(kind), AbortSignal.timeout(20_000))
+  await setTimeout(DIAL_ADDRESS_MS_MAX + 1_000)
+  expect(events).toEqual([])
 })
 
 test('relays can be chosen and dropped while the node runs', { timeout: 60_000 }, async () => {
@@ -101,7 +127,7 @@ test('a relay chosen in an earlier run is not used unless it is chosen again', {
   await first.network[Symbol.asyncDispose]()
 
   const without = await startNode(fine, { identity, dataDirectory: directory })
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  await setTimeout(1_000)
   expect(without.network.connections()).toEqual([])
   await without.network[Symbol.asyncDispose]()
 
