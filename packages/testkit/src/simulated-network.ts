@@ -190,7 +190,7 @@ export class SimulatedPeerNetwork implements PeerNetwork {
   async request(server: ServerName, request: Request, signal: AbortSignal): Promise<Response> {
     signal.throwIfAborted()
     if (!this.isUp || server === this.server) throw new PeerUnreachableError(server, 'not on the network')
-    const body = await request.text()
+    const body = await request.arrayBuffer()
     const link = await this.#world.connect(this, server, signal)
     const bounded = AbortSignal.any([signal, link.broken])
     try {
@@ -239,22 +239,25 @@ export class SimulatedPeerNetwork implements PeerNetwork {
   }
 
   /** What a peer asks of this node. */
-  answer(origin: ServerName, request: Request): Promise<Response> {
-    return this.#handler?.(origin, request) ?? Promise.resolve(new Response(null, { status: 503 }))
+  async answer(origin: ServerName, request: Request): Promise<Response> {
+    try {
+      return (await this.#handler?.(origin, request)) ?? new Response(null, { status: 503 })
+    } catch {
+      return new Response(null, { status: 500 })
+    }
   }
 
-  async #exchange(link: Link, request: Request, body: string, signal: AbortSignal): Promise<Response> {
+  async #exchange(link: Link, request: Request, body: ArrayBuffer, signal: AbortSignal): Promise<Response> {
     await this.#world.delay(signal)
     if (this.#world.breaksNow()) link.break('lost on the way there')
     signal.throwIfAborted()
-    const init: RequestInit = { method: request.method, headers: request.headers, signal, ...(body === '' ? {} : { body }) }
+    const init: RequestInit = { method: request.method, headers: request.headers, signal, ...(body.byteLength === 0 ? {} : { body }) }
     const answered = link.other(this.server).answer(this.server, new Request(request.url, init))
     const response = await withSignal(answered, signal)
-    const text = await response.text()
     await this.#world.delay(signal)
     if (this.#world.breaksNow()) link.break('lost on the way back')
     signal.throwIfAborted()
-    return new Response(text === '' ? null : text, { status: response.status, headers: response.headers })
+    return new Response(response.body, { status: response.status, headers: response.headers })
   }
 
   async #keep(server: ServerName, signal: AbortSignal): Promise<void> {

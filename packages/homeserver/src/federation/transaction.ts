@@ -17,7 +17,7 @@ export interface Edu {
 }
 
 /** Stands for an EDU that has no canonical form (clients may put fractions into to-device messages) where the whole must be signed. */
-export const ENCODED_EDU_TYPE = 'im.kith.encoded_edu'
+const ENCODED_EDU_TYPE = 'im.kith.encoded_edu'
 
 export interface TransactionParts {
   readonly origin: string
@@ -79,7 +79,7 @@ export function parseTransaction(body: JsonObject): ParsedTransaction {
 }
 
 /** The EDU that an encoded one stands for; any other as it is. */
-export function decodeEdu(edu: JsonValue): JsonValue {
+function decodeEdu(edu: JsonValue): JsonValue {
   if (!isJsonObject(edu) || edu['edu_type'] !== ENCODED_EDU_TYPE || !isJsonObject(edu['content'])) return edu
   const text = edu['content']['json']
   const parsed = typeof text === 'string' ? parseBoundedJson(text) : undefined

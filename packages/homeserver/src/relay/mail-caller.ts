@@ -6,7 +6,7 @@ import type { Log } from '../ports/log.ts'
 import type { PeerNetwork } from '../ports/peer-network.ts'
 import type { Mailboxes } from './mailboxes.ts'
 
-export const MAIL_WAITING_PATH = '/_matrix/federation/unstable/im.kith/mail_waiting'
+const MAIL_WAITING_PATH = '/_matrix/federation/unstable/im.kith/mail_waiting'
 
 /** Tells recipients that are connected that mail waits for them; at most one call each at a time. */
 export class MailCaller {

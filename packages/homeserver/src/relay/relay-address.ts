@@ -13,7 +13,7 @@ export interface RelayAddresses {
 }
 
 /** The server at the end of a multiaddr, from its last `/p2p/…`; undefined when it does not end in one with an Ed25519 key. */
-export function serverOfAddress(address: string): ServerName | undefined {
+function serverOfAddress(address: string): ServerName | undefined {
   if (address.length > limits.implementation.addressCharactersMax || !address.startsWith('/')) return undefined
   const parts = address.split('/')
   const peerId = parts.at(-1)

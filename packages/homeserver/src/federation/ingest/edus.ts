@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue, type ServerName } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, type JsonValue, ownMember, type ServerName } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Log } from '../../ports/log.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
@@ -22,6 +22,12 @@ const eduSchema = v.object({ edu_type: shortText, content: v.custom<JsonObject>(
 const ackSchema = v.object({ transaction_ids: v.pipe(v.array(shortText), v.maxLength(ACKNOWLEDGED_MAX)) })
 
 const EPHEMERAL_TYPES = new Set(['m.typing', 'm.receipt'])
+
+/** Whether nothing of the EDU is worth remembering once it was taken in. */
+export function isEphemeral(edu: JsonValue): boolean {
+  const type = ownMember(isJsonObject(edu) ? edu : undefined, 'edu_type')
+  return typeof type === 'string' && EPHEMERAL_TYPES.has(type)
+}
 
 /** Takes the EDUs of other servers in. Malformed and unknown ones are dropped. */
 export class Edus {

@@ -15,7 +15,7 @@ import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import type { IncomingTransaction } from '../transaction.ts'
-import type { Edus } from './edus.ts'
+import { type Edus, isEphemeral } from './edus.ts'
 import type { Healing } from './healing.ts'
 import type { JoinsUnderWay } from './joins-under-way.ts'
 import type { RememberedTransactions } from './remembered-transactions.ts'
@@ -54,7 +54,9 @@ export class Ingest {
       const known = await this.#parts.remembered.answerTo(origin, transactionId)
       if (known !== undefined) return known
       const answer = await this.#receiveTrusted(transaction, signal)
-      await this.#parts.remembered.remember(origin, transactionId, answer)
+      // Typing, receipts and greetings come often, and do no harm when they come twice.
+      const { pdus, edus } = transaction
+      if (pdus.length > 0 || !edus.every(isEphemeral)) await this.#parts.remembered.remember(origin, transactionId, answer)
       this.#parts.healing.compare(origin, transaction.extremities)
       return answer
     })

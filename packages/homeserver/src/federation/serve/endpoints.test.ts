@@ -8,7 +8,8 @@ describe('other servers are answered', () => {
     const { world, bob } = await roomOfTwo()
     const mallory = world.createIdentity()
     const edu = { edu_type: 'm.direct_to_device', content: { sender: `@m:${mallory.server}`, type: 't', message_id: '1', messages: {} } }
-    const body = { origin: mallory.server, origin_server_ts: 1, pdus: [], edus: [] }
+    const ack = { edu_type: 'im.kith.ack', content: { transaction_ids: [] } }
+    const body = { origin: mallory.server, origin_server_ts: 1, pdus: [], edus: [ack] }
     const first = await ask(world, mallory, bob.server, 'PUT', 'v1/send/1', body)
     expect(first).toEqual({ status: 200, body: { pdus: {} } })
     await bob.kill()
