@@ -1,3 +1,4 @@
+import { isJsonObject } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
 import { Aliases } from '../directory/aliases.ts'
@@ -72,6 +73,7 @@ function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL):
 async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {
   if (endpoint.bodySchema === undefined) return undefined
   const json = await readJsonBody(request, endpoint.bodyBytesMax ?? limits.implementation.clientBodyBytesMax)
+  if (!isJsonObject(json)) throw new MatrixError(400, 'M_BAD_JSON', 'The body is not a JSON object')
   const parsed = v.safeParse(endpoint.bodySchema, json)
   if (parsed.success) return parsed.output
   const [issue] = parsed.issues

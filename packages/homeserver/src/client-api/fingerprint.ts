@@ -1,12 +1,13 @@
-import { encodeUtf8, type ServerName, sha256 } from '@kith/matrix-protocol'
+import { encodeUtf8, publicKeyFromServerName, type ServerName, sha256 } from '@kith/matrix-protocol'
 
-const groups = 6
-const digitsPerGroup = 5
+const fingerprintBytes = 16
 
-/** A server name for people to compare: thirty digits of its hash, about a hundred bits. */
+/**
+ * What two people compare to be sure that they mean the same server: half of the SHA-256 of its key, in hexadecimal.
+ * 128 bits are enough, since a forger would have to meet a given fingerprint.
+ */
 export function fingerprintOf(serverName: ServerName): string {
-  let number = 0n
-  for (const byte of sha256(encodeUtf8(serverName))) number = number * 256n + BigInt(byte)
-  const digits = (number % 10n ** BigInt(groups * digitsPerGroup)).toString().padStart(groups * digitsPerGroup, '0')
-  return Array.from({ length: groups }, (_, index) => digits.slice(index * digitsPerGroup, (index + 1) * digitsPerGroup)).join(' ')
+  return sha256(publicKeyFromServerName(serverName) ?? encodeUtf8(serverName))
+    .slice(0, fingerprintBytes)
+    .toHex()
 }

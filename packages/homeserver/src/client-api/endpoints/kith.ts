@@ -10,6 +10,7 @@ import { jsonObjectSchema, userIdSchema } from '../schemas.ts'
 import { waitBounded } from '../wait-bounded.ts'
 
 const versions = ['unstable/im.kith'] as const
+const { addressCharactersMax, addressesPerRelayMax } = limits.implementation
 
 /** What a Matrix client has no words for: deliveries, the network, contacts and relays of this node. */
 export const kithEndpoints = [
@@ -75,7 +76,7 @@ export const kithEndpoints = [
     method: 'POST',
     path: '/relays',
     versions,
-    body: v.looseObject({ addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(1000))), v.minLength(1), v.maxLength(50)) }),
+    body: v.looseObject({ addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(addressCharactersMax))), v.minLength(1), v.maxLength(addressesPerRelayMax)) }),
     async handle(api, { session, body }) {
       requireOwner(api, session.userId)
       const outcome = await api.federation.addRelays(body.addresses)

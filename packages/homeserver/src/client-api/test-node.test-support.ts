@@ -1,0 +1,113 @@
+import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
+import { silentLog } from '@kith/testkit/silent-log'
+import { SimulatedWorld, type WorldIdentity } from '@kith/testkit/simulated-world'
+import { createHomeserver, type Homeserver } from '../homeserver.ts'
+import type { Log } from '../ports/index.ts'
+import { homeserverTableNames } from '../storage-schema.ts'
+
+export interface Reply {
+  readonly status: number
+  readonly body: any
+}
+
+/** A homeserver whose client API is called as a client would, on a disk that outlives it, alone in its world. */
+export class TestNode {
+  readonly world = new SimulatedWorld(7)
+  readonly disk = new MemoryDisk()
+  readonly identity: WorldIdentity = this.world.createIdentity()
+  log: Log = silentLog
+  /** Makes commits fail, as a full disk does. */
+  storageFault: (() => void) | undefined
+  #homeserver: Homeserver | undefined
+
+  static async start(options: { readonly openRegistration?: boolean } = {}): Promise<TestNode> {
+    const node = new TestNode()
+    await node.start(options)
+    return node
+  }
+
+  async start({ openRegistration = true }: { readonly openRegistration?: boolean } = {}): Promise<void> {
+    const { clock, random, network } = this.world
+    const faultPoint = (operation: 'write' | 'commit'): void => {
+      if (operation === 'commit') this.storageFault?.()
+    }
+    const storage = openMemoryStorage({ disk: this.disk, tableNames: homeserverTableNames, faultPoint })
+    const ports = { clock, random, log: this.log, crypto: this.identity.crypto, storage, network: network.node(this.identity.server) }
+    this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration })
+  }
+
+  async restart(): Promise<void> {
+    await this[Symbol.asyncDispose]()
+    await this.start()
+  }
+
+  get clientApi(): (request: Request) => Promise<Response> {
+    if (this.#homeserver === undefined) throw new Error('the node is stopped')
+    return this.#homeserver.clientApi
+  }
+
+  async call(method: string, path: string, body?: unknown, token?: string, signal?: AbortSignal): Promise<Reply> {
+    const url = path.startsWith('/_matrix') || path.startsWith('/.well-known') ? path : `/_matrix/client/v3${path}`
+    const request = new Request(`http://node.test${url}`, {
+      method,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const response = await this.clientApi(request)
+    const text = await response.text()
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
+  }
+
+  async register(username: string, password?: string): Promise<TestUser> {
+    const body = { username, auth: { type: 'm.login.dummy' }, ...(password === undefined ? {} : { password }) }
+    return new TestUser(this, expectOk(await this.call('POST', '/register', body)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#homeserver?.[Symbol.asyncDispose]()
+    this.#homeserver = undefined
+  }
+}
+
+export class TestUser {
+  readonly node: TestNode
+  readonly userId: string
+  readonly deviceId: string
+  readonly token: string
+
+  constructor(node: TestNode, login: { readonly user_id: string; readonly device_id: string; readonly access_token: string }) {
+    this.node = node
+    this.userId = login.user_id
+    this.deviceId = login.device_id
+    this.token = login.access_token
+  }
+
+  async call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Reply> {
+    return this.node.call(method, path, body, this.token, signal)
+  }
+
+  /** The body of an answer that must be 200. */
+  async ok(method: string, path: string, body?: unknown): Promise<any> {
+    return expectOk(await this.call(method, path, body))
+  }
+
+  async createRoom(body: object = {}): Promise<string> {
+    return (await this.ok('POST', '/createRoom', body)).room_id
+  }
+
+  async say(roomId: string, text: string, txnId = `t${Math.random()}`): Promise<string> {
+    const path = `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${txnId}`
+    return (await this.ok('PUT', path, { msgtype: 'm.text', body: text })).event_id
+  }
+
+  async sync(since?: string, parameters: Record<string, string> = {}): Promise<any> {
+    const query = new URLSearchParams({ ...(since === undefined ? {} : { since }), ...parameters })
+    return this.ok('GET', `/sync?${query}`)
+  }
+}
+
+function expectOk(reply: Reply): any {
+  if (reply.status !== 200) throw new Error(`${reply.status} ${JSON.stringify(reply.body)}`)
+  return reply.body
+}
