@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['e2e/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     globalSetup: ['tools/require-chromium.ts'],
+    silent: 'passed-only',
     fileParallelism: false,
     testTimeout: 300_000,
     hookTimeout: 120_000,

@@ -40,9 +40,11 @@ test(`two servers and a relay, each killed at random moments over ${ROUNDS} roun
   }
   expect(acknowledged.size).toBe(ROUNDS * MESSAGES_PER_ROUND)
   for (const account of [alice, bob]) {
-    await eventually(`${account.userId} reads all ${acknowledged.size} messages`, 120_000, () =>
-      [...acknowledged.keys()].every((eventId) => account.messages.has(eventId)),
-    )
+    await eventually(`${account.userId} reads all ${acknowledged.size} messages`, 60_000, () => {
+      const unread = [...acknowledged].filter(([eventId]) => !account.messages.has(eventId))
+      if (unread.length > 0) throw new Error(`unread: ${unread.map(([eventId, body]) => `${body} (${whatIsKnown(account, roomId, eventId)})`).join(', ')}`)
+      return true
+    })
     const bodies = [...account.messages.values()]
     expect(bodies.toSorted()).toEqual([...acknowledged.values()].toSorted())
     expect(await eventIdsInHistory(account, roomId)).toEqual([...acknowledged.keys()].toSorted())
@@ -69,6 +71,13 @@ async function startEncryptedChat(alice: SdkAccount, bob: SdkAccount): Promise<s
   for (const account of [alice, bob]) (account.messages as Map<string, string>).clear()
   greetings.add(greeting).add(answer)
   return roomId
+}
+
+/** Why a message cannot be read, for whoever has to find out. */
+function whatIsKnown(account: SdkAccount, roomId: string, eventId: string): string {
+  const event = account.client.getRoom(roomId)?.findEventById(eventId)
+  if (event === undefined) return 'the client never saw it'
+  return event.isDecryptionFailure() ? `undecryptable: ${event.decryptionFailureReason}` : `seen as ${event.getType()}`
 }
 
 const greetings = new Set<string>()

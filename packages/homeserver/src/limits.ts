@@ -45,6 +45,8 @@ export const limits = {
     syncRowsScannedMax: 20_000,
     syncsWaitingPerDeviceMax: 10,
     syncTimelineEventsDefault: 20,
+    /** For incremental answers: a gap costs a client more than a long answer does, and some clients overlook one in which they know an event. */
+    syncTimelineEventsCatchUpDefault: 200,
     syncTimelineEventsMax: 500,
     syncHeroesMax: 5,
     messagesPageMax: 1000,

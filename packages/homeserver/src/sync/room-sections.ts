@@ -113,7 +113,8 @@ export class RoomSections {
   }
 
   async #slice(roomId: RoomId, after: number, upTo: number, request: SyncRequest): Promise<TimelineSlice> {
-    const limit = request.filter.timeline.limit ?? limits.implementation.syncTimelineEventsDefault
+    const { syncTimelineEventsDefault, syncTimelineEventsCatchUpDefault } = limits.implementation
+    const limit = request.filter.timeline.limit ?? (request.after === undefined ? syncTimelineEventsDefault : syncTimelineEventsCatchUpDefault)
     const slice = await this.#parts.rooms.timelineSince(roomId, after, limit, upTo)
     const visible = await this.#parts.visibility.filter(slice.events, request.reader.userId)
     return { ...slice, events: visible }
