@@ -1,3 +1,4 @@
+import { silentLog } from '@kith/testkit/silent-log'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TestNode } from './test-node.test-support.ts'
 
@@ -59,6 +60,20 @@ describe('dispatch', () => {
     node.storageFault = undefined
     expect(await alice.call('PUT', path, { body: 'lost?' })).toMatchObject({ status: 200 })
   })
+})
+
+test('what nobody expected is one log line and an error without details', async () => {
+  const lines: unknown[] = []
+  await using broken = new TestNode()
+  broken.log = { ...silentLog, error: (message, fields) => lines.push({ message, fields }) }
+  await broken.start()
+  const alice = await broken.register('alice')
+  broken.storageFault = () => {
+    throw new TypeError('inner detail')
+  }
+  const reply = await alice.call('POST', '/createRoom', {})
+  expect(reply).toEqual({ status: 500, body: { errcode: 'M_UNKNOWN', error: 'Internal error' } })
+  expect(lines).toHaveLength(1)
 })
 
 describe('accounts', () => {

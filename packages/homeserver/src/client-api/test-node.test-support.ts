@@ -2,7 +2,7 @@ import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
 import { silentLog } from '@kith/testkit/silent-log'
 import { SimulatedWorld, type WorldIdentity } from '@kith/testkit/simulated-world'
 import { createHomeserver, type Homeserver } from '../homeserver.ts'
-import type { Log } from '../ports/index.ts'
+import type { Clock, Log } from '../ports/index.ts'
 import { homeserverTableNames } from '../storage-schema.ts'
 
 export interface Reply {
@@ -18,10 +18,12 @@ export class TestNode {
   log: Log = silentLog
   /** Makes commits fail, as a full disk does. */
   storageFault: (() => void) | undefined
+  #clock: Clock | undefined
   #homeserver: Homeserver | undefined
 
-  static async start(options: { readonly openRegistration?: boolean } = {}): Promise<TestNode> {
+  static async start({ clock, ...options }: { readonly openRegistration?: boolean; readonly clock?: Clock } = {}): Promise<TestNode> {
     const node = new TestNode()
+    node.#clock = clock
     await node.start(options)
     return node
   }
@@ -32,7 +34,7 @@ export class TestNode {
       if (operation === 'commit') this.storageFault?.()
     }
     const storage = openMemoryStorage({ disk: this.disk, tableNames: homeserverTableNames, faultPoint })
-    const ports = { clock, random, log: this.log, crypto: this.identity.crypto, storage, network: network.node(this.identity.server) }
+    const ports = { clock: this.#clock ?? clock, random, log: this.log, crypto: this.identity.crypto, storage, network: network.node(this.identity.server) }
     this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration })
   }
 

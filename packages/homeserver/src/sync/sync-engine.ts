@@ -105,7 +105,10 @@ export class SyncEngine {
     const end = new AbortController()
     waiting.add(end)
     const [oldest] = waiting
-    if (waiting.size > limits.implementation.syncsWaitingPerDeviceMax) oldest?.abort()
+    if (oldest !== undefined && waiting.size > limits.implementation.syncsWaitingPerDeviceMax) {
+      oldest.abort()
+      waiting.delete(oldest)
+    }
     const either = AbortSignal.any([signal, end.signal])
     try {
       await Promise.race([timeline.changed(position, either), clock.sleep(durationMs, either).then(() => end.abort())])

@@ -27,14 +27,14 @@ export const ephemeralEndpoints = [
   endpoint({
     method: 'POST',
     path: '/rooms/:roomId/receipt/:type/:eventId',
-    body: v.looseObject({ thread_id: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(255)), '') }),
+    body: v.looseObject({ thread_id: v.nullish(v.pipe(v.string(), v.minLength(1), v.maxLength(255))) }),
     async handle(api, { params, session, body }) {
       const roomId = roomIdFrom(params.roomId)
       const eventId = eventIdFrom(params.eventId)
       joinedState(api, session, roomId)
       const type = receiptTypeFrom(params.type)
       if (type === 'm.fully_read') await api.accountData.set(session.userId, roomId, type, { event_id: eventId })
-      else await putReceipt(api, session, roomId, { type, eventId, threadId: body.thread_id })
+      else await putReceipt(api, session, roomId, { type, eventId, threadId: body.thread_id ?? '' })
       return {}
     },
   }),
