@@ -58,7 +58,12 @@ test('npm start serves the page, whose own homeserver answers Matrix clients in 
         return { status: response.status, body: (await response.json()) as unknown }
       })
       expect(unknown).toMatchObject({ status: 404, body: { errcode: 'M_UNRECOGNIZED' } })
-      await Promise.all(tabs.map(async (tab) => tab.close()))
+      // The first tab leads.
+      const closedAt = performance.now()
+      await tabs[0]?.close()
+      await Promise.all(tabs.slice(1).map(async (tab) => tab.evaluate(async () => (await fetch('/_matrix/client/versions')).json())))
+      expect(performance.now() - closedAt).toBeLessThan(3_000)
+      await Promise.all(tabs.slice(1).map(async (tab) => tab.close()))
     }
   } finally {
     expect(await stop(child)).toBe(0)

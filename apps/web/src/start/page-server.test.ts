@@ -7,7 +7,7 @@ import { StartError } from './settings.ts'
 
 let directory: string
 let server: PageServer
-let relays: string[] = []
+let relays: string[] | undefined
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'kith-page-'))
@@ -16,7 +16,7 @@ beforeAll(async () => {
   await writeFile(join(directory, 'service-worker.js'), '')
   await writeFile(join(directory, 'assets/main-abcdef.js'), '')
   await writeFile(join(directory, 'assets/crypto-abcdef.wasm'), '')
-  server = await servePage({ directory, port: 0, config: () => ({ relays }) })
+  server = await servePage({ directory, port: 0, config: () => relays && { relays } })
 })
 
 afterAll(async () => {
@@ -41,6 +41,7 @@ test.each([
 })
 
 test('the config says which relays there are now', async () => {
+  expect((await ask('/kith-config.json')).status).toBe(503)
   relays = ['/ip4/127.0.0.1/tcp/1/ws']
   const response = await ask('/kith-config.json')
   expect(response.headers.get('cache-control')).toBe('no-store')
@@ -57,7 +58,7 @@ test.each([['/_matrix/client/versions'], ['/assets/gone.js'], ['/../package.json
 )
 
 test('a taken port is told in one line that names it', async () => {
-  const second = servePage({ directory, port: server.port, config: () => ({ relays }) })
+  const second = servePage({ directory, port: server.port, config: () => undefined })
   await expect(second).rejects.toThrow(StartError)
   await expect(second).rejects.toThrow(new RegExp(`^Port ${server.port} is taken\\..*PORT=`))
 })

@@ -23,11 +23,17 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** What the page is told at its start. */
+export interface PageConfig {
+  /** Multiaddrs. */
+  readonly relays: readonly string[]
+}
+
 export interface PageServerOptions {
   readonly directory: string
   readonly port: number
-  /** What `/kith-config.json` says, asked anew for each request. */
-  readonly config: () => { readonly relays: readonly string[] }
+  /** What `/kith-config.json` says, asked anew for each request; undefined while there is nothing to say yet. */
+  readonly config: () => PageConfig | undefined
 }
 
 export interface PageServer extends AsyncDisposable {
@@ -40,7 +46,7 @@ export async function servePage({ directory, port, config }: PageServerOptions):
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     setSecurity(response)
     const path = request.url?.split('?', 1)[0]
-    if (path === '/kith-config.json') sendJson(response, config())
+    if (path === '/kith-config.json') sendConfig(response, config())
     else serveFile(request, response, () => sendMissing(response))
   }
   const server = createServer(answer)
@@ -75,13 +81,17 @@ function setCaching(response: ServerResponse, pathname: string): void {
   response.setHeader('cache-control', pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
 }
 
-function sendJson(response: ServerResponse, value: object): void {
-  response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+function sendConfig(response: ServerResponse, config: PageConfig | undefined): void {
+  if (config === undefined) sendJson(response, 503, { error: 'The relay is starting.' })
+  else sendJson(response, 200, config)
+}
+
+function sendJson(response: ServerResponse, status: number, value: object): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
   response.end(JSON.stringify(value))
 }
 
 /** A request of a Matrix client lands here when the page's service worker is not there: it gets the error that it understands. */
 function sendMissing(response: ServerResponse): void {
-  response.writeHead(404, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-  response.end(JSON.stringify({ errcode: 'M_UNRECOGNIZED', error: 'The homeserver runs in the page, not here.' }))
+  sendJson(response, 404, { errcode: 'M_UNRECOGNIZED', error: 'The homeserver runs in the page, not here.' })
 }

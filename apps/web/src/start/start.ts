@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createStderrLog, startRelay } from '@kith/headless'
 import { buildPageIfNeeded } from './build-page.ts'
-import { servePage } from './page-server.ts'
+import { servePage, type PageConfig } from './page-server.ts'
 import { offeredAddresses } from './offered-addresses.ts'
 import { readSettings, StartError, type StartSettings } from './settings.ts'
 
@@ -18,12 +18,11 @@ async function start(): Promise<void> {
   const terminated = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => stopping.abort())
   await buildPageIfNeeded(root, directory, print)
   if (stopping.signal.aborted) return
+  let config: () => PageConfig | undefined = () => undefined
+  // Before the relay, whose start and stop take longer: a taken port is told at once.
+  await using page = await servePage({ directory, port: settings.port, config: () => config() })
   await using relay = await startOwnRelay(settings, stopping.signal)
-  await using page = await servePage({
-    directory,
-    port: settings.port,
-    config: () => ({ relays: offeredAddresses(relay.network.addresses(), settings.relayTransports) }),
-  })
+  config = () => ({ relays: offeredAddresses(relay.network.addresses(), settings.relayTransports) })
   print(`Kith is ready at http://localhost:${page.port}`)
   await terminated
 }
