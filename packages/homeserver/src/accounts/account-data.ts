@@ -65,11 +65,7 @@ export class AccountData {
     )
   }
 
-  #write(
-    transaction: TimelineTransaction,
-    entry: AccountDataEntry & { readonly userId: UserId },
-    oldPosition: number | undefined,
-  ): number {
+  #write(transaction: TimelineTransaction, entry: AccountDataEntry & { readonly userId: UserId }, oldPosition: number | undefined): number {
     const { userId, roomId, type, content } = entry
     const position = transaction.append({ kind: 'account-data', userId, type, ...(roomId === '' ? {} : { roomId }) })
     transaction.batch.put(accountsTables.accountData, [userId, roomId, type], { content, position })

@@ -1,4 +1,14 @@
-import { encodeBase64Url, type JsonObject, localpartOf, makeUserId, parseUserId, type ServerName, serverNameOf, sha256, type UserId } from '@kith/matrix-protocol'
+import {
+  encodeBase64Url,
+  type JsonObject,
+  localpartOf,
+  makeUserId,
+  parseUserId,
+  type ServerName,
+  serverNameOf,
+  sha256,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
@@ -54,7 +64,8 @@ export class Accounts {
   static async open(ports: AccountsPorts, config: AccountsConfig): Promise<Accounts> {
     const accounts = new Accounts(ports, config)
     for await (const { value } of everyEntry(ports.storage, accountsTables.accounts)) accounts.#accounts.set(value.userId, value)
-    for await (const { value } of everyEntry(ports.storage, accountsTables.devices)) accounts.#devicesOf(value.userId).set(value.deviceId, value)
+    for await (const { value } of everyEntry(ports.storage, accountsTables.devices))
+      accounts.#devicesOf(value.userId).set(value.deviceId, value)
     for await (const { key, value } of everyEntry(ports.storage, accountsTables.accessTokens)) {
       accounts.#sessions.set(key[0], { userId: value.userId, deviceId: value.deviceId, tokenHash: key[0] })
     }
@@ -251,7 +262,7 @@ export class Accounts {
 
   #devicesOf(userId: UserId): Map<string, StoredDevice> {
     let devices = this.#devices.get(userId)
-    if (devices === undefined) this.#devices.set(userId, (devices = new Map()))
+    if (devices === undefined) this.#devices.set(userId, (devices = new Map<string, StoredDevice>()))
     return devices
   }
 

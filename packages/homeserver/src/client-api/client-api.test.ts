@@ -1,6 +1,6 @@
 import { silentLog } from '@kith/testkit/silent-log'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TestNode } from './test-node.test-support.ts'
+import { type Json, TestNode } from './test-node.test-support.ts'
 
 let node: TestNode
 
@@ -90,9 +90,15 @@ describe('accounts', () => {
   test('names: taken, invalid, available; guests', async () => {
     await node.register('alice')
     expect(await node.call('POST', '/register', { username: 'alice' })).toMatchObject({ status: 400, body: { errcode: 'M_USER_IN_USE' } })
-    expect(await node.call('POST', '/register', { username: 'Ålice' })).toMatchObject({ status: 400, body: { errcode: 'M_INVALID_USERNAME' } })
+    expect(await node.call('POST', '/register', { username: 'Ålice' })).toMatchObject({
+      status: 400,
+      body: { errcode: 'M_INVALID_USERNAME' },
+    })
     expect(await node.call('GET', '/register/available?username=carol')).toMatchObject({ status: 200, body: { available: true } })
-    expect(await node.call('POST', '/register?kind=guest', {})).toMatchObject({ status: 403, body: { errcode: 'M_GUEST_ACCESS_FORBIDDEN' } })
+    expect(await node.call('POST', '/register?kind=guest', {})).toMatchObject({
+      status: 403,
+      body: { errcode: 'M_GUEST_ACCESS_FORBIDDEN' },
+    })
   })
 
   test('log in with a password, change it, log out', async () => {
@@ -135,13 +141,19 @@ describe('rooms', () => {
     await node.restart()
     expect(await alice.say(roomId, 'hello', 'txn')).toBe(first)
     const { chunk } = await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`)
-    expect(chunk.filter((event: any) => event.type === 'm.room.message')).toHaveLength(1)
+    expect(chunk.filter((event: Json) => event.type === 'm.room.message')).toHaveLength(1)
     expect(chunk[0].unsigned.transaction_id).toBe('txn')
   })
 
   test('a room is made by its preset, invited to, joined, and left', async () => {
     const [alice, bob] = [await node.register('alice'), await node.register('bob')]
-    const roomId = await alice.createRoom({ name: 'Garden', topic: 'Plants', invite: [bob.userId], is_direct: true, preset: 'private_chat' })
+    const roomId = await alice.createRoom({
+      name: 'Garden',
+      topic: 'Plants',
+      invite: [bob.userId],
+      is_direct: true,
+      preset: 'private_chat',
+    })
     const path = `/rooms/${encodeURIComponent(roomId)}`
     expect(await alice.ok('GET', `${path}/state/m.room.name/`)).toEqual({ name: 'Garden' })
     expect(await alice.ok('GET', `${path}/state/m.room.power_levels`)).toMatchObject({ users: {} })
@@ -190,22 +202,22 @@ describe('rooms', () => {
     const seen: string[] = []
     let from = ''
     for (;;) {
-      const page: any = await alice.ok('GET', `${path}/messages?dir=b&limit=7${from === '' ? '' : `&from=${from}`}`)
-      seen.push(...page.chunk.map((event: any) => event.event_id))
+      const page: Json = await alice.ok('GET', `${path}/messages?dir=b&limit=7${from === '' ? '' : `&from=${from}`}`)
+      seen.push(...page.chunk.map((event: Json) => event.event_id))
       if (page.end === undefined) break
       from = page.end
     }
     expect(seen.filter((id) => sent.includes(id)).reverse()).toEqual(sent)
     expect(new Set(seen).size).toBe(seen.length)
     const context = await alice.ok('GET', `${path}/context/${sent[10]}?limit=4`)
-    expect(context.events_before.map((event: any) => event.event_id)).toEqual([sent[9], sent[8]])
-    expect(context.events_after.map((event: any) => event.event_id)).toEqual([sent[11], sent[12]])
+    expect(context.events_before.map((event: Json) => event.event_id)).toEqual([sent[9], sent[8]])
+    expect(context.events_after.map((event: Json) => event.event_id)).toEqual([sent[11], sent[12]])
     const onward = await alice.ok('GET', `${path}/messages?dir=f&limit=2&from=${context.end}`)
-    expect(onward.chunk.map((event: any) => event.event_id)).toEqual([sent[13], sent[14]])
+    expect(onward.chunk.map((event: Json) => event.event_id)).toEqual([sent[13], sent[14]])
     const edit = { body: '* new', 'm.relates_to': { rel_type: 'm.replace', event_id: sent[3] } }
     const { event_id: editId } = await alice.ok('PUT', `${path}/send/m.room.message/edit`, edit)
     const related = await alice.ok('GET', `/_matrix/client/v1${path}/relations/${sent[3]}/m.replace`)
-    expect(related.chunk.map((event: any) => event.event_id)).toEqual([editId])
+    expect(related.chunk.map((event: Json) => event.event_id)).toEqual([editId])
   })
 
   test('a changed profile reaches the rooms', async () => {

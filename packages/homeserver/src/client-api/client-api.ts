@@ -33,7 +33,11 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     } catch (error) {
       const known = toMatrixError(error, request.signal)
       if (known === undefined) {
-        log.error('client request failed unexpectedly', { method: request.method, route: routeName(router, request, url), error: errorName(error) })
+        log.error('client request failed unexpectedly', {
+          method: request.method,
+          route: routeName(router, request, url),
+          error: errorName(error),
+        })
       }
       return withCors((known ?? new MatrixError(500, 'M_UNKNOWN', 'Internal error')).toResponse())
     }
@@ -60,7 +64,8 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
 function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL): Session | undefined {
   if (endpoint.auth === 'none') return undefined
   const header = request.headers.get('authorization')
-  const token = header?.toLowerCase().startsWith('bearer ') === true ? header.slice('bearer '.length).trim() : url.searchParams.get('access_token')
+  const token =
+    header?.toLowerCase().startsWith('bearer ') === true ? header.slice('bearer '.length).trim() : url.searchParams.get('access_token')
   if (token === null || token === '') {
     if (endpoint.auth === 'optional') return undefined
     throw new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token')
@@ -78,7 +83,11 @@ async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> 
   if (parsed.success) return parsed.output
   const [issue] = parsed.issues
   const path = v.getDotPath(issue)
-  throw new MatrixError(400, 'M_BAD_JSON', path === null ? 'The body has a wrong shape' : `The body has a wrong shape at ${path.slice(0, 200)}`)
+  throw new MatrixError(
+    400,
+    'M_BAD_JSON',
+    path === null ? 'The body has a wrong shape' : `The body has a wrong shape at ${path.slice(0, 200)}`,
+  )
 }
 
 function toMatrixError(error: unknown, signal: AbortSignal): MatrixError | undefined {
@@ -86,7 +95,8 @@ function toMatrixError(error: unknown, signal: AbortSignal): MatrixError | undef
   if (error instanceof StorageFullError) {
     return new MatrixError(507, 'M_RESOURCE_LIMIT_EXCEEDED', 'There is no room left on this device; nothing was stored')
   }
-  if (error instanceof RoomBusyError) return new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too much is going on in this room', { retry_after_ms: 1000 })
+  if (error instanceof RoomBusyError)
+    return new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too much is going on in this room', { retry_after_ms: 1000 })
   // Nobody reads this answer any more.
   if (signal.aborted) return new MatrixError(499, 'M_UNKNOWN', 'The request was cancelled')
   return undefined

@@ -78,14 +78,20 @@ export function endpoint<Path extends string, Schema extends GenericSchema | und
     auth,
     bodySchema: body,
     bodyBytesMax,
-    // The dispatcher fills the call in as the definition says, which the types of a table of endpoints cannot express.
-    handle: definition.handle as unknown as Endpoint['handle'],
+    handle: definition.handle,
   }
 }
 
 /** An endpoint elsewhere than below `/_matrix/client/<version>`, without authentication and body. */
 export function plainEndpoint(paths: readonly string[], handle: (api: Api, url: URL) => Promise<Answer>): Endpoint {
-  return { method: 'GET', paths, auth: 'none', bodySchema: undefined, bodyBytesMax: undefined, handle: (api, call) => handle(api, call.url) }
+  return {
+    method: 'GET',
+    paths,
+    auth: 'none',
+    bodySchema: undefined,
+    bodyBytesMax: undefined,
+    handle: (api, call) => handle(api, call.url),
+  }
 }
 
 export const emptyAnswer: JsonObject = {}

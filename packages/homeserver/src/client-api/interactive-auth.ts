@@ -33,7 +33,10 @@ export class InteractiveAuth {
   require(auth: AuthData, wanted: { readonly purpose: string; readonly stage: InteractiveStage; readonly userId?: string }): void {
     if (auth?.type === undefined) throw this.#challenge(wanted.purpose, wanted.stage)
     const session = auth.session === undefined ? undefined : this.#sessions.get(auth.session)
-    if (auth.session !== undefined && (session === undefined || session.purpose !== wanted.purpose || session.expiresAt < this.#clock.now())) {
+    if (
+      auth.session !== undefined &&
+      (session === undefined || session.purpose !== wanted.purpose || session.expiresAt < this.#clock.now())
+    ) {
       throw this.#challenge(wanted.purpose, wanted.stage, { errcode: 'M_UNKNOWN', error: 'Unknown or expired session' })
     }
     if (auth.type !== wanted.stage) {
@@ -51,7 +54,12 @@ export class InteractiveAuth {
     return userId !== undefined && userId === expected && auth.password !== undefined && this.#accounts.hasPassword(userId, auth.password)
   }
 
-  #challenge(purpose: string, stage: InteractiveStage, problem?: { readonly errcode: string; readonly error: string }, current?: string): MatrixError {
+  #challenge(
+    purpose: string,
+    stage: InteractiveStage,
+    problem?: { readonly errcode: string; readonly error: string },
+    current?: string,
+  ): MatrixError {
     const session = current ?? this.#begin(purpose)
     const members = { session, flows: [{ stages: [stage] }], params: {}, completed: [] }
     return new UnauthenticatedStage(members, problem)

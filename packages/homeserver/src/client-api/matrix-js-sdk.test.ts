@@ -1,9 +1,9 @@
 import { createClient, ClientEvent, EventType, type MatrixClient, MsgType, Preset, SyncState } from 'matrix-js-sdk'
-import { type Logger, logger } from 'matrix-js-sdk/lib/logger.js'
+import type { Logger } from 'matrix-js-sdk/lib/logger.js'
 import type { GeneratedSecretStorageKey } from 'matrix-js-sdk/lib/crypto-api/index.js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from './system-clock.test-support.ts'
-import { TestNode, TestUser } from './test-node.test-support.ts'
+import { type Json, TestNode, TestUser } from './test-node.test-support.ts'
 
 const silentLogger: Logger = {
   getChild: () => silentLogger,
@@ -18,7 +18,6 @@ let node: TestNode
 const clients: MatrixClient[] = []
 
 beforeEach(async () => {
-  logger.setLevel('silent')
   node = await TestNode.start({ clock: systemClock })
 })
 
@@ -34,12 +33,12 @@ async function start(user: TestUser, secretKey?: { key: GeneratedSecretStorageKe
     deviceId: user.deviceId,
     accessToken: user.token,
     logger: silentLogger,
-    fetchFn: async (input, init) => node.clientApi(new Request(input as string | URL, init)),
+    fetchFn: async (input, init) => node.clientApi(new Request(input, init)),
     cryptoCallbacks: {
       getSecretStorageKey: async ({ keys }) => {
         const [keyId] = Object.keys(keys)
         const key = secretKey?.key?.privateKey
-        return keyId === undefined || key === undefined ? null : [keyId, key as Uint8Array<ArrayBuffer>]
+        return keyId === undefined || key === undefined ? null : [keyId, key]
       },
     },
   })
@@ -66,14 +65,16 @@ async function eventually<T>(look: () => T | undefined | false | Promise<T | und
 
 function texts(client: MatrixClient, roomId: string): string[] {
   const events = client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? []
-  return events.filter((event) => event.getType() === 'm.room.message' && !event.isDecryptionFailure()).map((event) => event.getContent()['body'])
+  return events
+    .filter((event) => event.getType() === 'm.room.message' && !event.isDecryptionFailure())
+    .map((event) => event.getContent()['body'])
 }
 
 test('an unmodified client registers, bootstraps cross-signing, and talks encrypted with a second user', { timeout: 60_000 }, async () => {
   const [alice, bob] = [await node.register('alice'), await node.register('bob')]
   const aliceClient = await start(alice)
   const bobClient = await start(bob)
-  await aliceClient.getCrypto()!.bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (makeRequest) => void (await makeRequest(null)) })
+  await aliceClient.getCrypto()!.bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (makeRequest) => makeRequest(null) })
   expect(await aliceClient.getCrypto()!.isCrossSigningReady()).toBe(true)
 
   const { room_id: roomId } = await aliceClient.createRoom({
@@ -90,8 +91,8 @@ test('an unmodified client registers, bootstraps cross-signing, and talks encryp
   await bobClient.sendMessage(roomId, { msgtype: MsgType.Text, body: 'hello alice' })
   await eventually(() => texts(aliceClient, roomId).includes('hello alice'), 'alice decrypts')
   const { chunk } = await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`)
-  expect(chunk.filter((event: any) => event.type === 'm.room.message')).toEqual([])
-  expect(chunk.filter((event: any) => event.type === 'm.room.encrypted')).toHaveLength(2)
+  expect(chunk.filter((event: Json) => event.type === 'm.room.message')).toEqual([])
+  expect(chunk.filter((event: Json) => event.type === 'm.room.encrypted')).toHaveLength(2)
 
   // Receipts and typing pass as well.
   const last = aliceClient.getRoom(roomId)!.getLiveTimeline().getEvents().at(-1)!
@@ -106,7 +107,7 @@ test('secret storage and key backup let a second device read what was said befor
   const secrets = { key: undefined as GeneratedSecretStorageKey | undefined }
   const first = await start(alice, secrets)
   const crypto = first.getCrypto()!
-  await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (makeRequest) => void (await makeRequest(null)) })
+  await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (makeRequest) => makeRequest(null) })
   await crypto.bootstrapSecretStorage({
     createSecretStorageKey: async () => (secrets.key = await crypto.createRecoveryKeyFromPassphrase()),
     setupNewKeyBackup: true,

@@ -1,4 +1,14 @@
-import { type JsonObject, ownString, parseUserId, type RoomId, type ServerName, serverNameOf, serverNameOfRoomId, unreachable, type UserId } from '@kith/matrix-protocol'
+import {
+  type JsonObject,
+  ownString,
+  parseUserId,
+  type RoomId,
+  type ServerName,
+  serverNameOf,
+  serverNameOfRoomId,
+  unreachable,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { MatrixError } from '../matrix-error.ts'
 import type { Api } from './endpoint.ts'
 import { remoteError, sentEventId } from './outcomes.ts'

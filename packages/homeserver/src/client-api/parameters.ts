@@ -1,4 +1,13 @@
-import { type EventId, parseEventId, parseRoomId, parseServerName, parseUserId, type RoomId, type ServerName, type UserId } from '@kith/matrix-protocol'
+import {
+  type EventId,
+  parseEventId,
+  parseRoomId,
+  parseServerName,
+  parseUserId,
+  type RoomId,
+  type ServerName,
+  type UserId,
+} from '@kith/matrix-protocol'
 import type { Session } from '../accounts/accounts.ts'
 import { MatrixError } from '../matrix-error.ts'
 

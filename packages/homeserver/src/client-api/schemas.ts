@@ -1,4 +1,17 @@
-import { CanonicalJsonError, canonicalJson, isJsonObject, type JsonObject, parseEventId, parseRoomId, parseServerName, parseUserId, type EventId, type RoomId, type ServerName, type UserId } from '@kith/matrix-protocol'
+import {
+  CanonicalJsonError,
+  canonicalJson,
+  isJsonObject,
+  type JsonObject,
+  parseEventId,
+  parseRoomId,
+  parseServerName,
+  parseUserId,
+  type EventId,
+  type RoomId,
+  type ServerName,
+  type UserId,
+} from '@kith/matrix-protocol'
 import * as v from 'valibot'
 
 export const userIdSchema = v.custom<UserId>((value) => parseUserId(value) !== undefined, 'not a user id')
@@ -10,7 +23,10 @@ export const serverNameSchema = v.custom<ServerName>((value) => parseServerName(
 export const jsonObjectSchema = v.custom<JsonObject>(isJsonObject, 'not an object')
 
 /** An object that can be signed: integers instead of fractions, well-formed text. */
-export const canonicalObjectSchema = v.custom<JsonObject>((value) => isJsonObject(value) && isCanonical(value), 'not an object of canonical JSON')
+export const canonicalObjectSchema = v.custom<JsonObject>(
+  (value) => isJsonObject(value) && isCanonical(value),
+  'not an object of canonical JSON',
+)
 
 export const shortTextSchema = v.pipe(v.string(), v.maxLength(255))
 
@@ -28,7 +44,10 @@ export const authSchema = v.optional(
 export type AuthData = v.InferOutput<typeof authSchema>
 
 /** An object used as a map, as its entries: names come from the network, and not every name can safely be a member. */
-export function mapSchema<Value>(valueSchema: v.GenericSchema<unknown, Value>, entriesMax: number): v.GenericSchema<unknown, readonly (readonly [string, Value])[]> {
+export function mapSchema<Value>(
+  valueSchema: v.GenericSchema<unknown, Value>,
+  entriesMax: number,
+): v.GenericSchema<unknown, readonly (readonly [string, Value])[]> {
   return v.pipe(
     jsonObjectSchema,
     v.transform((object): unknown => Object.entries(object)),

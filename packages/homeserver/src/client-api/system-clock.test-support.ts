@@ -7,10 +7,14 @@ export const systemClock: Clock = {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     if (signal.aborted) return Promise.reject(signal.reason)
     const timer = setTimeout(resolve, durationMs)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      reject(signal.reason)
-    }, { once: true })
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        reject(signal.reason)
+      },
+      { once: true },
+    )
     return promise
   },
 }

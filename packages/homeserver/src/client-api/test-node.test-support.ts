@@ -5,9 +5,12 @@ import { createHomeserver, type Homeserver } from '../homeserver.ts'
 import type { Clock, Log } from '../ports/index.ts'
 import { homeserverTableNames } from '../storage-schema.ts'
 
+/** What a server answers, of whatever shape the test expects. */
+export type Json = ReturnType<(typeof JSON)['parse']>
+
 export interface Reply {
   readonly status: number
-  readonly body: any
+  readonly body: Json
 }
 
 /** A homeserver whose client API is called as a client would, on a disk that outlives it, alone in its world. */
@@ -34,7 +37,14 @@ export class TestNode {
       if (operation === 'commit') this.storageFault?.()
     }
     const storage = openMemoryStorage({ disk: this.disk, tableNames: homeserverTableNames, faultPoint })
-    const ports = { clock: this.#clock ?? clock, random, log: this.log, crypto: this.identity.crypto, storage, network: network.node(this.identity.server) }
+    const ports = {
+      clock: this.#clock ?? clock,
+      random,
+      log: this.log,
+      crypto: this.identity.crypto,
+      storage,
+      network: network.node(this.identity.server),
+    }
     this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration })
   }
 
@@ -90,7 +100,7 @@ export class TestUser {
   }
 
   /** The body of an answer that must be 200. */
-  async ok(method: string, path: string, body?: unknown): Promise<any> {
+  async ok(method: string, path: string, body?: unknown): Promise<Json> {
     return expectOk(await this.call(method, path, body))
   }
 
@@ -103,13 +113,13 @@ export class TestUser {
     return (await this.ok('PUT', path, { msgtype: 'm.text', body: text })).event_id
   }
 
-  async sync(since?: string, parameters: Record<string, string> = {}): Promise<any> {
+  async sync(since?: string, parameters: Record<string, string> = {}): Promise<Json> {
     const query = new URLSearchParams({ ...(since === undefined ? {} : { since }), ...parameters })
     return this.ok('GET', `/sync?${query}`)
   }
 }
 
-function expectOk(reply: Reply): any {
+function expectOk(reply: Reply): Json {
   if (reply.status !== 200) throw new Error(`${reply.status} ${JSON.stringify(reply.body)}`)
   return reply.body
 }

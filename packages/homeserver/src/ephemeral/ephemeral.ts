@@ -1,4 +1,13 @@
-import { type JsonObject, ownMember, parseRoomId, parseUserId, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import {
+  type JsonObject,
+  ownMember,
+  parseRoomId,
+  parseUserId,
+  type RoomId,
+  type ServerName,
+  serverNameOf,
+  type UserId,
+} from '@kith/matrix-protocol'
 import type { Clock } from '../ports/clock.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Rooms } from '../rooms/index.ts'

@@ -1,4 +1,18 @@
-import { isJsonObject, type JsonObject, ownInteger, ownMember, ownString, parseEventId, parseRoomId, parseUserId, type EventId, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import {
+  isJsonObject,
+  type JsonObject,
+  ownInteger,
+  ownMember,
+  ownString,
+  parseEventId,
+  parseRoomId,
+  parseUserId,
+  type EventId,
+  type RoomId,
+  type ServerName,
+  serverNameOf,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Storage } from '../ports/storage.ts'

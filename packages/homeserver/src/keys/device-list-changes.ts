@@ -71,7 +71,8 @@ export class DeviceListChanges {
     for (const server of this.#serversSharingRooms(userId)) {
       if (server === own) continue
       for (const { type, content } of edus) {
-        const chained = type === 'm.device_list_update' ? { ...content, stream_id: position, prev_id: previous === undefined ? [] : [previous] } : content
+        const chained =
+          type === 'm.device_list_update' ? { ...content, stream_id: position, prev_id: previous === undefined ? [] : [previous] } : content
         transaction.enqueue(server, { kind: 'edu', type, content: chained })
       }
     }

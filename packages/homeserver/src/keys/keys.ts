@@ -48,7 +48,9 @@ export class Keys {
     const { unsigned: _unsigned, ...signed } = keys
     const stored = await this.#storage.get(keysTables.deviceKeys, [userId, deviceId])
     if (stored !== undefined && canonicalJson(stored) === canonicalJson(signed)) return
-    await this.#commitDevice(userId, deviceId, signed, (transaction) => transaction.batch.put(keysTables.deviceKeys, [userId, deviceId], signed))
+    await this.#commitDevice(userId, deviceId, signed, (transaction) =>
+      transaction.batch.put(keysTables.deviceKeys, [userId, deviceId], signed),
+    )
   }
 
   /** Renames a device and tells others. */
@@ -77,7 +79,8 @@ export class Keys {
         write(transaction.batch)
         transaction.batch.writes.push(...extra.writes)
       },
-      () => deviceIds.map((deviceId) => ({ type: 'm.device_list_update', content: { user_id: userId, device_id: deviceId, deleted: true } })),
+      () =>
+        deviceIds.map((deviceId) => ({ type: 'm.device_list_update', content: { user_id: userId, device_id: deviceId, deleted: true } })),
     )
   }
 
@@ -107,7 +110,9 @@ export class Keys {
     if (device !== undefined) {
       if (!isSameKey(device, object)) return 'mismatch'
       const signed = mergeSignatures(device, signer, added)
-      await this.#commitDevice(signer, keyName, signed, (transaction) => transaction.batch.put(keysTables.deviceKeys, [signer, keyName], signed))
+      await this.#commitDevice(signer, keyName, signed, (transaction) =>
+        transaction.batch.put(keysTables.deviceKeys, [signer, keyName], signed),
+      )
       return 'added'
     }
     const master = await this.crossSigningKey(signer, 'master')
@@ -124,7 +129,8 @@ export class Keys {
       if (!this.#accounts.exists(userId)) continue
       answer.device_keys[userId] = await this.#deviceKeysOf(userId)
       const master = await this.crossSigningKey(userId, 'master')
-      if (master !== undefined) answer.master_keys[userId] = asker === undefined ? master : await this.withUserSignatures(asker, userId, master)
+      if (master !== undefined)
+        answer.master_keys[userId] = asker === undefined ? master : await this.withUserSignatures(asker, userId, master)
       const selfSigning = await this.crossSigningKey(userId, 'self_signing')
       if (selfSigning !== undefined) answer.self_signing_keys[userId] = selfSigning
       const userSigning = asker === userId ? await this.crossSigningKey(userId, 'user_signing') : undefined
@@ -189,7 +195,9 @@ export class Keys {
       streamId,
       previousIds: Array.isArray(previous) ? previous.filter((id) => typeof id === 'number') : [],
       deleted: ownMember(content, 'deleted') === true,
-      ...(keys === undefined ? {} : { keys: displayName === undefined ? keys : { ...keys, unsigned: { device_display_name: displayName } } }),
+      ...(keys === undefined
+        ? {}
+        : { keys: displayName === undefined ? keys : { ...keys, unsigned: { device_display_name: displayName } } }),
     })
   }
 
@@ -200,11 +208,19 @@ export class Keys {
     await this.remote.applySigningKeys(userId, ownObject(content, 'master_key'), ownObject(content, 'self_signing_key'))
   }
 
-  async #signOther(signer: UserId, target: UserId, keyName: string, object: JsonObject, added: JsonObject): Promise<'added' | 'unknown-key' | 'mismatch'> {
+  async #signOther(
+    signer: UserId,
+    target: UserId,
+    keyName: string,
+    object: JsonObject,
+    added: JsonObject,
+  ): Promise<'added' | 'unknown-key' | 'mismatch'> {
     const master = this.#accounts.exists(target) ? await this.crossSigningKey(target, 'master') : (await this.remote.get(target))?.master
     if (master === undefined || !hasPublicKey(master, keyName)) return 'unknown-key'
     if (!isSameKey(master, object)) return 'mismatch'
-    await this.#changes.commit([target], (transaction) => transaction.batch.put(keysTables.userSignatures, [signer, target, keyName], added))
+    await this.#changes.commit([target], (transaction) =>
+      transaction.batch.put(keysTables.userSignatures, [signer, target, keyName], added),
+    )
     return 'added'
   }
 

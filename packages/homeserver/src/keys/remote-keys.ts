@@ -59,7 +59,8 @@ export class RemoteKeys {
       // Of a user that nobody asked about, only the fact is told: clients that track the user will ask.
       if (old === undefined) return this.#changes.commit([userId], () => undefined)
       if (old.streamId !== undefined && update.streamId <= old.streamId) return
-      const follows = old.streamId === undefined || update.previousIds.every((id) => id <= old.streamId!)
+      const { streamId } = old
+      const follows = streamId === undefined || update.previousIds.every((id) => id <= streamId)
       const devices = new Map(Object.entries(old.devices))
       if (update.deleted) devices.delete(update.deviceId)
       else if (update.keys !== undefined && belongsTo(userId, update.deviceId, update.keys)) devices.set(update.deviceId, update.keys)

@@ -1,4 +1,15 @@
-import { encodeBase64Url, isJsonObject, type JsonObject, ownMember, ownObject, ownString, parseUserId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import {
+  encodeBase64Url,
+  isJsonObject,
+  type JsonObject,
+  ownMember,
+  ownObject,
+  ownString,
+  parseUserId,
+  type ServerName,
+  serverNameOf,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { type Accounts, everyEntry } from '../accounts/accounts.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
@@ -83,7 +94,8 @@ export class ToDevice {
     const type = ownString(content, 'type')
     const messageId = ownString(content, 'message_id')
     const messages = ownObject(content, 'messages')
-    if (sender === undefined || serverNameOf(sender) !== origin || type === undefined || messageId === undefined || messages === undefined) return
+    if (sender === undefined || serverNameOf(sender) !== origin || type === undefined || messageId === undefined || messages === undefined)
+      return
     if (messageId.length > 255 || type.length > 255) return
     await this.#queue.run(sender, async () => {
       const { storage, timeline, clock } = this.#parts

@@ -39,10 +39,7 @@ export function defaultPushRules(userId: UserId): PushRuleset {
         is('content.m\\.mentions.room', true),
         { kind: 'sender_notification_permission', key: 'room' },
       ]),
-      rule('.m.rule.roomnotif', highlight, [
-        matches('content.body', '@room'),
-        { kind: 'sender_notification_permission', key: 'room' },
-      ]),
+      rule('.m.rule.roomnotif', highlight, [matches('content.body', '@room'), { kind: 'sender_notification_permission', key: 'room' }]),
       rule('.m.rule.tombstone', highlight, [matches('type', 'm.room.tombstone'), matches('state_key', '')]),
       rule('.m.rule.reaction', [], [matches('type', 'm.reaction')]),
       rule('.m.rule.room.server_acl', [], [matches('type', 'm.room.server_acl'), matches('state_key', '')]),

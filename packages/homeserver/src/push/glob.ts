@@ -10,7 +10,8 @@ interface GlobOptions {
  * expression that can backtrack is out of question.
  */
 export function globMatches(pattern: string, text: string, options: GlobOptions = {}): boolean {
-  if (options.wildcards === false || !/[*?]/.test(pattern)) return literalMatches(pattern.toLowerCase(), text.toLowerCase(), options.words === true)
+  if (options.wildcards === false || !/[*?]/.test(pattern))
+    return literalMatches(pattern.toLowerCase(), text.toLowerCase(), options.words === true)
   const wanted = [...pattern.toLowerCase()]
   const characters = [...text.toLowerCase()]
   if (options.words !== true) return reach(wanted, characters, (index) => index === 0).at(-1) === true

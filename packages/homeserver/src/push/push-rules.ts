@@ -35,7 +35,13 @@ export class PushRules {
     return { global: (await this.get(userId)) as unknown as JsonObject }
   }
 
-  async put(userId: UserId, kind: PushRuleKind, ruleId: string, draft: PushRuleDraft, place: { before?: string; after?: string }): Promise<ChangeRuleOutcome> {
+  async put(
+    userId: UserId,
+    kind: PushRuleKind,
+    ruleId: string,
+    draft: PushRuleDraft,
+    place: { before?: string; after?: string },
+  ): Promise<ChangeRuleOutcome> {
     return this.#change(userId, (rules) => {
       if (ruleId.startsWith('.')) return 'default-rule'
       const own = rules[kind].filter((rule) => !rule.default && rule.rule_id !== ruleId)
@@ -72,7 +78,10 @@ export class PushRules {
     })
   }
 
-  async #change(userId: UserId, change: (rules: PushRuleset) => PushRuleset | Exclude<ChangeRuleOutcome, 'changed'>): Promise<ChangeRuleOutcome> {
+  async #change(
+    userId: UserId,
+    change: (rules: PushRuleset) => PushRuleset | Exclude<ChangeRuleOutcome, 'changed'>,
+  ): Promise<ChangeRuleOutcome> {
     let outcome: ChangeRuleOutcome = 'changed'
     let changed: PushRuleset | undefined
     await this.#accountData.update(userId, '', accountDataType, (stored) => {
@@ -108,7 +117,9 @@ function readStored(content: JsonObject | undefined): PushRuleset {
   const global = ownObject(content, 'global')
   return byKind((kind) => {
     const rules = ownMember(global, kind)
-    return Array.isArray(rules) ? rules.filter((rule): rule is JsonObject => isJsonObject(rule)).map((rule) => rule as unknown as PushRule) : []
+    return Array.isArray(rules)
+      ? rules.filter((rule): rule is JsonObject => isJsonObject(rule)).map((rule) => rule as unknown as PushRule)
+      : []
   })
 }
 

@@ -1,4 +1,14 @@
-import { encodeBase64Url, encodeUtf8, type JsonObject, ownString, type Pdu, type RoomId, sha256, stripEvent, type UserId } from '@kith/matrix-protocol'
+import {
+  encodeBase64Url,
+  encodeUtf8,
+  type JsonObject,
+  ownString,
+  type Pdu,
+  type RoomId,
+  sha256,
+  stripEvent,
+  type UserId,
+} from '@kith/matrix-protocol'
 import type { Rooms, StoredInvite } from '../rooms/index.ts'
 import type { SyncRequest } from './room-sections.ts'
 

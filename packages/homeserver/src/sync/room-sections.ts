@@ -1,4 +1,13 @@
-import { type EventId, type JsonObject, parseUserId, type Pdu, type RoomId, type StateKey, stripEvent, type UserId } from '@kith/matrix-protocol'
+import {
+  type EventId,
+  type JsonObject,
+  parseUserId,
+  type Pdu,
+  type RoomId,
+  type StateKey,
+  stripEvent,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { RoomState, Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
 import type { ClientEvent, ClientEvents, EventReader } from './client-events.ts'
@@ -26,7 +35,14 @@ interface TimelineSection {
 }
 
 export type RoomSection =
-  | { readonly kind: 'join'; readonly newlyJoined: boolean; readonly timeline: TimelineSection; readonly state: JsonObject; readonly changedMembers: readonly UserId[]; readonly summary: JsonObject | undefined }
+  | {
+      readonly kind: 'join'
+      readonly newlyJoined: boolean
+      readonly timeline: TimelineSection
+      readonly state: JsonObject
+      readonly changedMembers: readonly UserId[]
+      readonly summary: JsonObject | undefined
+    }
   | { readonly kind: 'leave'; readonly timeline: TimelineSection; readonly state: JsonObject; readonly formerMembers: readonly UserId[] }
   | { readonly kind: 'invite'; readonly invite_state: { readonly events: readonly JsonObject[] } }
   | { readonly kind: 'knock'; readonly knock_state: { readonly events: readonly JsonObject[] } }
@@ -58,9 +74,13 @@ export class RoomSections {
       case 'join':
         return this.#joined(roomId, request, changes, membershipOf(earlier) !== 'join')
       case 'invite':
-        return member?.eventId === earlier?.eventId ? undefined : { kind: 'invite', invite_state: { events: this.#stripped(roomId, userId, member) } }
+        return member?.eventId === earlier?.eventId
+          ? undefined
+          : { kind: 'invite', invite_state: { events: this.#stripped(roomId, userId, member) } }
       case 'knock':
-        return member?.eventId === earlier?.eventId ? undefined : { kind: 'knock', knock_state: { events: this.#stripped(roomId, userId, member) } }
+        return member?.eventId === earlier?.eventId
+          ? undefined
+          : { kind: 'knock', knock_state: { events: this.#stripped(roomId, userId, member) } }
       case 'leave':
       case 'ban':
         return this.#left(roomId, request, { member, earlier, changes })
@@ -96,12 +116,17 @@ export class RoomSections {
     const { member, earlier } = moment
     if (member === undefined || (request.after === undefined && !request.filter.includeLeave)) return undefined
     const earlierMembership = membershipOf(earlier)
-    if (member.eventId === earlier?.eventId || earlierMembership === 'leave' && membershipOf(member) === 'leave') return undefined
+    if (member.eventId === earlier?.eventId || (earlierMembership === 'leave' && membershipOf(member) === 'leave')) return undefined
     const leftAt = member.position ?? request.upTo
-    const changes = new RoomStateChanges(rooms, request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after), await rooms.stateAt(roomId, leftAt))
+    const changes = new RoomStateChanges(
+      rooms,
+      request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after),
+      await rooms.stateAt(roomId, leftAt),
+    )
     const slice = await this.#slice(roomId, request.after ?? 0, leftAt, request)
     // Whoever never was inside sees no more than their own membership.
-    const wasInside = (await rooms.stateIdBefore(member, 'm.room.member', request.reader.userId)) !== undefined && earlierMembership !== 'invite'
+    const wasInside =
+      (await rooms.stateIdBefore(member, 'm.room.member', request.reader.userId)) !== undefined && earlierMembership !== 'invite'
     const shown: TimelineSlice = wasInside ? slice : { ...slice, events: [member], limited: false }
     const changed = wasInside ? await changes.changed() : new Map<StateKey, EventId>()
     return {
@@ -114,7 +139,8 @@ export class RoomSections {
 
   async #slice(roomId: RoomId, after: number, upTo: number, request: SyncRequest): Promise<TimelineSlice> {
     const { syncTimelineEventsDefault, syncTimelineEventsCatchUpDefault } = limits.implementation
-    const limit = request.filter.timeline.limit ?? (request.after === undefined ? syncTimelineEventsDefault : syncTimelineEventsCatchUpDefault)
+    const limit =
+      request.filter.timeline.limit ?? (request.after === undefined ? syncTimelineEventsDefault : syncTimelineEventsCatchUpDefault)
     const slice = await this.#parts.rooms.timelineSince(roomId, after, limit, upTo)
     const visible = await this.#parts.visibility.filter(slice.events, request.reader.userId)
     return { ...slice, events: visible }
@@ -126,9 +152,16 @@ export class RoomSections {
   }
 
   /** The member of the section that holds state, under the name that the client asked for. */
-  async #state(known: RoomStateChanges, changed: ReadonlyMap<StateKey, EventId>, slice: TimelineSlice, request: SyncRequest, isWhole: boolean): Promise<JsonObject> {
+  async #state(
+    known: RoomStateChanges,
+    changed: ReadonlyMap<StateKey, EventId>,
+    slice: TimelineSlice,
+    request: SyncRequest,
+    isWhole: boolean,
+  ): Promise<JsonObject> {
     const ids = request.stateName !== 'state' ? changed : await known.changedUntil(slice.events[0])
-    const wanted = isWhole && request.filter.state.lazyLoadMembers ? this.#withoutIdleMembers(ids, slice, request.reader.userId) : [...ids.values()]
+    const wanted =
+      isWhole && request.filter.state.lazyLoadMembers ? this.#withoutIdleMembers(ids, slice, request.reader.userId) : [...ids.values()]
     const events = (await this.#parts.rooms.events(wanted)).filter((event) => event !== undefined)
     const accepted = events.filter((event) => request.filter.state.accepts(event.pdu))
     const formatted = (await this.#parts.events.withoutRoomId(accepted, request.reader)) as unknown as JsonObject[]
@@ -138,7 +171,11 @@ export class RoomSections {
   /** Lazy loading: of the members only the reader, the senders of the timeline and those who name the room. */
   #withoutIdleMembers(ids: ReadonlyMap<StateKey, EventId>, slice: TimelineSlice, reader: UserId): EventId[] {
     const state = slice.events[0] === undefined ? undefined : this.#parts.rooms.state(slice.events[0].roomId)
-    const needed = new Set<string>([reader, ...slice.events.map((event) => event.pdu.sender), ...(state === undefined ? [] : heroesOf(state, reader))])
+    const needed = new Set<string>([
+      reader,
+      ...slice.events.map((event) => event.pdu.sender),
+      ...(state === undefined ? [] : heroesOf(state, reader)),
+    ])
     return [...ids].filter(([key]) => needed.has(memberOfKey(key) ?? reader)).map(([, eventId]) => eventId)
   }
 
@@ -156,7 +193,10 @@ function strippedMember(member: StoredEvent): JsonObject {
 
 function heroesOf(state: RoomState, reader: UserId): UserId[] {
   const heroes: UserId[] = []
-  for (const wanted of [['join', 'invite'], ['leave', 'ban']]) {
+  for (const wanted of [
+    ['join', 'invite'],
+    ['leave', 'ban'],
+  ]) {
     for (const { userId, membership } of state.members()) {
       if (heroes.length >= limits.implementation.syncHeroesMax) return heroes
       if (userId !== reader && wanted.includes(membership)) heroes.push(userId)

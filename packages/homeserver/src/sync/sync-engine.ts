@@ -143,7 +143,7 @@ export class SyncEngine {
       rooms: await this.#rooms(request, sections, changes),
       account_data: { events: await this.#accountData(request) },
       presence: { events: [] },
-      to_device: { events: inbox.events as unknown as JsonObject[] },
+      to_device: { events: inbox.events.map((event) => ({ ...event })) },
       device_lists: deviceListChanges({ rooms: this.#parts.rooms, keys }, request, sections.values()),
       device_one_time_keys_count: counts.oneTime,
       device_unused_fallback_key_types: counts.unusedFallback,
@@ -166,7 +166,11 @@ export class SyncEngine {
     return sections
   }
 
-  async #rooms(request: SyncRequest, sections: ReadonlyMap<RoomId, RoomSection>, changes: StreamChanges | undefined): Promise<SyncAnswer['rooms']> {
+  async #rooms(
+    request: SyncRequest,
+    sections: ReadonlyMap<RoomId, RoomSection>,
+    changes: StreamChanges | undefined,
+  ): Promise<SyncAnswer['rooms']> {
     const { rooms } = this.#parts
     const found: SyncAnswer['rooms'] = { join: {}, invite: {}, leave: {}, knock: {} }
     const outOfBand = readOutOfBandInvites(rooms, request, changes?.invites)

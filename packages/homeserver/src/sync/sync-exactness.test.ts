@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
 
 type StateName = 'state' | 'state_after'
 
@@ -23,7 +23,7 @@ class ClientView {
     const filter = JSON.stringify({ room: { timeline: { limit: this.limit } } })
     const answer = await this.user.sync(this.since, { filter, use_state_after: String(this.stateName === 'state_after') })
     this.since = answer.next_batch
-    for (const [roomId, section] of Object.entries<any>(answer.rooms.join)) this.#apply(roomId, section)
+    for (const [roomId, section] of Object.entries<Json>(answer.rooms.join)) this.#apply(roomId, section)
     for (const roomId of Object.keys(answer.rooms.invite)) this.invited.add(roomId)
     for (const roomId of Object.keys(answer.rooms.leave)) {
       this.invited.delete(roomId)
@@ -31,7 +31,7 @@ class ClientView {
     }
   }
 
-  #apply(roomId: string, section: any): void {
+  #apply(roomId: string, section: Json): void {
     this.invited.delete(roomId)
     const room = this.joined.get(roomId) ?? { state: new Map<string, string>(), timeline: [] }
     this.joined.set(roomId, room)
@@ -40,7 +40,7 @@ class ClientView {
       if (event.state_key !== undefined) room.state.set(`${event.type} ${event.state_key}`, event.event_id)
     }
     // A gap: a client would page back from here; this one only remembers what it has seen.
-    room.timeline.push(...events.map((event: any) => event.event_id))
+    room.timeline.push(...events.map((event: Json) => event.event_id))
   }
 }
 
@@ -50,7 +50,12 @@ const room = fc.nat({ max: 2 })
 const action = fc.oneof(
   fc.record({ kind: fc.constant('create' as const), who: person, preset: fc.constantFrom('private_chat', 'public_chat') }),
   fc.record({ kind: fc.constantFrom('join' as const, 'leave' as const), who: person, room }),
-  fc.record({ kind: fc.constantFrom('invite' as const, 'kick' as const, 'ban' as const, 'unban' as const), who: person, room, target: person }),
+  fc.record({
+    kind: fc.constantFrom('invite' as const, 'kick' as const, 'ban' as const, 'unban' as const),
+    who: person,
+    room,
+    target: person,
+  }),
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('say' as const), who: person, room }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('name' as const), who: person, room }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('sync' as const), who: person }) },
@@ -101,14 +106,16 @@ async function expectTrue(view: ClientView): Promise<void> {
   expect([...view.joined.keys()].sort()).toEqual(joined.toSorted())
   for (const [roomId, known] of view.joined) {
     const state = await user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/state`)
-    const expected = state.map((event: any) => [`${event.type} ${event.state_key}`, event.event_id] as const)
-    expect([...known.state].sort()).toEqual(expected.sort())
+    const expected = state.map((event: Json) => [`${event.type} ${event.state_key}`, event.event_id] as const)
+    expect(known.state).toEqual(new Map(expected))
     expect(new Set(known.timeline).size).toBe(known.timeline.length)
     const { chunk } = await user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=f&limit=1000`)
-    const order = chunk.map((event: any) => event.event_id)
+    const order = chunk.map((event: Json) => event.event_id)
     expect(known.timeline.map((eventId) => order.indexOf(eventId))).not.toContain(-1)
-    expect(known.timeline.map((eventId) => order.indexOf(eventId)).toSorted((a, b) => a - b)).toEqual(known.timeline.map((eventId) => order.indexOf(eventId)))
-    if (view.limit >= 100) expect(known.timeline.length).toBeGreaterThan(0)
+    expect(known.timeline.map((eventId) => order.indexOf(eventId)).toSorted((a, b) => a - b)).toEqual(
+      known.timeline.map((eventId) => order.indexOf(eventId)),
+    )
+    expect(known.timeline.length).toBeGreaterThan(0)
   }
 }
 

@@ -52,7 +52,8 @@ export function readEventFilter(definition: JsonObject): EventFilter {
 function chooser(definition: JsonObject, name: 'rooms' | 'types' | 'senders'): (value: string) => boolean {
   const wanted = strings(ownMember(definition, name))
   const unwanted = strings(ownMember(definition, `not_${name}`)) ?? []
-  return (value) => !unwanted.some((entry) => covers(entry, value)) && (wanted === undefined || wanted.some((entry) => covers(entry, value)))
+  return (value) =>
+    !unwanted.some((entry) => covers(entry, value)) && (wanted === undefined || wanted.some((entry) => covers(entry, value)))
 }
 
 function covers(entry: string, value: string): boolean {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
 
 let node: TestNode
 let alice: TestUser
@@ -21,8 +21,10 @@ async function sharedRoom(): Promise<string> {
   return roomId
 }
 
-function texts(answer: any, roomId: string): string[] {
-  return (answer.rooms.join[roomId]?.timeline.events ?? []).filter((event: any) => event.type === 'm.room.message').map((event: any) => event.content.body)
+function texts(answer: Json, roomId: string): string[] {
+  return (answer.rooms.join[roomId]?.timeline.events ?? [])
+    .filter((event: Json) => event.type === 'm.room.message')
+    .map((event: Json) => event.content.body)
 }
 
 describe('timelines', () => {
@@ -50,7 +52,7 @@ describe('timelines', () => {
     const { timeline } = answer.rooms.join[roomId]
     expect(timeline.limited).toBe(true)
     const page = await bob.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=7&from=${timeline.prev_batch}`)
-    expect(page.chunk.map((event: any) => event.content.body)).toEqual([6, 5, 4, 3, 2, 1, 0].map((index) => `message ${index}`))
+    expect(page.chunk.map((event: Json) => event.content.body)).toEqual([6, 5, 4, 3, 2, 1, 0].map((index) => `message ${index}`))
   })
 
   test('state in the gap comes beside the timeline, before or after it as the client asks', async () => {
@@ -62,14 +64,14 @@ describe('timelines', () => {
     await alice.ok('PUT', `${path}/state/m.room.topic`, { topic: 'At the end' })
     const filter = JSON.stringify({ room: { timeline: { limit: 2 } } })
     const before = (await bob.sync(since, { filter })).rooms.join[roomId]
-    expect(before.state.events.map((event: any) => event.type)).toEqual(['m.room.name'])
+    expect(before.state.events.map((event: Json) => event.type)).toEqual(['m.room.name'])
     for (const [parameter, member] of [
       ['use_state_after', 'state_after'],
       ['org.matrix.msc4222.use_state_after', 'org.matrix.msc4222.state_after'],
     ] as const) {
       const after = (await bob.sync(since, { filter, [parameter]: 'true' })).rooms.join[roomId]
       expect(after.state).toBeUndefined()
-      expect(after[member].events.map((event: any) => event.type).sort()).toEqual(['m.room.name', 'm.room.topic'])
+      expect(after[member].events.map((event: Json) => event.type).sort()).toEqual(['m.room.name', 'm.room.topic'])
     }
   })
 
@@ -82,7 +84,7 @@ describe('timelines', () => {
     await alice.say(roomId, 'hello')
     const filter = JSON.stringify({ room: { state: { lazy_load_members: true }, timeline: { limit: 1 } } })
     const { state, summary } = (await bob.sync(undefined, { filter })).rooms.join[roomId]
-    const members = state.events.filter((event: any) => event.type === 'm.room.member').map((event: any) => event.state_key)
+    const members = state.events.filter((event: Json) => event.type === 'm.room.member').map((event: Json) => event.state_key)
     expect(members).toEqual(expect.arrayContaining([alice.userId, bob.userId]))
     expect(members.length).toBeLessThanOrEqual(7)
     expect(summary).toMatchObject({ 'm.joined_member_count': 9, 'm.invited_member_count': 0 })
@@ -108,7 +110,7 @@ describe('timelines', () => {
     await alice.say(roomId, 'public')
     expect(texts(await bob.sync(), roomId)).toEqual(['public'])
     const { chunk } = await bob.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`)
-    expect(chunk.filter((event: any) => event.type === 'm.room.message').map((event: any) => event.content.body)).toEqual(['public'])
+    expect(chunk.filter((event: Json) => event.type === 'm.room.message').map((event: Json) => event.content.body)).toEqual(['public'])
   })
 
   test('who was kicked sees the kick and nothing after it', async () => {
@@ -120,10 +122,10 @@ describe('timelines', () => {
     const answer = await bob.sync(since)
     expect(answer.rooms.join).toEqual({})
     const { events } = answer.rooms.leave[roomId].timeline
-    expect(events.map((event: any) => event.content.body ?? event.content.membership)).toEqual(['before', 'leave'])
+    expect(events.map((event: Json) => event.content.body ?? event.content.membership)).toEqual(['before', 'leave'])
     expect((await bob.sync(answer.next_batch)).rooms.leave).toEqual({})
     const { chunk } = await bob.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=5`)
-    expect(chunk.map((event: any) => event.content.body)).not.toContain('after')
+    expect(chunk.map((event: Json) => event.content.body)).not.toContain('after')
   })
 })
 
@@ -181,7 +183,7 @@ describe('long polls', () => {
 describe('what is not in the timeline', () => {
   test('typing starts, shows, and ends by itself', async () => {
     const roomId = await sharedRoom()
-    const typingIn = (answer: any): string[] | undefined => answer.rooms.join[roomId]?.ephemeral.events[0]?.content.user_ids
+    const typingIn = (answer: Json): string[] | undefined => answer.rooms.join[roomId]?.ephemeral.events[0]?.content.user_ids
     const { next_batch: since } = await bob.sync()
     await alice.ok('PUT', `/rooms/${encodeURIComponent(roomId)}/typing/${alice.userId}`, { typing: true, timeout: 5000 })
     const typing = await bob.sync(since)
@@ -198,23 +200,27 @@ describe('what is not in the timeline', () => {
     const path = `/rooms/${encodeURIComponent(roomId)}`
     await bob.ok('POST', `${path}/receipt/m.read.private/${eventId}`, {})
     expect((await alice.sync(tokens[0])).rooms.join).toEqual({})
-    expect((await bob.sync(tokens[1])).rooms.join[roomId].ephemeral.events[0].content[eventId]).toMatchObject({ 'm.read.private': { [bob.userId]: {} } })
+    expect((await bob.sync(tokens[1])).rooms.join[roomId].ephemeral.events[0].content[eventId]).toMatchObject({
+      'm.read.private': { [bob.userId]: {} },
+    })
     await bob.ok('POST', `${path}/read_markers`, { 'm.fully_read': eventId, 'm.read': eventId })
     expect((await alice.sync(tokens[0])).rooms.join[roomId].ephemeral.events[0].content).toEqual({
       [eventId]: { 'm.read': { [bob.userId]: { ts: expect.any(Number) } } },
     })
-    expect((await bob.sync(tokens[1])).rooms.join[roomId].account_data.events).toEqual([{ type: 'm.fully_read', content: { event_id: eventId } }])
+    expect((await bob.sync(tokens[1])).rooms.join[roomId].account_data.events).toEqual([
+      { type: 'm.fully_read', content: { event_id: eventId } },
+    ])
   })
 
   test('account data comes when it changed, whole at first', async () => {
     const { next_batch: since, account_data: initial } = await alice.sync()
-    expect(initial.events.map((event: any) => event.type)).toEqual(['m.push_rules'])
+    expect(initial.events.map((event: Json) => event.type)).toEqual(['m.push_rules'])
     await alice.ok('PUT', `/user/${alice.userId}/account_data/m.direct`, { a: ['1'] })
     await alice.ok('PUT', `/user/${alice.userId}/account_data/m.direct`, { a: ['2'] })
     expect((await alice.sync(since)).account_data.events).toEqual([{ type: 'm.direct', content: { a: ['2'] } }])
     await alice.ok('PUT', '/pushrules/global/override/.m.rule.master/enabled', { enabled: true })
     const { events } = (await alice.sync(since)).account_data
-    const rules = events.find((event: any) => event.type === 'm.push_rules').content.global
+    const rules = events.find((event: Json) => event.type === 'm.push_rules').content.global
     expect(rules.override[0]).toMatchObject({ rule_id: '.m.rule.master', enabled: true })
   })
 
@@ -223,7 +229,7 @@ describe('what is not in the timeline', () => {
     const { next_batch: since } = await bob.sync()
     await alice.say(roomId, 'one')
     const last = await alice.say(roomId, 'hey bob, two')
-    const unread = (answer: any) => answer.rooms.join[roomId].unread_notifications
+    const unread = (answer: Json) => answer.rooms.join[roomId].unread_notifications
     expect(unread(await bob.sync(since))).toEqual({ notification_count: 2, highlight_count: 1 })
     await bob.ok('POST', `/rooms/${encodeURIComponent(roomId)}/receipt/m.read/${last}`, {})
     expect(unread(await bob.sync(since))).toEqual({ notification_count: 0, highlight_count: 0 })
@@ -235,7 +241,13 @@ describe('what is not in the timeline', () => {
     await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
     const came = await alice.sync(since)
     expect(came.device_lists).toEqual({ changed: [bob.userId], left: [] })
-    const keys = { user_id: bob.userId, device_id: bob.deviceId, algorithms: [], keys: { [`ed25519:${bob.deviceId}`]: 'k' }, signatures: {} }
+    const keys = {
+      user_id: bob.userId,
+      device_id: bob.deviceId,
+      algorithms: [],
+      keys: { [`ed25519:${bob.deviceId}`]: 'k' },
+      signatures: {},
+    }
     await bob.ok('POST', '/keys/upload', { device_keys: keys, one_time_keys: { 'signed_curve25519:A': { key: 'a' } } })
     const changed = await alice.sync(came.next_batch)
     expect(changed.device_lists).toEqual({ changed: [bob.userId], left: [] })
@@ -246,7 +258,9 @@ describe('what is not in the timeline', () => {
     expect((await stranger.sync(strangerSince)).device_lists).toEqual({ changed: [], left: [] })
     await bob.ok('POST', `/rooms/${encodeURIComponent(roomId)}/leave`)
     expect((await alice.sync(changed.next_batch)).device_lists.left).toEqual([bob.userId])
-    expect(await alice.ok('GET', `/keys/changes?from=${changed.next_batch}&to=${(await alice.sync()).next_batch}`)).toMatchObject({ left: [bob.userId] })
+    expect(await alice.ok('GET', `/keys/changes?from=${changed.next_batch}&to=${(await alice.sync()).next_batch}`)).toMatchObject({
+      left: [bob.userId],
+    })
   })
 })
 
@@ -259,7 +273,7 @@ describe('to-device messages', () => {
     await send('1', { n: 1 })
     await send('2', { n: 2 }, '*')
     const first = await bob.sync()
-    expect(first.to_device.events.map((event: any) => event.content.n)).toEqual([1, 2])
+    expect(first.to_device.events.map((event: Json) => event.content.n)).toEqual([1, 2])
     expect(first.to_device.events[0]).toEqual({ sender: alice.userId, type: 'm.custom', content: { n: 1 } })
     await node.restart()
     // The answer may have been lost on the way.
@@ -274,8 +288,8 @@ describe('to-device messages', () => {
     const seen: number[] = []
     let since: string | undefined
     for (let round = 0; round < 5; round++) {
-      const answer: any = await bob.sync(since)
-      seen.push(...answer.to_device.events.map((event: any) => event.content.n))
+      const answer: Json = await bob.sync(since)
+      seen.push(...answer.to_device.events.map((event: Json) => event.content.n))
       since = answer.next_batch
     }
     expect(seen).toEqual(Array.from({ length: 250 }, (_, index) => index))

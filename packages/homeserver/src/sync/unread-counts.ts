@@ -39,7 +39,11 @@ export async function countUnread(
   return { notification_count: notifications, highlight_count: highlights }
 }
 
-async function readPosition(parts: { readonly rooms: Rooms; readonly receipts: Receipts }, roomId: RoomId, userId: UserId): Promise<number> {
+async function readPosition(
+  parts: { readonly rooms: Rooms; readonly receipts: Receipts },
+  roomId: RoomId,
+  userId: UserId,
+): Promise<number> {
   const receipts = await parts.receipts.ofUser(roomId, userId)
   const read = await parts.rooms.events(receipts.map((receipt) => receipt.eventId))
   const member = parts.rooms.state(roomId)?.get('m.room.member', userId)

@@ -44,7 +44,10 @@ export const accountDataEndpoints = [
   endpoint({
     method: 'PUT',
     path: '/user/:userId/rooms/:roomId/tags/:tag',
-    body: v.pipe(jsonObjectSchema, v.check((tag) => tag['order'] === undefined || typeof tag['order'] === 'number')),
+    body: v.pipe(
+      jsonObjectSchema,
+      v.check((tag) => tag['order'] === undefined || typeof tag['order'] === 'number'),
+    ),
     async handle(api, { params, session, body }) {
       const userId = ownUserId(params.userId, session)
       await api.accountData.update(userId, roomIdFrom(params.roomId), 'm.tag', (content) =>
@@ -68,7 +71,8 @@ export const accountDataEndpoints = [
 ]
 
 async function read(api: Api, userId: UserId, roomId: RoomId | '', type: string): Promise<object> {
-  const content = type === 'm.push_rules' && roomId === '' ? await api.pushRules.content(userId) : await api.accountData.get(userId, roomId, type)
+  const content =
+    type === 'm.push_rules' && roomId === '' ? await api.pushRules.content(userId) : await api.accountData.get(userId, roomId, type)
   if (content === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'No such account data')
   return content
 }

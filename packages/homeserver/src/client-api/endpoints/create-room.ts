@@ -1,4 +1,13 @@
-import { DEFAULT_ROOM_VERSION, type JsonObject, type RoomId, type RoomVersion, roomVersion, unreachable, type UserId } from '@kith/matrix-protocol'
+import {
+  DEFAULT_ROOM_VERSION,
+  type JsonObject,
+  type JsonValue,
+  type RoomId,
+  type RoomVersion,
+  roomVersion,
+  unreachable,
+  type UserId,
+} from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
@@ -71,7 +80,10 @@ async function create(api: Api, creator: UserId, version: RoomVersion, body: Cre
     alias,
     creatorContent: await memberContent(api, creator, 'join', {}),
   })
-  const outcome = await api.rooms.create({ creator, version: version.id, createContent: createContent(version, creator, body), events }, signal)
+  const outcome = await api.rooms.create(
+    { creator, version: version.id, createContent: createContent(version, creator, body), events },
+    signal,
+  )
   const roomId = createdRoomId(outcome)
   if (alias !== undefined) await api.aliases.put(alias, { roomId, creator })
   return roomId
@@ -81,8 +93,9 @@ function createContent(version: RoomVersion, creator: UserId, body: CreateRoomBo
   const { room_version: _version, creator: _creator, ...content } = body.creation_content
   if (version.creatorFrom === 'content') return { ...content, creator }
   if (!version.additionalCreators || body.preset !== 'trusted_private_chat') return content
-  const named = Array.isArray(content['additional_creators']) ? content['additional_creators'] : []
-  const creators = new Set([...named, ...body.invite])
+  const given = content['additional_creators']
+  const named: readonly JsonValue[] = Array.isArray(given) ? given : []
+  const creators = new Set<JsonValue>([...named, ...body.invite])
   creators.delete(creator)
   return creators.size === 0 ? content : { ...content, additional_creators: [...creators] }
 }

@@ -20,7 +20,10 @@ export const discoveryEndpoints = [
       return {
         capabilities: {
           'm.change_password': { enabled: true },
-          'm.room_versions': { default: DEFAULT_ROOM_VERSION, available: Object.fromEntries(supportedRoomVersions.map(({ id }) => [id, 'stable'])) },
+          'm.room_versions': {
+            default: DEFAULT_ROOM_VERSION,
+            available: Object.fromEntries(supportedRoomVersions.map(({ id }) => [id, 'stable'])),
+          },
           'm.set_displayname': { enabled: true },
           'm.set_avatar_url': { enabled: true },
           'm.profile_fields': { enabled: true },

@@ -109,4 +109,3 @@ function tellOthers(api: Api, roomId: RoomId, edu: { readonly type: string; read
   const servers = [...(api.rooms.state(roomId)?.joinedServers() ?? [])].filter((server) => server !== api.serverName)
   if (servers.length > 0) api.federation.sendEphemeral(servers, edu)
 }
-

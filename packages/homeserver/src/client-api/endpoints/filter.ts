@@ -11,7 +11,8 @@ export const filterEndpoints = [
     body: canonicalObjectSchema,
     async handle(api, { params, session, body }) {
       const userId = ownUserId(params.userId, session)
-      if (JSON.stringify(body).length > limits.implementation.filterBytesMax) throw new MatrixError(413, 'M_TOO_LARGE', 'The filter is too large')
+      if (JSON.stringify(body).length > limits.implementation.filterBytesMax)
+        throw new MatrixError(413, 'M_TOO_LARGE', 'The filter is too large')
       return { filter_id: await api.filters.add(userId, body) }
     },
   }),

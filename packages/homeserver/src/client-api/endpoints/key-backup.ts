@@ -29,7 +29,11 @@ export const keyBackupEndpoints = [
     body: versionSchema,
     handle: async (api, { session, body }) => ({ version: await api.backup.createVersion(session.userId, body.algorithm, body.auth_data) }),
   }),
-  endpoint({ method: 'GET', path: '/room_keys/version', handle: async (api, { session }) => describe(await api.backup.version(session.userId)) }),
+  endpoint({
+    method: 'GET',
+    path: '/room_keys/version',
+    handle: async (api, { session }) => describe(await api.backup.version(session.userId)),
+  }),
   endpoint({
     method: 'GET',
     path: '/room_keys/version/:version',
@@ -63,14 +67,20 @@ export const keyBackupEndpoints = [
     body: allRoomsSchema,
     bodyBytesMax: requestBodyBytesMax,
     handle: async (api, { session, query, body }) =>
-      putSessions(api, session.userId, query, body.rooms.flatMap(([roomId, room]) => entriesOf(roomId, room.sessions))),
+      putSessions(
+        api,
+        session.userId,
+        query,
+        body.rooms.flatMap(([roomId, room]) => entriesOf(roomId, room.sessions)),
+      ),
   }),
   endpoint({
     method: 'PUT',
     path: '/room_keys/keys/:roomId',
     body: roomSchema,
     bodyBytesMax: requestBodyBytesMax,
-    handle: async (api, { session, query, params, body }) => putSessions(api, session.userId, query, entriesOf(params.roomId, body.sessions)),
+    handle: async (api, { session, query, params, body }) =>
+      putSessions(api, session.userId, query, entriesOf(params.roomId, body.sessions)),
   }),
   endpoint({
     method: 'PUT',
@@ -91,7 +101,9 @@ export const keyBackupEndpoints = [
   endpoint({
     method: 'GET',
     path: '/room_keys/keys/:roomId',
-    handle: async (api, { session, query, params }) => ({ sessions: toObject(await readSessions(api, session.userId, query, [params.roomId])) }),
+    handle: async (api, { session, query, params }) => ({
+      sessions: toObject(await readSessions(api, session.userId, query, [params.roomId])),
+    }),
   }),
   endpoint({
     method: 'GET',

@@ -83,7 +83,13 @@ export const keysQueryEndpoints = [
  * Adds the keys of other servers' users: from the cache where updates keep it fresh, otherwise from their servers, and from an old
  * cache where those are away. Returns the servers of which nothing is known.
  */
-async function addRemoteKeys(api: Api, asker: UserId, userIds: readonly UserId[], answer: KeyQueryAnswer, signal: AbortSignal): Promise<ServerName[]> {
+async function addRemoteKeys(
+  api: Api,
+  asker: UserId,
+  userIds: readonly UserId[],
+  answer: KeyQueryAnswer,
+  signal: AbortSignal,
+): Promise<ServerName[]> {
   const sharing = userIds.length === 0 ? new Set<UserId>() : api.rooms.usersSharingRooms(asker)
   const missing = new Map<ServerName, UserId[]>()
   for (const userId of userIds) {
@@ -120,4 +126,3 @@ function keepWantedDevices(answer: KeyQueryAnswer, wanted: ReadonlyMap<UserId, r
     answer.device_keys[userId] = Object.fromEntries(Object.entries(found).filter(([deviceId]) => devices.includes(deviceId)))
   }
 }
-

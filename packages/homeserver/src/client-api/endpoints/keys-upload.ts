@@ -38,7 +38,12 @@ export const keysUploadEndpoints = [
     body: uploadSchema,
     async handle(api, { session, body }) {
       if (body.device_keys !== undefined) await uploadDeviceKeys(api, session, body.device_keys)
-      const outcome = await api.keys.oneTime.upload(session.userId, session.deviceId, toKeys(body.one_time_keys), toKeys(body.fallback_keys))
+      const outcome = await api.keys.oneTime.upload(
+        session.userId,
+        session.deviceId,
+        toKeys(body.one_time_keys),
+        toKeys(body.fallback_keys),
+      )
       if (outcome.kind === 'conflict') throw new MatrixError(400, 'M_UNKNOWN', `One time key ${outcome.keyId.slice(0, 300)} already exists`)
       if (outcome.kind === 'too-many') throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many one-time keys')
       const counts = await api.keys.oneTime.counts(session.userId, session.deviceId)
@@ -94,7 +99,11 @@ function toKeys(entries: readonly (readonly [string, JsonObject | string])[]): R
 type CrossSigningBody = v.InferOutput<typeof crossSigningSchema>
 
 /** Those that differ from what is stored. @throws MatrixError for keys that are not this user's or not signed by the master key. */
-async function newCrossSigningKeys(api: Api, userId: UserId, body: CrossSigningBody): Promise<Partial<Record<CrossSigningUsage, JsonObject>>> {
+async function newCrossSigningKeys(
+  api: Api,
+  userId: UserId,
+  body: CrossSigningBody,
+): Promise<Partial<Record<CrossSigningUsage, JsonObject>>> {
   const given: readonly (readonly [CrossSigningUsage, JsonObject | undefined])[] = [
     ['master', body.master_key],
     ['self_signing', body.self_signing_key],
@@ -120,8 +129,8 @@ async function newCrossSigningKeys(api: Api, userId: UserId, body: CrossSigningB
 /** A cross-signing key has exactly one public key. */
 function publicKeyOf(key: JsonObject): string | undefined {
   const entries = Object.entries(ownObject(key, 'keys') ?? {})
-  const [only] = entries
-  return entries.length === 1 && only !== undefined && only[0] === `ed25519:${String(only[1])}` ? String(only[1]) : undefined
+  const [name, publicKey] = entries[0] ?? []
+  return entries.length === 1 && typeof publicKey === 'string' && name === `ed25519:${publicKey}` ? publicKey : undefined
 }
 
 async function isSignedByMaster(api: Api, userId: UserId, master: JsonObject, key: JsonObject): Promise<boolean> {
@@ -148,7 +157,8 @@ async function uploadSignatures(
   for (const [keyName, object] of keys) {
     const outcome = await api.keys.addSignatures(session.userId, userId, keyName, object)
     if (outcome === 'unknown-key') failed.set(keyName, { errcode: 'M_NOT_FOUND', error: 'There is no such key' })
-    if (outcome === 'mismatch') failed.set(keyName, { errcode: 'M_INVALID_SIGNATURE', error: 'The signed object is another than the stored one' })
+    if (outcome === 'mismatch')
+      failed.set(keyName, { errcode: 'M_INVALID_SIGNATURE', error: 'The signed object is another than the stored one' })
   }
   return failed
 }

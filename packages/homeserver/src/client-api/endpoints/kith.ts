@@ -76,7 +76,9 @@ export const kithEndpoints = [
     method: 'POST',
     path: '/relays',
     versions,
-    body: v.looseObject({ addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(addressCharactersMax))), v.minLength(1), v.maxLength(addressesPerRelayMax)) }),
+    body: v.looseObject({
+      addresses: v.pipe(v.array(v.pipe(v.string(), v.maxLength(addressCharactersMax))), v.minLength(1), v.maxLength(addressesPerRelayMax)),
+    }),
     async handle(api, { session, body }) {
       requireOwner(api, session.userId)
       const outcome = await api.federation.addRelays(body.addresses)
@@ -90,7 +92,8 @@ export const kithEndpoints = [
     versions,
     async handle(api, { session, params }) {
       requireOwner(api, session.userId)
-      if (!(await api.federation.removeRelay(serverNameFrom(params.server)))) throw new MatrixError(404, 'M_NOT_FOUND', 'This is no relay of this node')
+      if (!(await api.federation.removeRelay(serverNameFrom(params.server))))
+        throw new MatrixError(404, 'M_NOT_FOUND', 'This is no relay of this node')
       return {}
     },
   }),
@@ -126,6 +129,9 @@ function describeNetwork(serverName: ServerName, network: NetworkInfo): object {
     fingerprint: fingerprintOf(serverName),
     addresses: network.addresses,
     relays: network.relays,
-    peers: network.peers.map(({ roundTripMs, ...peer }) => ({ ...peer, ...(roundTripMs === undefined ? {} : { round_trip_ms: roundTripMs }) })),
+    peers: network.peers.map(({ roundTripMs, ...peer }) => ({
+      ...peer,
+      ...(roundTripMs === undefined ? {} : { round_trip_ms: roundTripMs }),
+    })),
   }
 }

@@ -24,7 +24,8 @@ export const loginEndpoints = [
     async handle(api, { body }) {
       if (body.type !== 'm.login.password') throw new MatrixError(400, 'M_UNKNOWN', 'This way of logging in is not offered')
       const name = body.identifier === undefined ? body.user : body.identifier.type === 'm.id.user' ? body.identifier.user : undefined
-      if (name === undefined || body.password === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'A user and a password are needed')
+      if (name === undefined || body.password === undefined)
+        throw new MatrixError(400, 'M_MISSING_PARAM', 'A user and a password are needed')
       const userId = api.accounts.localUserId(name)
       if (userId === undefined || !api.accounts.hasPassword(userId, body.password)) {
         throw new MatrixError(403, 'M_FORBIDDEN', 'Unknown user or wrong password')

@@ -1,4 +1,13 @@
-import { type JsonObject, ownString, parseRoomAlias, parseRoomId, parseServerName, type RoomId, type ServerName, type UserId } from '@kith/matrix-protocol'
+import {
+  type JsonObject,
+  ownString,
+  parseRoomAlias,
+  parseRoomId,
+  parseServerName,
+  type RoomId,
+  type ServerName,
+  type UserId,
+} from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { MatrixError } from '../../matrix-error.ts'
 import type { Session } from '../../accounts/accounts.ts'
@@ -59,7 +68,8 @@ export const membershipEndpoints = [
     path: '/rooms/:roomId/forget',
     async handle(api, { params, session }) {
       const member = memberEvent(api, session, roomIdFrom(params.roomId))
-      if (ownString(member.pdu.content, 'membership') === 'join') throw new MatrixError(400, 'M_UNKNOWN', 'Leave the room before forgetting it')
+      if (ownString(member.pdu.content, 'membership') === 'join')
+        throw new MatrixError(400, 'M_UNKNOWN', 'Leave the room before forgetting it')
       return {}
     },
   }),
@@ -83,7 +93,8 @@ export const membershipEndpoints = [
     async handle(api, { params, session, body, signal }) {
       const roomId = roomIdFrom(params.roomId)
       const membership = joinedState(api, session, roomId).membershipOf(body.user_id)
-      if (membership !== 'join' && membership !== 'invite' && membership !== 'knock') throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not in the room')
+      if (membership !== 'join' && membership !== 'invite' && membership !== 'knock')
+        throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not in the room')
       await setMembership(api, session, roomId, body.user_id, { membership: 'leave', reason: body.reason }, signal)
       return {}
     },
@@ -105,12 +116,17 @@ export const membershipEndpoints = [
     body: targetSchema,
     async handle(api, { params, session, body, signal }) {
       const roomId = roomIdFrom(params.roomId)
-      if (joinedState(api, session, roomId).membershipOf(body.user_id) !== 'ban') throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not banned')
+      if (joinedState(api, session, roomId).membershipOf(body.user_id) !== 'ban')
+        throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not banned')
       await setMembership(api, session, roomId, body.user_id, { membership: 'leave', reason: body.reason }, signal)
       return {}
     },
   }),
-  endpoint({ method: 'GET', path: '/joined_rooms', handle: async (api, { session }) => ({ joined_rooms: api.rooms.joinedRooms(session.userId) }) }),
+  endpoint({
+    method: 'GET',
+    path: '/joined_rooms',
+    handle: async (api, { session }) => ({ joined_rooms: api.rooms.joinedRooms(session.userId) }),
+  }),
 ]
 
 async function setMembership(

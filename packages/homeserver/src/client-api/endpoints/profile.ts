@@ -72,7 +72,10 @@ function profileInRooms(api: Api, userId: ReturnType<typeof userIdFrom>): JsonOb
     const content = api.rooms.state(roomId)?.get('m.room.member', userId)?.pdu.content
     if (content === undefined) continue
     const { displayname, avatar_url: avatarUrl } = content
-    return { ...(typeof displayname === 'string' ? { displayname } : {}), ...(typeof avatarUrl === 'string' ? { avatar_url: avatarUrl } : {}) }
+    return {
+      ...(typeof displayname === 'string' ? { displayname } : {}),
+      ...(typeof avatarUrl === 'string' ? { avatar_url: avatarUrl } : {}),
+    }
   }
   return undefined
 }

@@ -12,7 +12,17 @@ const actionsSchema = v.pipe(v.array(actionSchema), v.maxLength(20))
 
 const ruleSchema = v.looseObject({
   actions: actionsSchema,
-  conditions: v.optional(v.pipe(v.array(v.pipe(jsonObjectSchema, v.check((condition) => typeof condition['kind'] === 'string'))), v.maxLength(50))),
+  conditions: v.optional(
+    v.pipe(
+      v.array(
+        v.pipe(
+          jsonObjectSchema,
+          v.check((condition) => typeof condition['kind'] === 'string'),
+        ),
+      ),
+      v.maxLength(50),
+    ),
+  ),
   pattern: v.optional(v.pipe(v.string(), v.maxLength(1000))),
 })
 
@@ -31,7 +41,8 @@ export const pushEndpoints = [
     body: ruleSchema,
     async handle(api, { params, session, body, query }) {
       const kind = kindFrom(params.kind)
-      if (params.ruleId === '' || params.ruleId.length > 255 || /[\\/]/.test(params.ruleId)) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a rule id')
+      if (params.ruleId === '' || params.ruleId.length > 255 || /[\\/]/.test(params.ruleId))
+        throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a rule id')
       if (kind === 'content' && body.pattern === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'A content rule needs a pattern')
       const draft = {
         actions: body.actions,
@@ -46,7 +57,8 @@ export const pushEndpoints = [
   endpoint({
     method: 'DELETE',
     path: '/pushrules/global/:kind/:ruleId',
-    handle: async (api, { params, session }) => answerChange(await api.pushRules.remove(session.userId, kindFrom(params.kind), params.ruleId)),
+    handle: async (api, { params, session }) =>
+      answerChange(await api.pushRules.remove(session.userId, kindFrom(params.kind), params.ruleId)),
   }),
   endpoint({
     method: 'GET',

@@ -54,7 +54,14 @@ export const roomEventEndpoints = [
 ]
 
 /** The transaction's id and the event are one commit, so a repetition after a crash finds the event. */
-async function sendOnce(api: Api, session: Session, scope: string, txnId: string, event: EventToSend, signal: AbortSignal): Promise<EventId> {
+async function sendOnce(
+  api: Api,
+  session: Session,
+  scope: string,
+  txnId: string,
+  event: EventToSend,
+  signal: AbortSignal,
+): Promise<EventId> {
   if (txnId.length === 0 || txnId.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'A transaction id has 1 to 255 characters')
   return api.transactions.once(session, scope, txnId, {
     repeat: (earlier) => {

@@ -58,7 +58,9 @@ export const roomHistoryEndpoints = [
       const after = await side('f', around.after, Math.ceil(limit / 2))
       const shown = [event, ...before.events, ...after.events]
       const [formatted] = await api.sync.events.withRoomId([event], session)
-      const state = filterFrom(query).lazyLoadMembers ? await sendersOf(api, session, roomId, shown) : await wholeState(api, session, roomId)
+      const state = filterFrom(query).lazyLoadMembers
+        ? await sendersOf(api, session, roomId, shown)
+        : await wholeState(api, session, roomId)
       return {
         event: formatted,
         events_before: await api.sync.events.withRoomId(before.events, session),
@@ -69,27 +71,30 @@ export const roomHistoryEndpoints = [
       }
     },
   }),
-  ...['/rooms/:roomId/relations/:eventId', '/rooms/:roomId/relations/:eventId/:relType', '/rooms/:roomId/relations/:eventId/:relType/:eventType'].map(
-    (path) =>
-      endpoint({
-        method: 'GET',
-        path: path as '/rooms/:roomId/relations/:eventId/:relType/:eventType',
-        versions: ['v1', 'unstable'],
-        async handle(api, { params, session, query }) {
-          const roomId = roomIdFrom(params.roomId)
-          const target = eventIdFrom(params.eventId)
-          await visibleEvent(api, session, roomId, target)
-          const limit = Math.max(1, integerFrom(query, 'limit', 20, limits.implementation.messagesPageMax))
-          const from = await historyToken(api, roomId, query.get('from'))
-          const input = { from, direction: directionFrom(query, 'b'), limit } as const
-          const found = await findRelations(api, session, roomId, { ...input, target, relType: params.relType, eventType: params.eventType })
-          return {
-            chunk: await api.sync.events.withRoomId(found.events, session),
-            ...(query.get('from') === null ? {} : { prev_batch: query.get('from') }),
-            ...(found.end === undefined ? {} : { next_batch: found.end }),
-          }
-        },
-      }),
+  ...[
+    '/rooms/:roomId/relations/:eventId',
+    '/rooms/:roomId/relations/:eventId/:relType',
+    '/rooms/:roomId/relations/:eventId/:relType/:eventType',
+  ].map((path) =>
+    endpoint({
+      method: 'GET',
+      path: path as '/rooms/:roomId/relations/:eventId/:relType/:eventType',
+      versions: ['v1', 'unstable'],
+      async handle(api, { params, session, query }) {
+        const roomId = roomIdFrom(params.roomId)
+        const target = eventIdFrom(params.eventId)
+        await visibleEvent(api, session, roomId, target)
+        const limit = Math.max(1, integerFrom(query, 'limit', 20, limits.implementation.messagesPageMax))
+        const from = await historyToken(api, roomId, query.get('from'))
+        const input = { from, direction: directionFrom(query, 'b'), limit } as const
+        const found = await findRelations(api, session, roomId, { ...input, target, relType: params.relType, eventType: params.eventType })
+        return {
+          chunk: await api.sync.events.withRoomId(found.events, session),
+          ...(query.get('from') === null ? {} : { prev_batch: query.get('from') }),
+          ...(found.end === undefined ? {} : { next_batch: found.end }),
+        }
+      },
+    }),
   ),
 ]
 

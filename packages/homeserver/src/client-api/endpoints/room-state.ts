@@ -61,7 +61,12 @@ export const roomStateEndpoints = [
 ]
 
 /** `at` is a token of sync; the members then, or the members now for a token of another kind. */
-async function stateIdsAt(api: Api, session: Session, roomId: ReturnType<typeof roomIdFrom>, at: string | null): Promise<ReadonlyMap<StateKey, EventId>> {
+async function stateIdsAt(
+  api: Api,
+  session: Session,
+  roomId: ReturnType<typeof roomIdFrom>,
+  at: string | null,
+): Promise<ReadonlyMap<StateKey, EventId>> {
   const readable = await readableStateIds(api, session, roomId)
   const token = at === null ? undefined : parseSyncToken(at)
   if (token === undefined) return readable

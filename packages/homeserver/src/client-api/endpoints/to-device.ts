@@ -18,7 +18,8 @@ export const toDeviceEndpoints = [
     body: messagesSchema,
     async handle(api, { params, session, body }) {
       const { type, txnId } = params
-      if (txnId.length === 0 || txnId.length > 255 || type.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'Type or transaction id is too long')
+      if (txnId.length === 0 || txnId.length > 255 || type.length > 255)
+        throw new MatrixError(400, 'M_INVALID_PARAM', 'Type or transaction id is too long')
       const messages = new Map<UserId, ReadonlyMap<string, JsonObject>>()
       for (const [name, devices] of body.messages) {
         const userId = parseUserId(name)
