@@ -40,11 +40,13 @@ function Rows({ view, timeline, showNames }: TimelineListProps & { readonly time
   useOlderAtTop(view, timeline, atTop)
   useMarkRead(view, atBottom)
   useShowOwnNewest(timeline.items, handle)
+  const watched = useStayAtBottom(handle, atBottom)
   return (
     <>
       <Virtuoso
         ref={handle}
         className={classes['list'] ?? ''}
+        scrollerRef={watched}
         data={timeline.items}
         context={{ timeline, view, showNames, lastOwnKey }}
         firstItemIndex={firstItemIndex}
@@ -153,4 +155,26 @@ function useShowOwnNewest(items: readonly TimelineItem[], handle: React.RefObjec
     shown.current = last.key
     if (last.kind === 'message' && last.event.own) handle.current?.scrollToIndex({ index: 'LAST', align: 'end' })
   }, [last, handle])
+}
+
+/** Whoever reads the newest message goes on doing so when the window, or a keyboard on the screen, changes the room for it. */
+function useStayAtBottom(handle: React.RefObject<VirtuosoHandle | null>, atBottom: boolean) {
+  const [scroller, setScroller] = useState<HTMLElement | Window | null>(null)
+  const wasAtBottom = useRef(atBottom)
+  useEffect(() => {
+    // Late, so that the resizing itself, which moves the end out of view, does not count.
+    const timer = setTimeout(() => {
+      wasAtBottom.current = atBottom
+    }, 250)
+    return () => clearTimeout(timer)
+  }, [atBottom])
+  useEffect(() => {
+    if (!(scroller instanceof HTMLElement)) return undefined
+    const observer = new ResizeObserver(() => {
+      if (wasAtBottom.current) handle.current?.scrollToIndex({ index: 'LAST', align: 'end' })
+    })
+    observer.observe(scroller)
+    return () => observer.disconnect()
+  }, [scroller, handle])
+  return setScroller
 }
