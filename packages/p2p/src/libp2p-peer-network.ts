@@ -126,9 +126,7 @@ export class Libp2pPeerNetwork implements KithNetwork {
         const session = await this.#sessionTo(server, signal)
         return await this.#requestOver(session, outgoing, signal)
       } catch (error) {
-        const mayRepeat =
-          !signal.aborted && error instanceof NoAnswerError && !error.sent && outgoing.body.kind === 'inline' && attempt < ATTEMPTS_MAX
-        if (mayRepeat) continue
+        if (!signal.aborted && attempt < ATTEMPTS_MAX && mayRepeat(outgoing, error)) continue
         if (outgoing.body.kind === 'streamed') outgoing.body.cancel()
         signal.throwIfAborted()
         throw this.#stop.signal.aborted ? new PeerUnreachableError(server, 'This node is stopping') : toUnreachable(server, error)
@@ -340,6 +338,12 @@ function describeConnection(server: ServerName, session: RpcSession): PeerConnec
     direction,
     ...(session.roundTripMs === undefined ? {} : { roundTripMs: session.roundTripMs }),
   }
+}
+
+/** A lost connection loses requests that the peer may have seen; in the federation API only those by POST may not be made twice. */
+function mayRepeat(outgoing: OutgoingRequest, error: unknown): boolean {
+  if (!(error instanceof NoAnswerError) || outgoing.body.kind !== 'inline') return false
+  return !error.sent || outgoing.request.method !== 'POST'
 }
 
 function toUnreachable(server: ServerName, error: unknown): unknown {

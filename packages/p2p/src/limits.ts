@@ -48,8 +48,8 @@ export const LIVENESS_TICK_MS = 500
 export const PING_AFTER_SILENCE_MS = 1_500
 /** The same for connections over TCP without pending requests: their loss is mostly reported by the system. */
 export const PING_AFTER_SILENCE_IDLE_MS = 15_000
-/** An unanswered ping, with no other byte received, means that the peer is gone. */
-export const PING_TIMEOUT_MS = 2_000
+/** An unanswered ping, with no other byte received, means that the peer is gone. Busy devices answer late, so not much less. */
+export const PING_TIMEOUT_MS = 4_000
 /** The slowest link that liveness allows for: an answer may wait behind what was sent before, for as long as this link needs… */
 export const SLOW_LINK_BYTES_PER_SECOND = 32 * 1024
 /** …and no longer than this. */
