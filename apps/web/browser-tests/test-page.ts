@@ -18,6 +18,8 @@ const echoHomeserver: Plugin = {
 
 export interface TestPage extends AsyncDisposable {
   readonly url: string
+  /** Ends the server only; what was built stays. */
+  readonly stopServing: () => Promise<void>
 }
 
 /** Builds the page without UI and with a stand-in for the homeserver, and serves it as `npm start` does. */
@@ -34,6 +36,7 @@ export async function buildAndServeTestPage(): Promise<TestPage> {
   const server = await servePage({ directory, port: 0, config: () => ({ relays: [] }) })
   return {
     url: `http://localhost:${server.port}`,
+    stopServing: async () => server[Symbol.asyncDispose](),
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]()
       await rm(directory, { recursive: true, force: true })
