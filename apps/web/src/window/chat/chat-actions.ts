@@ -7,7 +7,7 @@ import type { Chat, ChatOutcome, Self } from './chat-model.ts'
 import { makeContactLink } from './contact-link.ts'
 import type { Contact } from './contact-link.ts'
 import { createDirectChat, existingDirectChat, markDirect, pendingInviteFrom } from './direct-chats.ts'
-import { describeFailure, refusalOf } from './failure-text.ts'
+import { describeFailure, isPeerUnreachable, refusalOf } from './failure-text.ts'
 import { rememberName } from './known-names.ts'
 import { chatLimits } from './limits.ts'
 import { wait } from './long-poll.ts'
@@ -97,12 +97,24 @@ async function acceptInvite(options: ChatActionsOptions, roomId: string): Promis
   const direct = event?.getContent()['is_direct'] === true
   try {
     const viaServers = inviterId === undefined ? [] : [inviterId.slice(inviterId.indexOf(':') + 1)]
-    await client.joinRoom(roomId, { viaServers })
+    await patiently(() => client.joinRoom(roomId, { viaServers }), options.signal)
     if (direct && inviterId !== undefined) await markDirect(client, roomId, inviterId)
     await running.roomArrived(roomId, 'join', remoteTimeout())
     return { kind: 'done', roomId }
   } catch (error) {
     return { kind: 'failed', reason: describeFailure(error, inviterName) }
+  }
+}
+
+/** A first connection between two devices may take more than one try: people should not have to press for each. */
+async function patiently<T>(request: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await request()
+    } catch (error) {
+      if (attempt >= chatLimits.remoteAttemptsMax || signal.aborted || !isPeerUnreachable(error)) throw error
+      await wait(chatLimits.remoteAttemptGapMs, signal)
+    }
   }
 }
 

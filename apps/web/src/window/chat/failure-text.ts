@@ -12,7 +12,7 @@ const noAnswer = 'Your own server does not answer. Try again in a moment.'
 export function describeFailure(error: unknown, peerName?: string): string {
   const refusal = refusalOf(error)
   if (refusal === undefined) return isNetworkFailure(error) ? noAnswer : 'Something went wrong on this device. Try again.'
-  if (refusal.status >= 502 && refusal.status <= 504) return unreachable(peerName)
+  if (isPeerUnreachable(error)) return unreachable(peerName)
   switch (refusal.errcode) {
     case 'M_LIMIT_EXCEEDED':
       return 'Too many requests at once. Try again in a moment.'
@@ -41,6 +41,12 @@ export function refusalOf(error: unknown): Refusal | undefined {
     errcode: typeof errcode === 'string' ? errcode : 'M_UNKNOWN',
     message: typeof sentence === 'string' ? sentence : '',
   }
+}
+
+/** The node answered, but could not reach the other server that the request needs. */
+export function isPeerUnreachable(error: unknown): boolean {
+  const status = refusalOf(error)?.status
+  return status !== undefined && status >= 502 && status <= 504
 }
 
 /** The node was not reached, or did not answer in time. */

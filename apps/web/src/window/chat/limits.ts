@@ -24,6 +24,9 @@ export const chatLimits = {
   pollGraceMs: 20_000,
   /** Reaching somebody else's node: dialling and relays included. */
   remoteRequestTimeoutMs: 90_000,
+  /** Tries to reach somebody else's node before people are told; each takes some ten seconds. */
+  remoteAttemptsMax: 3,
+  remoteAttemptGapMs: 1_000,
   /** How long a send that is under way may hold up the move to another tab. */
   shutdownSendWaitMs: 4_000,
   /** How long the crypto store may take to close. */
