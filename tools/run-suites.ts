@@ -3,6 +3,7 @@
  * `N passed, N failed` over all of them. Each gate counts as one, each test as one.
  */
 import { mkdirSync, rmSync } from 'node:fs'
+import { chromiumPath } from './chromium.ts'
 import { gateCommands } from './gate-commands.ts'
 import { runCommand } from './run-command.ts'
 import { outcomeOfVitest, sumOfOutcomes, type SuiteOutcome } from './suite-outcome.ts'
@@ -11,10 +12,17 @@ const reports = '.tmp/reports'
 const minute = 60_000
 const gateTimeoutMs = 3 * minute
 
-const vitestSuites = new Map([
-  ['unit', { config: 'vitest.config.ts', timeoutMs: 8 * minute }],
+interface VitestSuite {
+  readonly config: string
+  readonly timeoutMs: number
+  /** For a suite that needs a browser: those of its projects that run without one. */
+  readonly withoutBrowser?: readonly string[]
+}
+
+const vitestSuites = new Map<string, VitestSuite>([
+  ['unit', { config: 'vitest.config.ts', timeoutMs: 8 * minute, withoutBrowser: ['unit', 'gates'] }],
   ['conformance', { config: 'vitest.conformance.config.ts', timeoutMs: 4 * minute }],
-  ['e2e', { config: 'vitest.e2e.config.ts', timeoutMs: 12 * minute }],
+  ['e2e', { config: 'vitest.e2e.config.ts', timeoutMs: 12 * minute, withoutBrowser: [] }],
 ])
 
 async function runGates(): Promise<SuiteOutcome[]> {
@@ -31,12 +39,35 @@ async function runGates(): Promise<SuiteOutcome[]> {
   return outcomes
 }
 
-async function runVitest(name: string, config: string, timeoutMs: number): Promise<SuiteOutcome> {
+/** Without a browser, runs what needs none and counts the rest as one failure. */
+async function runSuite(name: string, suite: VitestSuite): Promise<SuiteOutcome[]> {
+  const missing = suite.withoutBrowser === undefined ? undefined : whyNoBrowser()
+  if (suite.withoutBrowser === undefined || missing === undefined) return [await runVitest(name, suite, [])]
+  console.error(missing)
+  const noBrowser = { name: `${name}: no browser`, passed: 0, failed: 1 }
+  return suite.withoutBrowser.length === 0 ? [noBrowser] : [await runVitest(name, suite, suite.withoutBrowser), noBrowser]
+}
+
+async function runVitest(name: string, { config, timeoutMs }: VitestSuite, projects: readonly string[]): Promise<SuiteOutcome> {
   const report = `${reports}/${name}.json`
   rmSync(report, { force: true })
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const { exitCode } = await runCommand(['vitest', 'run', '--config', config, ...reporters], { quiet: false, timeoutMs })
+  const options = [
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...projects.map((project) => `--project=${project}`),
+  ]
+  const { exitCode } = await runCommand(['vitest', 'run', '--config', config, ...options], { quiet: false, timeoutMs })
   return outcomeOfVitest(name, report, exitCode)
+}
+
+function whyNoBrowser(): string | undefined {
+  try {
+    chromiumPath()
+    return undefined
+  } catch (error) {
+    return String(error)
+  }
 }
 
 const chosen = process.argv.slice(2)
@@ -50,8 +81,7 @@ mkdirSync(reports, { recursive: true })
 const outcomes: SuiteOutcome[] = []
 for (const name of chosen) {
   const suite = vitestSuites.get(name)
-  if (suite === undefined) outcomes.push(...(await runGates()))
-  else outcomes.push(await runVitest(name, suite.config, suite.timeoutMs))
+  outcomes.push(...(suite === undefined ? await runGates() : await runSuite(name, suite)))
 }
 const failures = outcomes.filter((outcome) => outcome.failed > 0)
 if (failures.length > 0) console.log(`failed: ${failures.map(({ name, failed }) => `${name} (${failed})`).join(', ')}`)
