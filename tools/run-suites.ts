@@ -66,7 +66,7 @@ function whyNoBrowser(): string | undefined {
     chromiumPath()
     return undefined
   } catch (error) {
-    return String(error)
+    return error instanceof Error ? error.message : String(error)
   }
 }
 
