@@ -7,7 +7,7 @@ import {
   type PeerRequestHandler,
 } from '@kith/homeserver/ports'
 import type { ServerName } from '@kith/matrix-protocol'
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import { AddressBook } from './address-book.ts'
 import { addressOfPeer, isRelayed, transportOf } from './addresses.ts'
@@ -69,6 +69,7 @@ export class Libp2pPeerNetwork implements KithNetwork {
       transports: options.transports,
       connections: options.connections,
       peerStore: options.libp2p.peerStore,
+      connect: (relay) => this.#connect(relay),
       reservations: options.reservations,
       self: options.identity.peerId,
       log: options.log,
@@ -189,6 +190,13 @@ export class Libp2pPeerNetwork implements KithNetwork {
     return untilAborted(session.request(outgoing, signal), signal)
   }
 
+  async #connect(peerId: PeerId): Promise<void> {
+    const server = serverNameFromPeerId(peerId)
+    const link = server === undefined ? undefined : this.#linkTo(server)
+    if (link === undefined) throw new Error('The name of the relay is not a key')
+    await this.#reach(link)
+  }
+
   /** Concurrent callers share one attempt, so it has its own time limit and ignores theirs. */
   #reach(link: PeerLink): Promise<RpcSession> {
     link.dialling ??= this.#dial(link).finally(() => {
@@ -262,12 +270,17 @@ export class Libp2pPeerNetwork implements KithNetwork {
     if (this.#stop.signal.aborted) return
     const session = this.#sessionOf(connection)
     if (session === undefined) return
-    // A peer without the protocol is no error: it is simply nobody to talk to.
-    session
-      .open()
-      .catch(() => this.#options.log.debug('p2p: a connected peer does not speak RPC', { transport: transportOf(connection.remoteAddr) }))
+    session.open().catch(() => this.#onSilent(connection))
     const link = this.#linkOf(connection)
     if (link !== undefined) this.#evaluate(link)
+  }
+
+  /** A peer without the protocol is no error: it is simply nobody to talk to. */
+  #onSilent(connection: Connection): void {
+    const transport = transportOf(connection.remoteAddr)
+    this.#options.log.debug('p2p: a connected peer does not speak RPC', { transport })
+    // Two nodes make such a connection for nothing else, so it is open on this side only, and stands in the way of another attempt.
+    if (transport === 'webrtc') connection.abort(new Error('The other side did not answer'))
   }
 
   #onConnectionClosed(connection: Connection): void {

@@ -28,7 +28,7 @@ const CLOSABLE_PROTOCOLS = new Set([RPC_PROTOCOL, BODY_PROTOCOL, '/ipfs/id/1.0.0
  * All connections to one peer.
  *
  * Invariants:
- * 1. Requests go over the best connection: direct before relayed, then the oldest.
+ * 1. Requests go over the best connection: one that is proven to speak the protocol first, then direct before relayed, then the oldest.
  * 2. While there is only a relayed connection, the side that dialled it tries to replace it by WebRTC, again and again with backoff.
  * 3. Of two peers, only the one with the smaller name closes connections that are no longer needed, so that both keep the same one. It
  *    announces that first and waits until no request is under way.
@@ -130,12 +130,18 @@ export class PeerLink {
     }
   }
 
-  /** Connections that nobody needs: all but the best, once that one is proven. Empty on the side that must not close. */
+  /**
+   * Connections that nobody needs: all but the best, once that one is proven; except direct ones that may yet replace a relayed best.
+   * Empty on the side that must not close.
+   */
   #surplus(): RpcSession[] {
     if (this.#options.self > this.server) return []
     const best = this.best()
     if (best?.speaks !== true) return []
-    return this.#sessions.filter((session) => session !== best && session.connection.status === 'open')
+    const keepsDirect = isRelayed(best.connection.remoteAddr)
+    return this.#sessions.filter(
+      (session) => session !== best && session.connection.status === 'open' && !(keepsDirect && !isRelayed(session.connection.remoteAddr)),
+    )
   }
 
   async #closeSurplus(): Promise<void> {
@@ -164,8 +170,9 @@ function isClosable({ idle, connection }: RpcSession): boolean {
 function compareSessions(a: RpcSession, b: RpcSession): number {
   return (
     Number(a.leaving) - Number(b.leaving) ||
-    Number(isRelayed(a.connection.remoteAddr)) - Number(isRelayed(b.connection.remoteAddr)) ||
+    // A WebRTC connection may be open on one side only; nothing must wait for it while another connection works.
     Number(b.speaks) - Number(a.speaks) ||
+    Number(isRelayed(a.connection.remoteAddr)) - Number(isRelayed(b.connection.remoteAddr)) ||
     a.connection.timeline.open - b.connection.timeline.open
   )
 }

@@ -5,8 +5,7 @@ import { RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { isRelayed, parseAddress, peerIdIn } from './addresses.ts'
-import { dialFirst } from './dialer.ts'
-import { ADDRESSES_PER_PEER_MAX, DIAL_PEER_MS_MAX, RELAY_RETRY_MS_MAX, RELAY_RETRY_MS_MIN, RELAYS_MAX } from './limits.ts'
+import { ADDRESSES_PER_PEER_MAX, RELAY_RETRY_MS_MAX, RELAY_RETRY_MS_MIN, RELAYS_MAX } from './limits.ts'
 import { backoffMs, ChangeSignal, sleep, untilAborted } from './waiting.ts'
 
 /** What this needs of the circuit transport: libp2p keeps the reservations there. */
@@ -20,6 +19,8 @@ export interface RelayKeeperOptions {
   readonly transports: TransportManager
   readonly connections: ConnectionManager
   readonly peerStore: PeerStore
+  /** Shared with the requests that want the same relay: of two connections one would be surplus, perhaps that of the reservation. */
+  readonly connect: (relay: PeerId) => Promise<unknown>
   /** Absent on nodes that do not listen through relays. */
   readonly reservations: Reservations | undefined
   readonly self: string
@@ -130,7 +131,7 @@ export class RelayKeeper {
 
   async #connect(relay: Relay, signal: AbortSignal): Promise<void> {
     if (this.#isConnected(relay)) return
-    await dialFirst(this.#options.transports, relay.addresses, AbortSignal.any([signal, AbortSignal.timeout(DIAL_PEER_MS_MAX)]))
+    await untilAborted(this.#options.connect(relay.peerId), signal)
   }
 
   async #reserve(relay: Relay, signal: AbortSignal): Promise<void> {
