@@ -84,6 +84,8 @@ export class AccountData {
       before: [userId, upTo + 1],
       limit: limits.implementation.accountDataEntriesPerUserMax,
     })
+    // Every change since this process began is in the map; what came before has just been read.
+    if (rows.length === 0 && !this.#lastChange.has(userId)) this.#lastChange.set(userId, after)
     const contents = await this.#storage.getMany(
       accountsTables.accountData,
       rows.map(({ value }) => [userId, value.roomId, value.type] as const),

@@ -1,4 +1,3 @@
-import type { JsonObject } from '@kith/matrix-protocol'
 import type { GenericSchema, InferOutput } from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
 import type { Aliases } from '../directory/aliases.ts'
@@ -93,5 +92,3 @@ export function plainEndpoint(paths: readonly string[], handle: (api: Api, url: 
     handle: (api, call) => handle(api, call.url),
   }
 }
-
-export const emptyAnswer: JsonObject = {}

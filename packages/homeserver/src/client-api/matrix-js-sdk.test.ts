@@ -1,5 +1,5 @@
 import { createClient, ClientEvent, EventType, type MatrixClient, MsgType, Preset, SyncState } from 'matrix-js-sdk'
-import type { Logger } from 'matrix-js-sdk/lib/logger.js'
+import { type Logger, logger } from 'matrix-js-sdk/lib/logger.js'
 import type { GeneratedSecretStorageKey } from 'matrix-js-sdk/lib/crypto-api/index.js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { systemClock } from './system-clock.test-support.ts'
@@ -18,6 +18,8 @@ let node: TestNode
 const clients: MatrixClient[] = []
 
 beforeEach(async () => {
+  // Its own type leaves out what the library behind it has.
+  ;(logger as Logger & { setLevel?: (level: 'silent') => void }).setLevel?.('silent')
   node = await TestNode.start({ clock: systemClock })
 })
 

@@ -1,7 +1,6 @@
 import {
   type JsonObject,
   ownString,
-  parseUserId,
   type RoomId,
   type ServerName,
   serverNameOf,
@@ -127,9 +126,4 @@ export async function propagateProfile(api: Api, userId: UserId, signal: AbortSi
     }
     await api.rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal)
   }
-}
-
-/** Everyone named in an array of user ids that are well formed. */
-export function distinctUsers(values: readonly unknown[]): UserId[] {
-  return [...new Set(values.flatMap((value) => parseUserId(value) ?? []))]
 }

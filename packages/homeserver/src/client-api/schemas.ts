@@ -5,11 +5,9 @@ import {
   type JsonObject,
   parseEventId,
   parseRoomId,
-  parseServerName,
   parseUserId,
   type EventId,
   type RoomId,
-  type ServerName,
   type UserId,
 } from '@kith/matrix-protocol'
 import * as v from 'valibot'
@@ -17,7 +15,6 @@ import * as v from 'valibot'
 export const userIdSchema = v.custom<UserId>((value) => parseUserId(value) !== undefined, 'not a user id')
 export const roomIdSchema = v.custom<RoomId>((value) => parseRoomId(value) !== undefined, 'not a room id')
 export const eventIdSchema = v.custom<EventId>((value) => parseEventId(value) !== undefined, 'not an event id')
-export const serverNameSchema = v.custom<ServerName>((value) => parseServerName(value) !== undefined, 'not a server name')
 
 /** Any object, its members as they are: valibot's own objects would drop names such as `constructor`. */
 export const jsonObjectSchema = v.custom<JsonObject>(isJsonObject, 'not an object')
@@ -28,9 +25,7 @@ export const canonicalObjectSchema = v.custom<JsonObject>(
   'not an object of canonical JSON',
 )
 
-export const shortTextSchema = v.pipe(v.string(), v.maxLength(255))
-
-/** Where MatrixError would say that a text is no text, clients expect these members to be ignored. */
+/** What a client sends to pass a stage of interactive authentication. */
 export const authSchema = v.optional(
   v.looseObject({
     type: v.optional(v.string()),

@@ -15,14 +15,19 @@ export interface Reply {
 
 /** A homeserver whose client API is called as a client would, on a disk that outlives it, alone in its world. */
 export class TestNode {
-  readonly world = new SimulatedWorld(7)
+  readonly world: SimulatedWorld
   readonly disk = new MemoryDisk()
-  readonly identity: WorldIdentity = this.world.createIdentity()
+  readonly identity: WorldIdentity
   log: Log = silentLog
   /** Makes commits fail, as a full disk does. */
   storageFault: (() => void) | undefined
   #clock: Clock | undefined
   #homeserver: Homeserver | undefined
+
+  constructor(world = new SimulatedWorld(7)) {
+    this.world = world
+    this.identity = world.createIdentity()
+  }
 
   static async start({ clock, ...options }: { readonly openRegistration?: boolean; readonly clock?: Clock } = {}): Promise<TestNode> {
     const node = new TestNode()
@@ -32,7 +37,8 @@ export class TestNode {
   }
 
   async start({ openRegistration = true }: { readonly openRegistration?: boolean } = {}): Promise<void> {
-    const { clock, random, network } = this.world
+    const { clock, random } = this.world
+    const network = this.world.network.node(this.identity.server)
     const faultPoint = (operation: 'write' | 'commit'): void => {
       if (operation === 'commit') this.storageFault?.()
     }
@@ -43,9 +49,10 @@ export class TestNode {
       log: this.log,
       crypto: this.identity.crypto,
       storage,
-      network: network.node(this.identity.server),
+      network,
     }
     this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration })
+    await network.start(new AbortController().signal)
   }
 
   async restart(): Promise<void> {

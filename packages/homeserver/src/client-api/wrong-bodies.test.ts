@@ -298,7 +298,9 @@ test.each(endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.paths[0]}`
           // Long polls would wait for a clock that stands still.
           const search = parameters.filter(([name]) => name !== 'timeout') as [string, string][]
           const url = `${path}?${new URLSearchParams(search)}`
-          const reply = await alice.call(endpoint.method, url, endpoint.method === 'GET' ? undefined : JSON.stringify(json))
+          const reply = await node.world.finish(
+            alice.call(endpoint.method, url, endpoint.method === 'GET' ? undefined : JSON.stringify(json)),
+          )
           expect(unexpected, JSON.stringify({ url, json })).toEqual([])
           expect(reply.status, JSON.stringify({ url, json, reply })).toSatisfy((status: number) => status < 500 || status === 504)
           // A challenge of interactive authentication needs no errcode.

@@ -41,13 +41,14 @@ export class Receipts {
     this.#timeline = timeline
   }
 
-  /** False when nothing changed: the same event again, or an older receipt than the stored one. */
+  /** False when nothing changed: the same event again, an older receipt than the stored one, or one in too many threads. */
   async put(roomId: RoomId, receipt: Receipt): Promise<boolean> {
     const { userId, type, threadId, eventId, timestamp } = receipt
     return this.#queue.run(roomId, async () => {
       const key = [roomId, userId, type, threadId] as const
       const old = await this.#storage.get(ephemeralTables.receipts, key)
       if (old !== undefined && (old.eventId === eventId || old.timestamp > timestamp)) return false
+      if (old === undefined && (await this.ofUser(roomId, userId)).length >= limits.implementation.receiptsPerUserAndRoomMax) return false
       let position = 0
       const build = (transaction: TimelineTransaction): void => {
         position = transaction.append({ kind: 'receipt', roomId, userId })
@@ -66,7 +67,10 @@ export class Receipts {
 
   /** Every receipt of one user in a room. */
   async ofUser(roomId: RoomId, userId: UserId): Promise<StoredReceipt[]> {
-    const rows = await this.#storage.range(ephemeralTables.receipts, { prefix: [roomId, userId], limit: 1000 })
+    const rows = await this.#storage.range(ephemeralTables.receipts, {
+      prefix: [roomId, userId],
+      limit: limits.implementation.receiptsPerUserAndRoomMax,
+    })
     return rows.map((row) => row.value)
   }
 

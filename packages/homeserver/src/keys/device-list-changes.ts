@@ -54,6 +54,12 @@ export class DeviceListChanges {
     })
   }
 
+  /** Whether the user is in a room of this server. */
+  isInRooms(userId: UserId): boolean {
+    const [server] = this.#serversSharingRooms(userId)
+    return server !== undefined
+  }
+
   positionOf(userId: UserId): number {
     return this.#positions.get(userId) ?? 0
   }

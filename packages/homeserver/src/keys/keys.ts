@@ -250,7 +250,7 @@ export class Keys {
   }
 }
 
-export function emptyKeyAnswer(): KeyQueryAnswer {
+function emptyKeyAnswer(): KeyQueryAnswer {
   return { device_keys: {}, master_keys: {}, self_signing_keys: {}, user_signing_keys: {} }
 }
 

@@ -56,8 +56,7 @@ export class RemoteKeys {
   async applyDeviceUpdate(userId: UserId, update: DeviceUpdate): Promise<void> {
     await this.#queue.run(userId, async () => {
       const old = await this.get(userId)
-      // Of a user that nobody asked about, only the fact is told: clients that track the user will ask.
-      if (old === undefined) return this.#changes.commit([userId], () => undefined)
+      if (old === undefined) return this.#tellOfUnknown(userId)
       if (old.streamId !== undefined && update.streamId <= old.streamId) return
       const { streamId } = old
       const follows = streamId === undefined || update.previousIds.every((id) => id <= streamId)
@@ -76,7 +75,7 @@ export class RemoteKeys {
   async applySigningKeys(userId: UserId, master: JsonObject | undefined, selfSigning: JsonObject | undefined): Promise<void> {
     await this.#queue.run(userId, async () => {
       const old = await this.get(userId)
-      if (old === undefined) return this.#changes.commit([userId], () => undefined)
+      if (old === undefined) return this.#tellOfUnknown(userId)
       const changed: StoredRemoteKeys = {
         ...old,
         ...(master !== undefined && master['user_id'] === userId ? { master } : {}),
@@ -96,6 +95,11 @@ export class RemoteKeys {
         if (old !== undefined && !old.stale) await this.#write(userId, { ...old, stale: true }, false)
       })
     }
+  }
+
+  /** Of a user that nobody asked about only the fact is told, and only to those who share a room: their clients may ask. */
+  async #tellOfUnknown(userId: UserId): Promise<void> {
+    if (this.#changes.isInRooms(userId)) await this.#changes.commit([userId], () => undefined)
   }
 
   async #write(userId: UserId, keys: StoredRemoteKeys, tell: boolean): Promise<void> {

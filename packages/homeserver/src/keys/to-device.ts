@@ -107,6 +107,7 @@ export class ToDevice {
         return this.#recipients(userId, new Map(contents))
       })
       const fitting = this.#fitting(recipients)
+      if (fitting.length === 0) return
       const build = (transaction: TimelineTransaction): void => {
         transaction.batch.put(keysTables.toDeviceSeen, [sender, messageId], clock.now())
         for (const { userId, deviceId, content } of fitting) this.#deliver(transaction, userId, deviceId, { sender, type, content })

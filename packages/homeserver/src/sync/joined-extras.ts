@@ -1,5 +1,5 @@
 import type { JsonObject, RoomId } from '@kith/matrix-protocol'
-import type { AccountData } from '../accounts/account-data.ts'
+import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Receipt } from '../ephemeral/receipts.ts'
 import type { PushRules } from '../push/push-rules.ts'
@@ -13,6 +13,13 @@ interface Parts {
   readonly accountData: AccountData
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
+}
+
+/** What changed in the stretch of the stream that an answer covers. */
+export interface Changes {
+  /** Undefined for an initial sync. */
+  readonly stream: StreamChanges | undefined
+  readonly accountData: readonly AccountDataEntry[]
 }
 
 interface BareEvent {
@@ -35,12 +42,12 @@ export class JoinedExtras {
     roomId: RoomId,
     request: SyncRequest,
     section: JoinSection | undefined,
-    changes: StreamChanges | undefined,
+    changes: Changes,
   ): Promise<JsonObject | undefined> {
     const isNew = request.after === undefined || section?.newlyJoined === true
-    const receipts = await this.#receipts(roomId, request, isNew, changes)
+    const receipts = await this.#receipts(roomId, request, isNew, changes.stream)
     const ephemeral = [...this.#typing(roomId, request), ...receipts].filter((event) => request.filter.ephemeral.accepts(event))
-    const accountData = await this.#accountData(roomId, request, isNew)
+    const accountData = await this.#accountData(roomId, request, isNew, changes.accountData)
     if (section === undefined && ephemeral.length === 0 && accountData.length === 0) return undefined
     const { rooms, ephemeral: live, pushRules } = this.#parts
     const unread = await countUnread({ rooms, receipts: live.receipts, pushRules }, roomId, request.reader.userId, request.upTo)
@@ -49,7 +56,7 @@ export class JoinedExtras {
       timeline: (section?.timeline ?? { events: [], limited: false }) as unknown as JsonObject,
       ...(section?.state ?? { [request.stateName]: { events: [] } }),
       ephemeral: { events: ephemeral.map((event) => ({ ...event })) },
-      account_data: { events: accountData },
+      account_data: { events: accountData.map((event) => ({ ...event })) },
       unread_notifications: { ...unread },
       ...(section?.summary === undefined ? {} : { summary: section.summary }),
     }
@@ -69,12 +76,10 @@ export class JoinedExtras {
     return found.length === 0 ? [] : [{ type: 'm.receipt', content: receiptContent(found) }]
   }
 
-  async #accountData(roomId: RoomId, request: SyncRequest, isNew: boolean): Promise<JsonObject[]> {
-    const { accountData } = this.#parts
-    const { userId } = request.reader
+  async #accountData(roomId: RoomId, request: SyncRequest, isNew: boolean, changed: readonly AccountDataEntry[]): Promise<BareEvent[]> {
     const entries = isNew
-      ? await accountData.all(userId, roomId)
-      : (await accountData.changedBetween(userId, request.after ?? 0, request.upTo)).filter((entry) => entry.roomId === roomId)
+      ? await this.#parts.accountData.all(request.reader.userId, roomId)
+      : changed.filter((entry) => entry.roomId === roomId)
     const events = entries.map(({ type, content }) => ({ type, content }))
     return events.filter((event) => request.filter.roomAccountData.accepts(event))
   }

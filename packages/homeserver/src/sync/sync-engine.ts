@@ -1,5 +1,5 @@
 import type { JsonObject, RoomId } from '@kith/matrix-protocol'
-import type { AccountData } from '../accounts/account-data.ts'
+import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { ToDevice } from '../keys/to-device.ts'
@@ -11,7 +11,7 @@ import type { Rooms } from '../rooms/index.ts'
 import type { Timeline } from '../timeline/index.ts'
 import { ClientEvents, type EventReader } from './client-events.ts'
 import { deviceListChanges } from './device-list-section.ts'
-import { JoinedExtras } from './joined-extras.ts'
+import { type Changes, JoinedExtras } from './joined-extras.ts'
 import { readOutOfBandInvites } from './out-of-band-invites.ts'
 import { type RoomSection, RoomSections, type StateName, type SyncRequest } from './room-sections.ts'
 import { readStreamChanges, type StreamChanges } from './stream-changes.ts'
@@ -137,11 +137,12 @@ export class SyncEngine {
       stateName: input.stateName,
     }
     const sections = await this.#readSections(request, changes)
+    const accountData = from === undefined ? [] : await this.#parts.accountData.changedBetween(reader.userId, from.position, upTo)
     const counts = await keys.oneTime.counts(reader.userId, reader.deviceId)
     return {
       next_batch: formatSyncToken({ position: upTo, inbox: inbox.deliveredUpTo }),
-      rooms: await this.#rooms(request, sections, changes),
-      account_data: { events: await this.#accountData(request) },
+      rooms: await this.#rooms(request, sections, { stream: changes, accountData }),
+      account_data: { events: await this.#accountData(request, accountData) },
       presence: { events: [] },
       to_device: { events: inbox.events.map((event) => ({ ...event })) },
       device_lists: deviceListChanges({ rooms: this.#parts.rooms, keys }, request, sections.values()),
@@ -166,14 +167,10 @@ export class SyncEngine {
     return sections
   }
 
-  async #rooms(
-    request: SyncRequest,
-    sections: ReadonlyMap<RoomId, RoomSection>,
-    changes: StreamChanges | undefined,
-  ): Promise<SyncAnswer['rooms']> {
+  async #rooms(request: SyncRequest, sections: ReadonlyMap<RoomId, RoomSection>, changes: Changes): Promise<SyncAnswer['rooms']> {
     const { rooms } = this.#parts
     const found: SyncAnswer['rooms'] = { join: {}, invite: {}, leave: {}, knock: {} }
-    const outOfBand = readOutOfBandInvites(rooms, request, changes?.invites)
+    const outOfBand = readOutOfBandInvites(rooms, request, changes.stream?.invites)
     Object.assign(found.invite, outOfBand.invite)
     Object.assign(found.leave, outOfBand.leave)
     for (const [roomId, section] of sections) {
@@ -203,13 +200,13 @@ export class SyncEngine {
     return found
   }
 
-  async #accountData(request: SyncRequest): Promise<JsonObject[]> {
+  async #accountData(request: SyncRequest, changed: readonly AccountDataEntry[]): Promise<JsonObject[]> {
     const { accountData, pushRules } = this.#parts
     const { userId } = request.reader
     const entries =
       request.after === undefined
         ? (await accountData.all(userId, '')).filter((entry) => entry.type !== 'm.push_rules')
-        : (await accountData.changedBetween(userId, request.after, request.upTo)).filter((entry) => entry.roomId === '')
+        : changed.filter((entry) => entry.roomId === '')
     const events = entries.map(({ type, content }) => ({ type, content }))
     // Of the rules only what a user changed is stored; clients want all of them.
     const withRules = request.after === undefined ? [...events, { type: 'm.push_rules', content: {} }] : events

@@ -13,7 +13,9 @@ export const filterEndpoints = [
       const userId = ownUserId(params.userId, session)
       if (JSON.stringify(body).length > limits.implementation.filterBytesMax)
         throw new MatrixError(413, 'M_TOO_LARGE', 'The filter is too large')
-      return { filter_id: await api.filters.add(userId, body) }
+      const filterId = await api.filters.add(userId, body)
+      if (filterId === undefined) throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many filters')
+      return { filter_id: filterId }
     },
   }),
   endpoint({
