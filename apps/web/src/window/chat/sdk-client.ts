@@ -1,5 +1,6 @@
 import { MatrixClient, MemoryStore } from 'matrix-js-sdk'
 import { logger as sdkLogger } from 'matrix-js-sdk/lib/logger.js'
+import type { Logger } from 'matrix-js-sdk/lib/logger.js'
 import type { Session } from './chat-database.ts'
 
 /** The SDK's own database names; a client opens no other ones. */
@@ -19,11 +20,21 @@ export function createSdkClient(session: Session, fetchFn: typeof globalThis.fet
     accessToken: session.accessToken,
     store: new MemoryStore(),
     disableVoip: true,
-    logger: sdkLogger,
+    logger: errorsOnly,
   })
 }
 
 /** The SDK logs event ids, room ids and requests in detail. Only its errors are of use to others. */
+const errorsOnly: Logger = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: sdkLogger.error,
+  getChild: () => errorsOnly,
+}
+
+/** The same for the parts of the SDK that do not ask for a logger. */
 function quietenSdk(): void {
   const settable = sdkLogger as typeof sdkLogger & { readonly setLevel?: (level: string, persist: boolean) => void }
   settable.setLevel?.('error', false)
