@@ -155,6 +155,9 @@ export const limits = {
     custodyMaxMs: 90 * 24 * 3_600_000,
     reservationRetryMs: 15_000,
     collectPageEntriesMax: 10,
+    /** How often a relay that does not answer is asked again before its return is waited for. */
+    collectAttemptsMax: 5,
+    collectUnansweredRetryMs: 2_000,
     collectIntervalMs: 5 * 60_000,
     collectRetryMs: 15_000,
 

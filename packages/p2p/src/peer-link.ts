@@ -28,7 +28,8 @@ const CLOSABLE_PROTOCOLS = new Set([RPC_PROTOCOL, BODY_PROTOCOL, '/ipfs/id/1.0.0
  * All connections to one peer.
  *
  * Invariants:
- * 1. Requests go over the best connection: one that is proven to speak the protocol first, then direct before relayed, then the oldest.
+ * 1. Requests go over the best connection: one that is proven to speak the protocol first, then direct before relayed, then the
+ *    newest: a peer that was killed and came back has left a dead connection behind, which nobody has noticed yet.
  * 2. While there is only a relayed connection, the side that dialled it tries to replace it by WebRTC, again and again with backoff.
  * 3. Of two peers, only the one with the smaller name closes connections that are no longer needed, so that both keep the same one. It
  *    announces that first and waits until no request is under way.
@@ -173,7 +174,7 @@ function compareSessions(a: RpcSession, b: RpcSession): number {
     // A WebRTC connection may be open on one side only; nothing must wait for it while another connection works.
     Number(b.speaks) - Number(a.speaks) ||
     Number(isRelayed(a.connection.remoteAddr)) - Number(isRelayed(b.connection.remoteAddr)) ||
-    a.connection.timeline.open - b.connection.timeline.open
+    b.connection.timeline.open - a.connection.timeline.open
   )
 }
 

@@ -76,9 +76,13 @@ export class Collect {
 
   async #collectUntilQuiet(relay: ServerName): Promise<void> {
     try {
+      let unanswered = 0
       while (this.#running.get(relay) === true) {
         this.#running.set(relay, false)
-        await this.#empty(relay).catch((error: unknown) => this.#comeAgain(relay, error))
+        const outcome = await this.#empty(relay).catch((error: unknown) => this.#comeAgain(relay, error))
+        unanswered = outcome === 'unanswered' ? unanswered + 1 : 0
+        // A relay that stays away is no matter of this loop: it is asked when it is back.
+        if (unanswered > 0 && unanswered <= limits.implementation.collectAttemptsMax) await this.#pauseAndRepeat(relay, limits.implementation.collectUnansweredRetryMs)
       }
     } finally {
       this.#running.delete(relay)
@@ -89,29 +93,35 @@ export class Collect {
   async #comeAgain(relay: ServerName, error: unknown): Promise<void> {
     this.#signal.throwIfAborted()
     this.#parts.ports.log.error('Taking mail in failed', { relay, error: error instanceof Error ? error.name : 'unknown' })
-    await this.#parts.ports.clock.sleep(limits.implementation.collectRetryMs, this.#signal)
+    await this.#pauseAndRepeat(relay, limits.implementation.collectRetryMs)
+  }
+
+  async #pauseAndRepeat(relay: ServerName, pauseMs: number): Promise<void> {
+    await this.#parts.ports.clock.sleep(pauseMs, this.#signal)
     this.#running.set(relay, true)
   }
 
   /** Page after page, each request acknowledging the page before. */
-  async #empty(relay: ServerName): Promise<void> {
+  async #empty(relay: ServerName): Promise<'emptied' | 'unanswered'> {
     let acknowledged = 0
     for (;;) {
-      const entries = await this.#fetchPage(relay, acknowledged)
-      const last = entries?.at(-1)
-      if (entries === undefined || last === undefined) return
-      await this.#receivePage(relay, entries)
+      const page = await this.#fetchPage(relay, acknowledged)
+      if (page === 'unanswered') return page
+      const last = page?.at(-1)
+      if (page === undefined || last === undefined) return 'emptied'
+      await this.#receivePage(relay, page)
       acknowledged = last.entryId
     }
   }
 
-  async #fetchPage(relay: ServerName, acknowledged: number): Promise<readonly Entry[] | undefined> {
+  /** Undefined when the relay refuses or answers nonsense. */
+  async #fetchPage(relay: ServerName, acknowledged: number): Promise<readonly Entry[] | 'unanswered' | undefined> {
     const query = `entry_id=${acknowledged}&limit=${limits.implementation.collectPageEntriesMax}`
     const path = `/_matrix/federation/v1/relay_txn/${encodeURIComponent(mailboxUser(this.#parts.serverName))}?${query}`
     const answer = await this.#parts.client.call(relay, { method: 'GET', path }, this.#signal)
     if (answer.kind !== 'ok') {
       this.#parts.ports.log.info('A relay gave no mail', { relay, reason: answer.kind })
-      return undefined
+      return answer.kind === 'refused' ? undefined : 'unanswered'
     }
     const entries = parseEntries(answer.body['entries'], acknowledged)
     if (entries === undefined) this.#parts.ports.log.warn('A relay answered with a malformed page of mail', { relay })

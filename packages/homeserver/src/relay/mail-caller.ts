@@ -55,7 +55,9 @@ export class MailCaller {
         this.#calling.set(recipient, false)
         const entries = await this.#mailboxes.countEntries(recipient)
         if (entries === 0) continue
-        await this.#client.call(recipient, { method: 'POST', path: MAIL_WAITING_PATH, body: { entries } }, this.#signal)
+        const answer = await this.#client.call(recipient, { method: 'POST', path: MAIL_WAITING_PATH, body: { entries } }, this.#signal)
+        // The call may have gone to a connection that the recipient had already lost.
+        if (answer.kind !== 'ok' && answer.kind !== 'refused') this.#calling.set(recipient, true)
         // Mail that comes in a burst is announced once.
         await this.#clock.sleep(limits.implementation.mailWaitingIntervalMs, this.#signal)
       }
