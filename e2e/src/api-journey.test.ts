@@ -42,7 +42,8 @@ test(`two servers and a relay, each killed at random moments over ${ROUNDS} roun
   for (const account of [alice, bob]) {
     await eventually(`${account.userId} reads all ${acknowledged.size} messages`, 60_000, () => {
       const unread = [...acknowledged].filter(([eventId]) => !account.messages.has(eventId))
-      if (unread.length > 0) throw new Error(`unread: ${unread.map(([eventId, body]) => `${body} (${whatIsKnown(account, roomId, eventId)})`).join(', ')}`)
+      if (unread.length > 0)
+        throw new Error(`unread: ${unread.map(([eventId, body]) => `${body} (${whatIsKnown(account, roomId, eventId)})`).join(', ')}`)
       return true
     })
     const bodies = [...account.messages.values()]

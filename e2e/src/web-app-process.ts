@@ -12,24 +12,27 @@ const startPath = fileURLToPath(new URL('../../apps/web/src/start/start.ts', imp
 /** What `npm start` runs: the web app and its relay, with data of their own. */
 export interface WebApp extends AsyncDisposable {
   readonly url: string
+  readonly relayPort: number
 }
 
 /** `transports`: which of the relay's addresses the page is told. */
 export async function startWebApp(transports: 'all' | 'webrtc-direct'): Promise<WebApp> {
   const directory = await mkdtemp(join(tmpdir(), 'kith-web-'))
+  const relayPort = await freePort()
   const child = spawn(process.execPath, [startPath], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
       KITH_DATA: directory,
       PORT: String(await freePort()),
-      RELAY_PORT: String(await freePort()),
+      RELAY_PORT: String(relayPort),
       ...(transports === 'webrtc-direct' ? { KITH_RELAY_TRANSPORTS: 'webrtc-direct' } : {}),
     },
   })
   const url = await readyUrl(child)
   return {
     url,
+    relayPort,
     async [Symbol.asyncDispose]() {
       const exited = once(child, 'exit')
       child.kill('SIGTERM')

@@ -7,6 +7,7 @@ declare global {
 }
 
 export interface WebRtcTraffic {
+  readonly remotePort: number
   readonly bytesSent: number
   readonly bytesReceived: number
 }
@@ -28,12 +29,14 @@ export async function watchWebRtc(context: BrowserContext): Promise<void> {
 /** What travelled over the nominated candidate pairs of the connected peer connections, one entry a connection. */
 export async function webRtcTraffic(page: Page): Promise<WebRtcTraffic[]> {
   return page.evaluate(async () => {
-    const traffic: { bytesSent: number; bytesReceived: number }[] = []
+    const traffic: { remotePort: number; bytesSent: number; bytesReceived: number }[] = []
     for (const connection of window.watchedPeerConnections) {
       if (connection.connectionState !== 'connected') continue
-      for (const report of (await connection.getStats()).values()) {
+      const reports = await connection.getStats()
+      for (const report of reports.values()) {
         if (report.type !== 'candidate-pair' || report.state !== 'succeeded' || !report.nominated) continue
-        traffic.push({ bytesSent: report.bytesSent, bytesReceived: report.bytesReceived })
+        const remotePort = Number(reports.get(report.remoteCandidateId)?.port)
+        traffic.push({ remotePort, bytesSent: report.bytesSent, bytesReceived: report.bytesReceived })
       }
     }
     return traffic

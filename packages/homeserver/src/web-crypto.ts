@@ -45,7 +45,8 @@ class VerifyingKeys {
     const known = this.#keys.get(name)
     this.#keys.delete(name)
     // A 32-byte string that is no point of the curve cannot be imported: nothing verifies under it.
-    const key = known ?? crypto.subtle.importKey('raw', publicKey as Uint8Array<ArrayBuffer>, 'Ed25519', false, ['verify']).catch(() => undefined)
+    const key =
+      known ?? crypto.subtle.importKey('raw', publicKey as Uint8Array<ArrayBuffer>, 'Ed25519', false, ['verify']).catch(() => undefined)
     this.#keys.set(name, key)
     const [oldest] = this.#keys.keys()
     if (this.#keys.size > limits.implementation.verifyingKeysMax && oldest !== undefined) this.#keys.delete(oldest)

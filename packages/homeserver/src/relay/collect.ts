@@ -82,7 +82,8 @@ export class Collect {
         const outcome = await this.#empty(relay).catch((error: unknown) => this.#comeAgain(relay, error))
         unanswered = outcome === 'unanswered' ? unanswered + 1 : 0
         // A relay that stays away is no matter of this loop: it is asked when it is back.
-        if (unanswered > 0 && unanswered <= limits.implementation.collectAttemptsMax) await this.#pauseAndRepeat(relay, limits.implementation.collectUnansweredRetryMs)
+        if (unanswered > 0 && unanswered <= limits.implementation.collectAttemptsMax)
+          await this.#pauseAndRepeat(relay, limits.implementation.collectUnansweredRetryMs)
       }
     } finally {
       this.#running.delete(relay)
