@@ -13,6 +13,13 @@ export interface ProxyChannelLink {
 const FORWARDED = ['open', 'closing', 'close', 'bufferedamountlow'] as const
 
 /**
+ * @libp2p/webrtc opens a channel of this name to make a connection come about, waits to see it open, and closes it; the peer's side closes
+ * it too. Here the news of both arrive late, and whoever waits for `open` on a channel that is closed already waits for ever. So the end
+ * of such a channel is told only when it is closed on this side.
+ */
+const HANDSHAKE_LABEL = 'init'
+
+/**
  * An RTCDataChannel in the worker. It exists before the real channel does; then it either wraps the real one, transferred from the
  * window, or stands for one whose messages are pumped. Text messages and Blobs are not needed here; binary ones come as ArrayBuffer.
  */
@@ -24,13 +31,22 @@ export class ProxyChannel extends HandlerTarget {
   /** Of pumped messages: what the window has not reported as sent. */
   #bufferedAmount = 0
   #bufferedAmountLowThreshold = 0
+  readonly #hidesEnd: boolean
+  #openTold = false
+  #endedByPeer = false
+  #closing = false
   #closed = false
 
-  constructor(number: number, properties: ChannelProperties, link: ProxyChannelLink) {
+  /** `incoming`: the peer opened it. */
+  constructor(number: number, properties: ChannelProperties, link: ProxyChannelLink, incoming: boolean) {
     super()
     this.#number = number
     this.#properties = properties
     this.#link = link
+    this.#hidesEnd = !incoming && properties.label === HANDSHAKE_LABEL
+    this.addEventListener('open', () => {
+      this.#openTold = true
+    })
   }
 
   get label(): string {
@@ -50,6 +66,7 @@ export class ProxyChannel extends HandlerTarget {
   }
   get readyState(): string {
     if (this.#closed) return 'closed'
+    if (this.#endedByPeer) return 'open'
     return this.#real?.readyState ?? this.#properties.readyState
   }
   get binaryType(): 'arraybuffer' {
@@ -82,7 +99,10 @@ export class ProxyChannel extends HandlerTarget {
 
   close(): void {
     if (this.#closed) return
-    if (this.#real === undefined) {
+    this.#closing = true
+    if (this.#endedByPeer) {
+      queueMicrotask(() => this.end())
+    } else if (this.#real === undefined) {
       this.#link.post({ kind: 'close-channel', channel: this.#number })
       // The browser reports the end of a channel later than the call, never inside it.
       queueMicrotask(() => this.end())
@@ -110,6 +130,7 @@ export class ProxyChannel extends HandlerTarget {
     }
     // It may have opened on the way, when nobody listened.
     if (this.#properties.readyState === 'connecting' && real.readyState === 'open') this.dispatchEvent(new Event('open'))
+    if (real.readyState === 'closed') this.end()
   }
 
   update(properties: ChannelProperties): void {
@@ -131,9 +152,23 @@ export class ProxyChannel extends HandlerTarget {
     if (before > threshold && this.#bufferedAmount <= threshold) this.dispatchEvent(new Event('bufferedamountlow'))
   }
 
-  /** Reports the end, once. */
+  /** The channel has ended, by either side. Reported once. */
   end(): void {
     if (this.#closed) return
+    if (this.#hidesEnd && !this.#closing) {
+      this.#endedByPeer = true
+      if (!this.#openTold) this.dispatchEvent(new Event('open'))
+      return
+    }
+    this.#report()
+  }
+
+  /** The connection has ended, and the channel with it. */
+  endWithConnection(): void {
+    if (!this.#closed) this.#report()
+  }
+
+  #report(): void {
     this.#closed = true
     this.#link.onClosed()
     this.dispatchEvent(new Event('close'))

@@ -153,7 +153,7 @@ export class ProxyConnection extends HandlerTarget {
       readyState: 'connecting',
     }
     const number = this.#port.nextNumber()
-    const channel = this.#addChannel(number, properties)
+    const channel = this.#addChannel(number, properties, false)
     this.#port.post({ kind: 'open-channel', connection: this.#number, channel: number, label, options: { ...options } })
     return channel
   }
@@ -178,7 +178,7 @@ export class ProxyConnection extends HandlerTarget {
         this.dispatchEvent(new CandidateEvent(message.candidate))
         return
       case 'channel': {
-        const channel = this.#addChannel(message.channel, message.properties)
+        const channel = this.#addChannel(message.channel, message.properties, true)
         if (message.transferred instanceof RTCDataChannel) channel.wrap(message.transferred)
         this.dispatchEvent(new ChannelEvent(channel))
       }
@@ -194,21 +194,26 @@ export class ProxyConnection extends HandlerTarget {
     this.#state = { ...this.#state, connectionState: 'closed', iceConnectionState: 'closed', signalingState: 'closed' }
     this.#port.removeConnection(this.#number)
     queueMicrotask(() => {
-      for (const channel of this.#channels) channel.end()
+      for (const channel of this.#channels) channel.endWithConnection()
       // Not in the standard, but @libp2p/webrtc and node-datachannel know it.
       this.dispatchEvent(new Event('close'))
     })
   }
 
-  #addChannel(number: number, properties: ConstructorParameters<typeof ProxyChannel>[1]): ProxyChannel {
-    const channel = new ProxyChannel(number, properties, {
-      post: (message, transfer) => this.#port.post(message, transfer),
-      onClosed: () => {
-        this.#channels.delete(channel)
-        this.#port.removeChannel(number)
-        if (!this.#closed) this.#port.post({ kind: 'close-channel', channel: number })
+  #addChannel(number: number, properties: ConstructorParameters<typeof ProxyChannel>[1], incoming: boolean): ProxyChannel {
+    const channel = new ProxyChannel(
+      number,
+      properties,
+      {
+        post: (message, transfer) => this.#port.post(message, transfer),
+        onClosed: () => {
+          this.#channels.delete(channel)
+          this.#port.removeChannel(number)
+          if (!this.#closed) this.#port.post({ kind: 'close-channel', channel: number })
+        },
       },
-    })
+      incoming,
+    )
     this.#channels.add(channel)
     this.#port.addChannel(number, channel)
     return channel
