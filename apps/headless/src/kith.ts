@@ -81,10 +81,12 @@ async function runUntilTerminated(start: (signal: AbortSignal) => Promise<AsyncD
     await using _running = await start(stopping.signal)
     await terminated
   } catch (error) {
-    if (stopping.signal.aborted) return
+    if (stopping.signal.aborted) process.exit()
     process.stderr.write(`kith: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1
   }
+  // Everything is stored and closed. What may still hold the process are sockets of native code, which linger for some seconds.
+  process.exit()
 }
 
 function print(line: string): void {

@@ -51,3 +51,5 @@ try {
   process.stderr.write(error instanceof StartError ? `${error.message}\n` : `Kith did not start: ${String(error)}\n`)
   process.exitCode = 1
 }
+// Everything is stored and closed. What may still hold the process are sockets of native code, which linger for some seconds.
+process.exit()
