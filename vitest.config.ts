@@ -21,6 +21,8 @@ export default defineConfig({
           exclude: elsewhere,
           globalSetup: ['tools/require-chromium.ts'],
           fileParallelism: false,
+          // After the unit tests: a browser that has to share the machine with all of them is a slower device than any person's.
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -30,6 +32,7 @@ export default defineConfig({
           name: 'gates',
           include: ['tools/**/*.test.ts'],
           exclude: elsewhere,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
