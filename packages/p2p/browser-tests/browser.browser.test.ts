@@ -50,7 +50,7 @@ describe.each([
     await using browser = await startBrowser(page.url, relay.network.addresses(), { pump })
     await vi.waitFor(() => expect(relay.network.connections()).toHaveLength(1), WAIT)
     await browser.kill()
-    await vi.waitFor(() => expect(relay.network.connections()).toHaveLength(0), WAIT)
+    await vi.waitFor(() => expect(relay.network.connections()).toHaveLength(0), { timeout: 7_000, interval: 100 })
   })
 })
 
