@@ -1,5 +1,6 @@
 import {
   type AuthEvent,
+  authEventIdsOf,
   authorise,
   createEventIdOf,
   type EventId,
@@ -54,7 +55,7 @@ class NaiveResolution {
   #authChain(eventId: EventId): ReadonlySet<EventId> {
     const known = this.#chains.get(eventId)
     if (known !== undefined) return known
-    const cited = this.#eventOf(eventId).pdu.auth_events
+    const cited = authEventIdsOf(this.#eventOf(eventId).pdu)
     const chain = new Set(cited.flatMap((authId) => [authId, ...this.#authChain(authId)]))
     this.#chains.set(eventId, chain)
     return chain
@@ -66,7 +67,7 @@ class NaiveResolution {
    */
   #conflictedChain(eventId: EventId, full: ReadonlySet<EventId>): ReadonlySet<EventId> {
     if (this.#version.stateResolution === 'v2.1') return this.#authChain(eventId).intersection(full)
-    const cited = this.#eventOf(eventId).pdu.auth_events.filter((authId) => full.has(authId))
+    const cited = authEventIdsOf(this.#eventOf(eventId).pdu).filter((authId) => full.has(authId))
     return new Set(cited.flatMap((authId) => [authId, ...this.#conflictedChain(authId, full)]))
   }
 
@@ -142,7 +143,9 @@ class NaiveResolution {
     const state: StateMap<EventId> = new Map(start)
     for (const eventId of order) {
       const event = this.#eventOf(eventId)
-      const cited = event.pdu.auth_events.map((authId) => this.#eventOf(authId)).filter(({ rejected }) => !rejected)
+      const cited = authEventIdsOf(event.pdu)
+        .map((authId) => this.#eventOf(authId))
+        .filter(({ rejected }) => !rejected)
       const needed = new Map([
         ...cited.map((authEvent) => [keyOf(authEvent), authEvent] as const),
         ...[...state].map(([key, stateId]) => [key, this.#eventOf(stateId)] as const),
@@ -165,7 +168,7 @@ class NaiveResolution {
   }
 
   #cited(eventId: EventId, type: string): AuthEvent | undefined {
-    const cited = this.#eventOf(eventId).pdu.auth_events.map((authId) => this.#eventOf(authId))
+    const cited = authEventIdsOf(this.#eventOf(eventId).pdu).map((authId) => this.#eventOf(authId))
     return cited.find(({ pdu }) => pdu.type === type && pdu.state_key === '')
   }
 }

@@ -1,4 +1,4 @@
-import { authoriseByAuthEvents, type EventId, type Pdu, type RoomId } from '@kith/matrix-protocol'
+import { authEventIdsOf, authoriseByAuthEvents, type EventId, type Pdu, type RoomId } from '@kith/matrix-protocol'
 import type { HistoryOutcome } from './outcomes.ts'
 import { judgeOutliers, storeOutliers } from './outliers.ts'
 import { toAuthEvent } from './room.ts'
@@ -37,8 +37,8 @@ async function backfillOne(draft: RoomDraft, event: VerifiedPdu): Promise<Histor
   const { roomId, version } = draft.room
   const known = await draft.event(eventId)
   if (known !== undefined && known.status !== 'outlier') return { kind: 'duplicate' }
-  const authEvents = await draft.eventsOf(pdu.auth_events)
-  const missing = pdu.auth_events.filter((_, index) => authEvents[index] === undefined)
+  const authEvents = await draft.eventsOf(authEventIdsOf(pdu))
+  const missing = authEventIdsOf(pdu).filter((_, index) => authEvents[index] === undefined)
   if (missing.length > 0) return { kind: 'missing', eventIds: missing }
   const cited = authEvents.filter((found) => found !== undefined).map(toAuthEvent)
   const outcome = authoriseByAuthEvents({ eventId, pdu, rejected: false }, cited, version, await draft.authContext())

@@ -1,4 +1,4 @@
-import type { EventId, RoomId } from '@kith/matrix-protocol'
+import { authEventIdsOf, type EventId, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { EventStore } from './event-store.ts'
 import type { StoredEvent } from './stored-event.ts'
@@ -18,7 +18,7 @@ export async function walkAuthChain(store: EventStore, eventIds: readonly EventI
 }
 
 function citedBy(events: readonly StoredEvent[]): EventId[] {
-  return [...new Set(events.flatMap((event) => event.pdu.auth_events))]
+  return [...new Set(events.flatMap((event) => authEventIdsOf(event.pdu)))]
 }
 
 export interface MissingEventsInput {
@@ -40,7 +40,7 @@ export async function walkMissingEvents(store: EventStore, roomId: RoomId, input
   const start = await store.getMany(input.latest)
   let level = start.filter((event) => event?.roomId === roomId).filter((event) => event !== undefined)
   while (level.length > 0 && found.length < input.limit) {
-    const next = [...new Set(level.flatMap((event) => event.pdu.prev_events))].filter((eventId) => !seen.has(eventId))
+    const next = [...new Set(level.flatMap((event) => prevEventIdsOf(event.pdu)))].filter((eventId) => !seen.has(eventId))
     for (const eventId of next) seen.add(eventId)
     const events = (await store.getMany(next)).filter((event) => event !== undefined)
     level = events.filter((event) => event.roomId === roomId && event.status !== 'outlier' && event.pdu.depth >= input.minDepth)

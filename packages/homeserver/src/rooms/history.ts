@@ -1,4 +1,4 @@
-import { type EventId, type RoomId, unreachable } from '@kith/matrix-protocol'
+import { type EventId, prevEventIdsOf, type RoomId, unreachable } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { Entry } from '../ports/index.ts'
 import { formatHistoryToken, type HistoryToken, parseHistoryToken } from './history-token.ts'
@@ -127,12 +127,12 @@ async function readEvents(context: RoomsContext, entries: readonly HistoryEntry[
 /** The first event, going backwards, with predecessors that this server lacks. */
 async function findGap(context: RoomsContext, events: readonly StoredEvent[]): Promise<{ index: number; missing: EventId[] } | undefined> {
   const shown = new Set(events.map((event) => event.eventId))
-  const unseen = [...new Set(events.flatMap((event) => event.pdu.prev_events))].filter((eventId) => !shown.has(eventId))
+  const unseen = [...new Set(events.flatMap((event) => prevEventIdsOf(event.pdu)))].filter((eventId) => !shown.has(eventId))
   const known = await context.store.getMany(unseen)
   const lacking = new Set(unseen.filter((_, index) => known[index] === undefined || known[index].status === 'outlier'))
-  const index = events.findIndex((event) => event.pdu.prev_events.some((eventId) => lacking.has(eventId)))
+  const index = events.findIndex((event) => prevEventIdsOf(event.pdu).some((eventId) => lacking.has(eventId)))
   const event = events[index]
-  return event === undefined ? undefined : { index, missing: event.pdu.prev_events.filter((eventId) => lacking.has(eventId)) }
+  return event === undefined ? undefined : { index, missing: prevEventIdsOf(event.pdu).filter((eventId) => lacking.has(eventId)) }
 }
 
 function withEnd(

@@ -1,4 +1,5 @@
 import {
+  authEventIdsOf,
   authorise,
   authoriseByAuthEvents,
   createEventIdOf,
@@ -122,11 +123,11 @@ export async function receiveWithState(
       await storeOutliers(context, events.values(), signal)
       const [stateEvents, authEvents] = await Promise.all([
         context.store.getMany(before.stateIds),
-        context.store.getMany(verified.pdu.auth_events),
+        context.store.getMany(authEventIdsOf(verified.pdu)),
       ])
       const missing = [
         ...before.stateIds.filter((_, index) => stateEvents[index] === undefined),
-        ...verified.pdu.auth_events.filter((_, index) => authEvents[index] === undefined),
+        ...authEventIdsOf(verified.pdu).filter((_, index) => authEvents[index] === undefined),
       ]
       if (missing.length > 0) return { kind: 'missing', eventId, eventIds: missing }
       const state = toStateMap(stateEvents.filter((event) => event !== undefined))
@@ -182,7 +183,7 @@ function joinDenial({ eventId, pdu, version, events }: Installation, state: Read
   const createEvent = version.roomIdIsCreateEvent && pdu.room_id !== undefined ? events.get(createEventIdOf(pdu.room_id)) : undefined
   const context = { createEvent: createEvent === undefined ? undefined : toAuthEvent(createEvent) }
   const candidate = { eventId, pdu, rejected: false }
-  const authEvents = pdu.auth_events.map((authId) => events.get(authId))
+  const authEvents = authEventIdsOf(pdu).map((authId) => events.get(authId))
   if (authEvents.includes(undefined)) return 'the auth chain is incomplete'
   const cited = authEvents.filter((event) => event !== undefined).map(toAuthEvent)
   const byAuthEvents = authoriseByAuthEvents(candidate, cited, version, context)

@@ -1,6 +1,7 @@
 import {
   type AuthContext,
   type AuthEvent,
+  authEventIdsOf,
   authoriseByAuthEvents,
   createEventIdOf,
   type EventId,
@@ -65,7 +66,7 @@ async function readKnown(
   pdus: ReadonlyMap<EventId, Pdu>,
 ): Promise<Map<EventId, StoredEvent>> {
   const ids = new Set<EventId>(pdus.keys())
-  for (const pdu of pdus.values()) for (const eventId of pdu.auth_events) ids.add(eventId)
+  for (const pdu of pdus.values()) for (const eventId of authEventIdsOf(pdu)) ids.add(eventId)
   if (version.roomIdIsCreateEvent) ids.add(createEventIdOf(roomId))
   const known = await context.store.getMany([...ids])
   return new Map(
@@ -75,7 +76,7 @@ async function readKnown(
 
 function judgeOutlier(event: StoredEvent, judged: ReadonlyMap<EventId, StoredEvent>, version: RoomVersion): StoredEvent | undefined {
   const authEvents: AuthEvent[] = []
-  for (const authId of event.pdu.auth_events) {
+  for (const authId of authEventIdsOf(event.pdu)) {
     const authEvent = judged.get(authId)
     if (authEvent === undefined) return undefined
     authEvents.push(toAuthEvent(authEvent))
@@ -95,9 +96,8 @@ function citedFirst(events: ReadonlyMap<EventId, Pdu>): EventId[] {
   for (const start of createFirst(events)) {
     const waiting = [start]
     for (let eventId = waiting.at(-1); eventId !== undefined; eventId = waiting.at(-1)) {
-      const next = ordered.has(eventId)
-        ? undefined
-        : events.get(eventId)?.auth_events.find((authId) => events.has(authId) && !ordered.has(authId))
+      const pdu = ordered.has(eventId) ? undefined : events.get(eventId)
+      const next = pdu && authEventIdsOf(pdu).find((authId) => events.has(authId) && !ordered.has(authId))
       if (next !== undefined) waiting.push(next)
       else {
         waiting.pop()

@@ -1,4 +1,4 @@
-import { eventIdOf, type Pdu, type RoomId, roomVersion, type RoomVersion, type UnhashedPdu } from '@kith/matrix-protocol'
+import { eventIdOf, type Pdu, prevEventIdsOf, type RoomId, roomVersion, type RoomVersion, type UnhashedPdu } from '@kith/matrix-protocol'
 import { beforeEach, expect, test } from 'vitest'
 import { catchUp, joinRemotely, RoomServer, sentId, signal, stateForJoin } from './room-servers.test-support.ts'
 
@@ -113,7 +113,7 @@ test('branches of state are resolved, and merged by the next event', async () =>
   expect(a.stateText(roomId)).toBe(b.stateText(roomId))
   expect(a.rooms.state(roomId)?.get('m.room.name', '')?.pdu.content).toEqual({ name: 'of bob' })
   const merged = await a.say(roomId, alice, 'merged')
-  expect((await a.stored(merged)).pdu.prev_events).toHaveLength(2)
+  expect(prevEventIdsOf((await a.stored(merged)).pdu)).toHaveLength(2)
   expect(a.rooms.extremities(roomId)).toEqual([merged])
   const before = a.stateText(roomId)
   await a.restart()
@@ -146,7 +146,7 @@ test('an event after a gap is received with the state that another server tells'
   await b.restart()
   expect(b.rooms.state(roomId)?.get('m.room.topic', '')?.pdu.content).toEqual({ topic: 'changed in the gap' })
   const next = await b.stored(await b.say(roomId, b.user('bob'), 'goes on'))
-  expect(next.pdu.prev_events).toContain(last.eventId)
+  expect(prevEventIdsOf(next.pdu)).toContain(last.eventId)
 })
 
 test('a room that was left can be joined again, and keeps its old history', async () => {

@@ -1,10 +1,12 @@
 import {
   type AuthEvent,
+  authEventIdsOf,
   authorise,
   authoriseByAuthEvents,
   authTypesFor,
   type EventId,
   type Pdu,
+  prevEventIdsOf,
   type RoomId,
   unreachable,
 } from '@kith/matrix-protocol'
@@ -67,12 +69,12 @@ async function judge(draft: RoomDraft, { eventId, pdu }: ValidPdu, options: Rece
   const known = await draft.event(eventId)
   if (known !== undefined && hasPlace(known)) return { kind: 'duplicate', eventId }
   // Only the create event has no predecessor, and the room has one already.
-  if (pdu.prev_events.length === 0)
+  if (prevEventIdsOf(pdu).length === 0)
     return known === undefined ? { kind: 'rejected', eventId, reason: 'prev-events.none' } : { kind: 'duplicate', eventId }
-  const prevEvents = await draft.eventsOf(pdu.prev_events)
-  const missing = pdu.prev_events.filter((_, index) => prevEvents[index]?.stateAfter === undefined)
-  const authEvents = await draft.eventsOf(pdu.auth_events)
-  missing.push(...pdu.auth_events.filter((_, index) => authEvents[index] === undefined))
+  const prevEvents = await draft.eventsOf(prevEventIdsOf(pdu))
+  const missing = prevEventIdsOf(pdu).filter((_, index) => prevEvents[index]?.stateAfter === undefined)
+  const authEvents = await draft.eventsOf(authEventIdsOf(pdu))
+  missing.push(...authEventIdsOf(pdu).filter((_, index) => authEvents[index] === undefined))
   if (missing.length > 0) return { kind: 'missing', eventId, eventIds: [...new Set(missing)] }
   const statesAfter = prevEvents.map((prev) => prev?.stateAfter).filter((id) => id !== undefined)
   const isForeign = [...prevEvents, ...authEvents].some((event) => event?.roomId !== draft.room.roomId)
@@ -90,7 +92,7 @@ export async function judgeInState(
   const { version, roomId } = draft.room
   const context = await draft.authContext()
   const candidate: AuthEvent = { eventId, pdu, rejected: false }
-  const authEvents = (await draft.eventsOf(pdu.auth_events)).filter((found) => found !== undefined).map(toAuthEvent)
+  const authEvents = (await draft.eventsOf(authEventIdsOf(pdu))).filter((found) => found !== undefined).map(toAuthEvent)
   // https://spec.matrix.org/latest/server-server-api/#checks-performed-on-receipt-of-a-pdu step 4
   const byAuthEvents = authoriseByAuthEvents(candidate, authEvents, version, context)
   if (byAuthEvents.kind === 'denied') return reject(draft, event, stateBefore, byAuthEvents.rule)

@@ -1,4 +1,13 @@
-import { type AuthState, type EventId, redact, redactionApplies, redactsOf, type RoomVersion, stateKeyOf } from '@kith/matrix-protocol'
+import {
+  authEventIdsOf,
+  type AuthState,
+  type EventId,
+  redact,
+  redactionApplies,
+  redactsOf,
+  type RoomVersion,
+  stateKeyOf,
+} from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { toAuthEvent } from './room.ts'
 import type { RoomDraft } from './room-draft.ts'
@@ -54,7 +63,7 @@ async function findRedactionOf(draft: RoomDraft, event: StoredEvent, redactionId
 
 /** The state that says whether a redaction takes effect; where that was never known, what the redaction cites. */
 async function stateFor(draft: RoomDraft, redaction: StoredEvent, stateBefore: number | undefined): Promise<AuthState> {
-  if (stateBefore === undefined) return citedState(draft, redaction.pdu.auth_events)
+  if (stateBefore === undefined) return citedState(draft, authEventIdsOf(redaction.pdu))
   return draft.stateForRules(stateBefore, [
     { type: 'm.room.create', stateKey: '' },
     { type: 'm.room.power_levels', stateKey: '' },

@@ -3,6 +3,7 @@ import {
   type AuthEvent,
   type AuthState,
   type EventId,
+  prevEventIdsOf,
   type RoomId,
   type ServerName,
   serverNameOf,
@@ -322,7 +323,7 @@ export class RoomDraft implements SnapshotReader {
 
   #nextExtremities(event: StoredEvent): ReadonlySet<EventId> {
     const extremities = new Set(this.#extremities)
-    for (const eventId of event.pdu.prev_events) extremities.delete(eventId)
+    for (const eventId of prevEventIdsOf(event.pdu)) extremities.delete(eventId)
     extremities.add(event.eventId)
     // Nobody may make the room arbitrarily expensive by branching: the heads that were there longest go.
     for (const oldest of extremities) {

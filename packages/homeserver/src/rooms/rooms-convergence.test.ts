@@ -1,4 +1,12 @@
-import { authorise, authoriseByAuthEvents, createEventIdOf, type EventId, type Pdu, type RoomId } from '@kith/matrix-protocol'
+import {
+  authEventIdsOf,
+  authorise,
+  authoriseByAuthEvents,
+  createEventIdOf,
+  type EventId,
+  type Pdu,
+  type RoomId,
+} from '@kith/matrix-protocol'
 import { SeededRandom } from '@kith/testkit/seeded-random'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -144,7 +152,7 @@ async function checkAcceptedEvents(world: World, server: RoomServer): Promise<vo
   for (const eventId of world.events.keys()) {
     const event = await server.stored(eventId)
     if (event.status !== 'accepted') continue
-    const cited = (await server.rooms.events(event.pdu.auth_events)).filter((found) => found !== undefined).map(toAuthEvent)
+    const cited = (await server.rooms.events(authEventIdsOf(event.pdu))).filter((found) => found !== undefined).map(toAuthEvent)
     expect(authoriseByAuthEvents(toAuthEvent(event), cited, version, context)).toEqual({ kind: 'allowed' })
     const before = await server.rooms.stateBefore(eventId)
     const lookUp = (type: string, stateKey: string) => {

@@ -1,4 +1,4 @@
-import { type EventId, roomVersion } from '@kith/matrix-protocol'
+import { type EventId, prevEventIdsOf, roomVersion } from '@kith/matrix-protocol'
 import { expect, test } from 'vitest'
 import { joinRemotely, RoomServer, sentId, signal } from './room-servers.test-support.ts'
 
@@ -37,7 +37,7 @@ test('sends issued together become one chain in the order of the calls', async (
   const history = await server.history(roomId)
   expect(history.slice(4).map((event) => event.eventId)).toEqual(ids)
   for (const [index, event] of history.entries()) {
-    expect(event.pdu.prev_events).toEqual(index === 0 ? [] : [history[index - 1]?.eventId])
+    expect(prevEventIdsOf(event.pdu)).toEqual(index === 0 ? [] : [history[index - 1]?.eventId])
     expect(event.pdu.depth).toBe(index + 1)
   }
   const positions = history.map((event) => event.position ?? 0)

@@ -1,4 +1,4 @@
-import type { Pdu } from '../events/pdu.ts'
+import { type Pdu, prevEventIdsOf } from '../events/pdu.ts'
 import { parseUserId, serverNameOf, serverNameOfRoomId } from '../ids/ids.ts'
 import { ownMember } from '../json/json-value.ts'
 import { type RoomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
@@ -7,7 +7,7 @@ import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
 /** Rule 1: the event that makes a room. */
 export function authoriseCreate(pdu: Pdu, version: RoomVersion): AuthOutcome {
   // 1.1 Nothing comes before it.
-  if (pdu.prev_events.length > 0) return denied('create.prev-events')
+  if (prevEventIdsOf(pdu).length > 0) return denied('create.prev-events')
   // 1.2 It is the source of the room id, so it cannot name one; before version 12 the room id belongs to the creator's server.
   if (version.roomIdIsCreateEvent) {
     if (pdu.room_id !== undefined) return denied('create.room-id')

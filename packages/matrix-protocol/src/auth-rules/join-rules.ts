@@ -1,3 +1,4 @@
+import { prevEventIdsOf } from '../events/pdu.ts'
 import { ownString } from '../json/json-value.ts'
 import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
 import type { MemberChange } from './member-change.ts'
@@ -9,7 +10,7 @@ export function authoriseJoin(change: MemberChange, room: RoomForRules): AuthOut
   const { pdu, sender, target } = change
   // 5.3.1 The creator's join is the second event of the room.
   const { createEvent, version } = room
-  const isSecondEvent = pdu.prev_events.length === 1 && pdu.prev_events[0] === createEvent.eventId
+  const isSecondEvent = prevEventIdsOf(pdu).length === 1 && prevEventIdsOf(pdu)[0] === createEvent.eventId
   // Of several creators only the one that made the create event enters this way; the others are invited.
   if (isSecondEvent && target === creatorsOf(createEvent.pdu, version)[0]) return ALLOWED
   // 5.3.2 Nobody joins for others.

@@ -55,7 +55,15 @@ describe('what is left of the content', () => {
 describe('what is left of the event', () => {
   const event = {
     ...addContentHash(somePdu({ state_key: 'x' })),
-    ...{ event_id: '$x', origin: 'a', membership: 'join', prev_state: [], unsigned: { age: 1 }, redacts: '$y' as EventId, extra: 1 },
+    ...{
+      event_id: '$x' as EventId,
+      origin: 'a',
+      membership: 'join',
+      prev_state: [],
+      unsigned: { age: 1 },
+      redacts: '$y' as EventId,
+      extra: 1,
+    },
   }
   const kept = [
     'auth_events',

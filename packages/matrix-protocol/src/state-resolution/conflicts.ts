@@ -1,3 +1,4 @@
+import { authEventIdsOf } from '../events/pdu.ts'
 import type { ReadonlyStateMap, StateMap } from '../events/state-map.ts'
 import type { EventId } from '../ids/ids.ts'
 import type { EventGraph } from './event-graph.ts'
@@ -53,7 +54,7 @@ function authDifference(unconflicted: Iterable<EventId>, conflicted: readonly (r
 function addConflictedSubgraph(full: Set<EventId>, conflicted: ReadonlySet<EventId>, graph: EventGraph): void {
   const citedBy = new Map<EventId, EventId[]>()
   for (const eventId of graph.walk(conflicted, new Set())) {
-    for (const authId of graph.get(eventId).pdu.auth_events) {
+    for (const authId of authEventIdsOf(graph.get(eventId).pdu)) {
       const citing = citedBy.get(authId)
       if (citing === undefined) citedBy.set(authId, [eventId])
       else citing.push(eventId)

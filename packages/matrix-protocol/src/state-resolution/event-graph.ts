@@ -1,5 +1,6 @@
 import type { AuthContext, AuthEvent } from '../auth-rules/auth-event.ts'
 import { createEventIdOf } from '../events/hashes.ts'
+import { authEventIdsOf } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
 import type { RoomVersion } from '../room-versions/room-version.ts'
 
@@ -40,7 +41,7 @@ export class EventGraph {
   }
 
   authEventsOf(eventId: EventId): AuthEvent[] {
-    return this.get(eventId).pdu.auth_events.map((authId) => this.get(authId))
+    return authEventIdsOf(this.get(eventId).pdu).map((authId) => this.get(authId))
   }
 
   /** The power levels that the event cites. */
@@ -70,7 +71,7 @@ export class EventGraph {
     for (let eventId = waiting.pop(); eventId !== undefined; eventId = waiting.pop()) {
       if (reached.has(eventId) || stop?.has(eventId) === true) continue
       reached.add(eventId)
-      for (const authId of this.get(eventId).pdu.auth_events) {
+      for (const authId of authEventIdsOf(this.get(eventId).pdu)) {
         if (!reached.has(authId)) waiting.push(authId)
       }
     }
@@ -78,7 +79,7 @@ export class EventGraph {
   }
 
   #cited(event: AuthEvent, type: string): AuthEvent | undefined {
-    for (const authId of event.pdu.auth_events) {
+    for (const authId of authEventIdsOf(event.pdu)) {
       const authEvent = this.get(authId)
       if (authEvent.pdu.type === type && authEvent.pdu.state_key === '') return authEvent
     }

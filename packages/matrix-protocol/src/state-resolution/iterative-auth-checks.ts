@@ -1,5 +1,6 @@
 import type { AuthEvent } from '../auth-rules/auth-event.ts'
 import { authorise } from '../auth-rules/authorise.ts'
+import { authEventIdsOf } from '../events/pdu.ts'
 import { type StateMap, stateKeyOf } from '../events/state-map.ts'
 import type { EventId } from '../ids/ids.ts'
 import type { EventGraph } from './event-graph.ts'
@@ -23,7 +24,7 @@ function authEventFor(
 ): AuthEvent | undefined {
   const resolved = state.get(stateKeyOf(type, stateKey))
   if (resolved !== undefined) return graph.get(resolved)
-  for (const authId of event.pdu.auth_events) {
+  for (const authId of authEventIdsOf(event.pdu)) {
     const cited = graph.get(authId)
     if (cited.pdu.type === type && cited.pdu.state_key === stateKey && !cited.rejected) return cited
   }

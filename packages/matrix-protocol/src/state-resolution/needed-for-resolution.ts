@@ -1,5 +1,6 @@
 import type { AuthEvent } from '../auth-rules/auth-event.ts'
 import { createEventIdOf } from '../events/hashes.ts'
+import { authEventIdsOf } from '../events/pdu.ts'
 import type { ReadonlyStateMap } from '../events/state-map.ts'
 import type { EventId } from '../ids/ids.ts'
 import type { RoomVersion } from '../room-versions/room-version.ts'
@@ -24,7 +25,7 @@ export function* neededForResolution(
     const next: EventId[] = []
     const add = (event: AuthEvent): void => {
       events.set(event.eventId, event)
-      next.push(...event.pdu.auth_events)
+      next.push(...authEventIdsOf(event.pdu))
       if (version.roomIdIsCreateEvent && event.pdu.room_id !== undefined) next.push(createEventIdOf(event.pdu.room_id))
     }
     for (const eventId of unasked) {

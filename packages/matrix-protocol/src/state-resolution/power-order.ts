@@ -1,5 +1,6 @@
 import type { AuthEvent } from '../auth-rules/auth-event.ts'
 import { powerLevelOf } from '../auth-rules/power-levels.ts'
+import { authEventIdsOf } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
 import { ownMember } from '../json/json-value.ts'
 import { BinaryHeap } from './binary-heap.ts'
@@ -25,7 +26,7 @@ export function powerOrder(fullConflicted: ReadonlySet<EventId>, graph: EventGra
   for (let eventId = waiting.pop(); eventId !== undefined; eventId = waiting.pop()) {
     if (picked.has(eventId)) continue
     picked.add(eventId)
-    for (const authId of graph.get(eventId).pdu.auth_events) if (fullConflicted.has(authId)) waiting.push(authId)
+    for (const authId of authEventIdsOf(graph.get(eventId).pdu)) if (fullConflicted.has(authId)) waiting.push(authId)
   }
   return sortTopologically(picked, graph)
 }
@@ -46,7 +47,7 @@ function sortTopologically(eventIds: ReadonlySet<EventId>, graph: EventGraph): A
     vertices.set(eventId, { event, senderPower: senderPower(event, graph), citedLeft: 0, citedBy: [] })
   }
   for (const vertex of vertices.values()) {
-    for (const authId of new Set(vertex.event.pdu.auth_events)) {
+    for (const authId of new Set(authEventIdsOf(vertex.event.pdu))) {
       const cited = vertices.get(authId)
       if (cited === undefined) continue
       cited.citedBy.push(vertex)

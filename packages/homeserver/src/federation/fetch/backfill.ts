@@ -1,4 +1,4 @@
-import type { EventId, Pdu, RoomId, RoomVersion, ServerName } from '@kith/matrix-protocol'
+import { authEventIdsOf, type EventId, type Pdu, type RoomId, type RoomVersion, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { FetchEvents, FetchParts } from './fetch-events.ts'
 import { parsePdus, sortByDepth } from './parse-pdus.ts'
@@ -53,7 +53,7 @@ async function fetchAuthEvents(
 ): Promise<Pdu[]> {
   const found = new Map<EventId, Pdu>()
   for (const [eventId, pdu] of pdus) {
-    const unknown = pdu.auth_events.filter((id) => !pdus.has(id) && !found.has(id))
+    const unknown = authEventIdsOf(pdu).filter((id) => !pdus.has(id) && !found.has(id))
     const stored = unknown.length === 0 ? [] : await parts.rooms.events(unknown)
     if (stored.every((event) => event !== undefined)) continue
     const path = `/_matrix/federation/v1/event_auth/${encodeURIComponent(roomId)}/${encodeURIComponent(eventId)}`

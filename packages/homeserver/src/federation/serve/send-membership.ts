@@ -1,4 +1,4 @@
-import { type EventId, type JsonObject, type Pdu, type RoomId, unreachable } from '@kith/matrix-protocol'
+import { authEventIdsOf, type EventId, type JsonObject, type Pdu, type RoomId, unreachable } from '@kith/matrix-protocol'
 import { MatrixError } from '../../matrix-error.ts'
 import { pduJson } from '../transaction.ts'
 import { eventIdParameter, heldRoom, memberEvent, roomIdParameter } from './request-arguments.ts'
@@ -17,10 +17,10 @@ export function sendJoinEndpoint(parts: ServeParts): Endpoint {
       const state = await parts.rooms.stateBefore(eventId)
       if (state === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The state at this join is not known here')
       const entries = [...state.entries()]
-      const authChain = await parts.rooms.authChain([...entries.map((entry) => entry.eventId), ...pdu.auth_events])
+      const authChain = await parts.rooms.authChain([...entries.map((entry) => entry.eventId), ...authEventIdsOf(pdu)])
       if (authChain === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'The room is too large for this server')
       // The chain of the auth events does not hold the auth events themselves; the state does, as far as they are still current.
-      const authEvents = await storedPdus(parts, pdu.auth_events)
+      const authEvents = await storedPdus(parts, authEventIdsOf(pdu))
       return {
         origin: parts.serverName,
         members_omitted: false,
