@@ -35,7 +35,7 @@ const allowed = [
   { from: { path: `^${homeserver}/ports/`, pathNot: test }, to: { path: `^${homeserver}/ports/` } },
   {
     from: { path: `^${homeserver}/(${everyPart.join('|')})/`, pathNot: test },
-    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|keyed-queue\\.ts$)` },
+    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(keyed-queue|watched-number)\\.ts$)` },
   },
   ...Object.entries(homeserverParts).map(([part, others]) => ({
     from: { path: `^${homeserver}/${part}/`, pathNot: test },

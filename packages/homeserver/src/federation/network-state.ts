@@ -1,13 +1,13 @@
 import type { NetworkInfo } from '../client-api/federation-access.ts'
 import type { PeerNetwork } from '../ports/peer-network.ts'
 import type { Relays } from '../relay/relays.ts'
+import { WatchedNumber } from '../watched-number.ts'
 
 /** What people may see of the network, with a version that grows with each change. */
 export class NetworkState {
   readonly #network: PeerNetwork
   readonly #relays: Relays
-  readonly #waiters = new Set<() => void>()
-  #version = 1
+  readonly #version = new WatchedNumber(1)
 
   constructor(network: PeerNetwork, relays: Relays, signal: AbortSignal) {
     this.#network = network
@@ -19,7 +19,7 @@ export class NetworkState {
 
   read(): NetworkInfo {
     return {
-      version: this.#version,
+      version: this.#version.value,
       addresses: this.#network.addresses(),
       relays: this.#relays.infos(),
       peers: this.#network.connections(),
@@ -27,27 +27,12 @@ export class NetworkState {
   }
 
   /** Resolves once the version is beyond `version`; rejects with the signal's reason. */
-  async changed(version: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#version > version) return
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = (): void => reject(signal.reason)
-    const onAdvance = (): void => {
-      if (this.#version > version) resolve()
-    }
-    this.#waiters.add(onAdvance)
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      await promise
-    } finally {
-      this.#waiters.delete(onAdvance)
-      signal.removeEventListener('abort', onAbort)
-    }
+  changed(version: number, signal: AbortSignal): Promise<void> {
+    return this.#version.beyond(version, signal)
   }
 
   #advance(): void {
-    this.#version++
-    for (const wake of [...this.#waiters]) wake()
+    this.#version.growTo(this.#version.value + 1)
   }
 
   async #watchAddresses(signal: AbortSignal): Promise<void> {

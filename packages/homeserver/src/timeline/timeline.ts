@@ -1,6 +1,7 @@
 import type { ServerName } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { type Entry, type Storage, WriteBatch } from '../ports/storage.ts'
+import { WatchedNumber } from '../watched-number.ts'
 import { type OutboxItem, timelineTables, type TimelineRow } from './tables.ts'
 
 /** What one commit writes. Valid only inside the builder given to `Timeline.commit`. */
@@ -49,16 +50,15 @@ export class TimelineTransaction {
 export class Timeline {
   readonly #storage: Storage
   #allocated: number
-  #committed: number
+  readonly #committed: WatchedNumber
   #leasedUntil: number
   #lastCommit: Promise<unknown> = Promise.resolve()
-  readonly #waiters = new Set<() => void>()
   readonly #outboxListeners = new Set<(destinations: ReadonlySet<ServerName>) => void>()
 
   private constructor(storage: Storage, position: number) {
     this.#storage = storage
     this.#allocated = position
-    this.#committed = position
+    this.#committed = new WatchedNumber(position)
     this.#leasedUntil = position
   }
 
@@ -70,7 +70,7 @@ export class Timeline {
 
   /** The last committed position. */
   get position(): number {
-    return this.#committed
+    return this.#committed.value
   }
 
   /**
@@ -90,7 +90,7 @@ export class Timeline {
     this.#lastCommit = commit.catch(() => (this.#leasedUntil = 0))
     await commit
     onCommitted?.()
-    this.#advance(position)
+    this.#committed.growTo(position)
     if (transaction.destinations.size > 0) {
       for (const listener of this.#outboxListeners) listener(transaction.destinations)
     }
@@ -106,7 +106,7 @@ export class Timeline {
       this.#lastCommit = this.#storage.commit(batch.writes)
     }
     await this.#lastCommit
-    this.#advance(position)
+    this.#committed.growTo(position)
     return position
   }
 
@@ -116,22 +116,8 @@ export class Timeline {
   }
 
   /** Resolves as soon as the committed position is beyond `position`; rejects with the signal's reason. */
-  async changed(position: number, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#committed > position) return
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onAbort = (): void => reject(signal.reason)
-    const onAdvance = (): void => {
-      if (this.#committed > position) resolve()
-    }
-    this.#waiters.add(onAdvance)
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      await promise
-    } finally {
-      this.#waiters.delete(onAdvance)
-      signal.removeEventListener('abort', onAbort)
-    }
+  changed(position: number, signal: AbortSignal): Promise<void> {
+    return this.#committed.beyond(position, signal)
   }
 
   /** Calls the listener with the destinations that got new outbox rows, after each such commit. */
@@ -144,11 +130,5 @@ export class Timeline {
   #renewLease(position: number, batch: WriteBatch): void {
     this.#leasedUntil = position + limits.implementation.positionLeaseSize
     batch.put(timelineTables.lease, [], this.#leasedUntil)
-  }
-
-  #advance(position: number): void {
-    if (position <= this.#committed) return
-    this.#committed = position
-    for (const wake of [...this.#waiters]) wake()
   }
 }
