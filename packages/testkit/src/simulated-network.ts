@@ -15,10 +15,25 @@ export interface SimulatedNetworkOptions {
   /** One way, in ms: between `delayMinMs` and `delayMaxMs`. */
   readonly delayMinMs?: number
   readonly delayMaxMs?: number
+  /** Told of each message as it arrives. */
+  readonly onMessage?: (message: SimulatedMessage) => void
+}
+
+/** A request or an answer as it arrives at `to`. */
+export interface SimulatedMessage {
+  readonly from: ServerName
+  readonly to: ServerName
+  /** Of an answer: those of its request. */
+  readonly method: string
+  readonly path: string
+  /** Absent for requests. */
+  readonly status?: number
 }
 
 const RECONNECT_MS = 1_000
 const PERCENT = 100
+/** How long a connection on which nothing comes through is believed to live: what the pings of a real one take to notice. */
+const NOTICED_DEAD_MS = 9_000
 
 /** All links between the nodes of a simulated world. Deterministic for a seed. */
 export class SimulatedNetwork {
@@ -26,17 +41,28 @@ export class SimulatedNetwork {
   readonly #random: SeededRandom
   readonly #delayMinMs: number
   readonly #delayMaxMs: number
+  readonly #onMessage: ((message: SimulatedMessage) => void) | undefined
   readonly #nodes = new Map<ServerName, SimulatedPeerNetwork>()
   readonly #cuts = new Set<string>()
+  /** Ways, each in one direction, on which messages vanish without a word. */
+  readonly #deadWays = new Set<string>()
+  readonly #hidden = new Set<string>()
   readonly #links = new Map<string, Link>()
   /** Of hundred messages, how many break the connection that carries them; before or after the other side got them. */
   breaksPercent = 0
+  /** Of hundred messages, how many vanish without a word. */
+  lossPercent = 0
+  /** Of hundred requests, how many arrive a second time, some time later; nobody reads the second answer. */
+  duplicatesPercent = 0
+  /** Messages take up to so much longer, each as chance has it, and overtake each other. */
+  jitterMs = 0
 
   constructor(options: SimulatedNetworkOptions) {
     this.clock = options.clock
     this.#random = options.random
     this.#delayMinMs = options.delayMinMs ?? 5
     this.#delayMaxMs = options.delayMaxMs ?? 20
+    this.#onMessage = options.onMessage
   }
 
   /** A node that is off the network until its `start`. A node of the same name that is still on is taken off first. */
@@ -53,22 +79,76 @@ export class SimulatedNetwork {
     this.#links.get(linkName(one, other))?.break('the link was cut')
   }
 
-  mend(one: ServerName, other: ServerName): void {
-    this.#cuts.delete(linkName(one, other))
+  /**
+   * What `from` sends to `to` vanishes until `mend`. The connection seems to live until its ends notice, and no new one can be made
+   * meanwhile.
+   */
+  cutOneWay(from: ServerName, to: ServerName): void {
+    this.#deadWays.add(wayName(from, to))
+    const name = linkName(from, to)
+    const link = this.#links.get(name)
+    if (link === undefined) return
+    const noticed = this.clock.sleep(NOTICED_DEAD_MS, link.broken)
+    noticed.then(
+      () => {
+        if (this.#deadWays.has(wayName(from, to))) link.break('nothing comes through any more')
+      },
+      () => undefined,
+    )
   }
 
+  mend(one: ServerName, other: ServerName): void {
+    this.#cuts.delete(linkName(one, other))
+    this.#deadWays.delete(wayName(one, other))
+    this.#deadWays.delete(wayName(other, one))
+  }
+
+  /** Nothing cut, lost, doubled or late any more; who is hidden from whom stays. */
   mendAll(): void {
     this.#cuts.clear()
+    this.#deadWays.clear()
     this.breaksPercent = 0
+    this.lossPercent = 0
+    this.duplicatesPercent = 0
+    this.jitterMs = 0
+  }
+
+  /** The two never find a path to each other from now on, whatever is mended: only third parties connect them. */
+  hide(one: ServerName, other: ServerName): void {
+    this.#hidden.add(linkName(one, other))
+    this.#links.get(linkName(one, other))?.break('no path between them')
   }
 
   async delay(signal: AbortSignal): Promise<void> {
     const spread = this.#delayMaxMs - this.#delayMinMs
-    await this.clock.sleep(this.#delayMinMs + this.#random.integer(spread + 1), signal)
+    const jitter = this.jitterMs === 0 ? 0 : this.#random.integer(this.jitterMs)
+    await this.clock.sleep(this.#delayMinMs + this.#random.integer(spread + 1) + jitter, signal)
   }
 
   breaksNow(): boolean {
-    return this.breaksPercent > 0 && this.#random.integer(PERCENT) < this.breaksPercent
+    return this.#happens(this.breaksPercent)
+  }
+
+  doublesNow(): boolean {
+    return this.#happens(this.duplicatesPercent)
+  }
+
+  vanishesNow(from: ServerName, to: ServerName): boolean {
+    return this.#deadWays.has(wayName(from, to)) || this.#happens(this.lossPercent)
+  }
+
+  arrived(message: SimulatedMessage): void {
+    this.#onMessage?.(message)
+  }
+
+  #happens(percent: number): boolean {
+    return percent > 0 && this.#random.integer(PERCENT) < percent
+  }
+
+  #hasPath(one: ServerName, other: ServerName): boolean {
+    const name = linkName(one, other)
+    if (this.#cuts.has(name) || this.#hidden.has(name)) return false
+    return !this.#deadWays.has(wayName(one, other)) && !this.#deadWays.has(wayName(other, one))
   }
 
   /** The live link between the two; makes one when both are up and nothing is cut. */
@@ -78,7 +158,7 @@ export class SimulatedNetwork {
     if (known !== undefined) return known
     await this.delay(signal)
     const peer = this.#nodes.get(to)
-    if (peer === undefined || !peer.isUp || !from.isUp || this.#cuts.has(name)) throw new PeerUnreachableError(to, 'no path')
+    if (peer === undefined || !peer.isUp || !from.isUp || !this.#hasPath(from.server, to)) throw new PeerUnreachableError(to, 'no path')
     const meanwhile = this.#links.get(name)
     if (meanwhile !== undefined) return meanwhile
     const link = new Link(from, peer, () => this.#links.delete(name))
@@ -91,6 +171,10 @@ export class SimulatedNetwork {
 
 function linkName(one: ServerName, other: ServerName): string {
   return one < other ? `${one} ${other}` : `${other} ${one}`
+}
+
+function wayName(from: ServerName, to: ServerName): string {
+  return `${from} ${to}`
 }
 
 /** A live connection of two nodes. */
@@ -248,16 +332,29 @@ export class SimulatedPeerNetwork implements PeerNetwork {
   }
 
   async #exchange(link: Link, request: Request, body: ArrayBuffer, signal: AbortSignal): Promise<Response> {
-    await this.#world.delay(signal)
-    if (this.#world.breaksNow()) link.break('lost on the way there')
-    signal.throwIfAborted()
-    const init: RequestInit = { method: request.method, headers: request.headers, signal, ...(body.byteLength === 0 ? {} : { body }) }
-    const answered = link.other(this.server).answer(this.server, new Request(request.url, init))
-    const response = await withSignal(answered, signal)
-    await this.#world.delay(signal)
-    if (this.#world.breaksNow()) link.break('lost on the way back')
-    signal.throwIfAborted()
+    const peer = link.other(this.server)
+    await this.#travel(link, this.server, peer.server, 'lost on the way there', signal)
+    const again = this.#world.doublesNow()
+    const { method, url, headers } = request
+    const path = url.slice(url.indexOf('/', 'https://'.length))
+    const arrive = (): Promise<Response> => {
+      this.#world.arrived({ from: this.server, to: peer.server, method, path })
+      const init: RequestInit = { method, headers, signal: again ? link.broken : signal, ...(body.byteLength === 0 ? {} : { body }) }
+      return peer.answer(this.server, new Request(url, init))
+    }
+    if (again) void this.#world.delay(link.broken).then(arrive, () => undefined)
+    const response = await withSignal(arrive(), signal)
+    await this.#travel(link, peer.server, this.server, 'lost on the way back', signal)
+    this.#world.arrived({ from: peer.server, to: this.server, method, path, status: response.status })
     return new Response(response.body, { status: response.status, headers: response.headers })
+  }
+
+  /** @throws the signal's reason, after the message was lost too. */
+  async #travel(link: Link, from: ServerName, to: ServerName, breakReason: string, signal: AbortSignal): Promise<void> {
+    await this.#world.delay(signal)
+    if (this.#world.breaksNow()) link.break(breakReason)
+    signal.throwIfAborted()
+    if (this.#world.vanishesNow(from, to)) await withSignal(new Promise<never>(() => undefined), signal)
   }
 
   async #keep(server: ServerName, signal: AbortSignal): Promise<void> {
