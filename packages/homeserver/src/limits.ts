@@ -137,6 +137,8 @@ export const limits = {
     deliverTransactionBytes: 1024 * 1024,
     /** How long a peer that has come back may take to acknowledge what it fetched from relays, before it is sent directly. */
     acknowledgementGraceMs: 3_000,
+    /** When an item that no relay takes for its size is offered to them again. */
+    tooLargeForRelaysRetryMs: 3_600_000,
     ephemeralPerDestinationMax: 100,
     ephemeralLifetimeMs: 30_000,
     deliveriesPerPageMax: 1_000,

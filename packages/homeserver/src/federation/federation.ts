@@ -91,7 +91,10 @@ export class Federation implements FederationPort, AsyncDisposable {
   private constructor(parts: Parts, lifetime: AbortController) {
     this.#parts = parts
     this.#lifetime = lifetime
-    this.serve = parts.serve
+    this.serve = (origin, request) => {
+      parts.deliver.peerSeen(origin)
+      return parts.serve(origin, request)
+    }
   }
 
   static async open(ports: Ports, input: FederationInput): Promise<Federation> {

@@ -10,6 +10,11 @@ export class Wake {
     this.#waiter?.()
   }
 
+  /** A wake came since the last wait. */
+  get isWoken(): boolean {
+    return this.#woken
+  }
+
   /** Forgets a wake that came while nobody waited. */
   clear(): void {
     this.#woken = false

@@ -33,7 +33,10 @@ export function buildDeliver({ ports, rooms, timeline, serverName, client, relay
     relayLists,
     sentRelayLists: new SentRelayLists(ports.storage, relayLists),
     settling: new KeyedQueue<ServerName>(),
-    attempts: new Semaphore(limits.implementation.deliveriesAtOnceMax),
+    places: {
+      connected: new Semaphore(limits.implementation.deliveriesAtOnceMax),
+      others: new Semaphore(limits.implementation.deliveriesAtOnceMax),
+    },
     roomsSharedWith: (server: ServerName) => rooms.roomsWithServer(server),
     extremitiesOf: (roomId: Parameters<Rooms['extremities']>[0]) => rooms.extremities(roomId),
   }

@@ -8,14 +8,20 @@ export class Deliver {
   readonly #parts: DestinationParts
   readonly #timeline: Timeline
   readonly #signal: AbortSignal
+  /** Those with something to do; an idle destination is none. */
   readonly #destinations = new Map<ServerName, Destination>()
-  #running: Promise<void>[] = []
+  readonly #running = new Set<Promise<void>>()
   #started = false
 
   constructor(parts: DestinationParts, timeline: Timeline, signal: AbortSignal) {
     this.#parts = parts
     this.#timeline = timeline
     this.#signal = signal
+  }
+
+  /** How many servers something is waiting for or being sent to. */
+  get destinationCount(): number {
+    return this.#destinations.size
   }
 
   start(): void {
@@ -30,7 +36,12 @@ export class Deliver {
       if (shares) this.#destination(event.server)?.peerConnected()
     }, this.#signal)
     this.#parts.relayLists.watch((server) => this.#destinations.get(server)?.relaysChanged(), this.#signal)
-    this.#running.push(this.#resume())
+    this.#track(this.#resume())
+  }
+
+  /** A request of this server came: it can be reached, whatever was thought before. */
+  peerSeen(server: ServerName): void {
+    this.#destinations.get(server)?.peerSeen()
   }
 
   /** A relay can be reached: whoever could not be handed over may be now. */
@@ -67,7 +78,12 @@ export class Deliver {
     if (known !== undefined) return known
     const destination = new Destination(server, this.#parts, this.#signal)
     this.#destinations.set(server, destination)
-    this.#running.push(destination.run())
+    this.#track(destination.run(() => this.#destinations.delete(server)))
     return destination
+  }
+
+  #track(work: Promise<void>): void {
+    this.#running.add(work)
+    void work.finally(() => this.#running.delete(work))
   }
 }

@@ -30,6 +30,8 @@ export interface Batch {
   readonly entries: readonly OutboxEntry[]
   /** No row that was asked for lies behind these. */
   readonly complete: boolean
+  /** The last row that was looked at. */
+  readonly lastPosition: number
 }
 
 export interface Custody {
@@ -69,18 +71,18 @@ export class Outbox {
     }
   }
 
-  /** `isDue` picks rows; rows whose event is gone are left out and settled. */
-  async nextBatch(destination: ServerName, isDue: (row: OutboxRow, position: number) => boolean): Promise<Batch> {
+  /** `isDue` picks among the rows after a position; rows whose event is gone are left out and settled. */
+  async nextBatch(destination: ServerName, from: number, isDue: (row: OutboxRow) => boolean): Promise<Batch> {
     const entries: OutboxEntry[] = []
     const budget = new BatchBudget()
-    let after = 0
+    let after = from
     for (;;) {
       const page = await this.#storage.range(timelineTables.outbox, {
         prefix: [destination],
         after: [destination, after],
         limit: SCAN_PAGE,
       })
-      const due = page.filter(({ key, value }) => isDue(value, key[1]))
+      const due = page.filter(({ value }) => isDue(value))
       const pdus = await this.#loadPdus(due.map(({ value }) => value.item))
       const gone: number[] = []
       for (const { key, value } of due) {
@@ -88,11 +90,11 @@ export class Outbox {
         const content = this.#contentOf(value.item, pdus)
         if (content === undefined) gone.push(position)
         else if (budget.take(content)) entries.push({ position, row: value, content })
-        else return { entries, complete: false }
+        else return { entries, complete: false, lastPosition: entries.at(-1)?.position ?? from }
       }
       if (gone.length > 0) await this.settle(destination, gone)
-      if (page.length < SCAN_PAGE) return { entries, complete: true }
       after = page.at(-1)?.key[1] ?? after
+      if (page.length < SCAN_PAGE) return { entries, complete: true, lastPosition: after }
     }
   }
 
@@ -141,13 +143,6 @@ export class Outbox {
       if (page.length < SCAN_PAGE) return
       after = page.at(-1)?.key[1] ?? after
     }
-  }
-
-  /** When the first of the handed-over rows loses its custody; undefined without such rows. Looks at a bounded number of rows. */
-  async nextExpiry(destination: ServerName): Promise<number | undefined> {
-    const page = await this.#storage.range(timelineTables.outbox, { prefix: [destination], limit: SCAN_PAGE })
-    const expiries = page.flatMap(({ value }) => (value.state.kind === 'at-relay' ? [value.state.expiresAt] : []))
-    return expiries.length === 0 ? undefined : Math.min(...expiries)
   }
 
   async #rowsAt(destination: ServerName, positions: readonly number[]): Promise<{ position: number; row: OutboxRow }[]> {
