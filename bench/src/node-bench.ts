@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { openSqliteStorage } from '@kith/storage/sqlite'
 import type { Bench } from './bench.ts'
 import { measureNode } from './load/measure-node.ts'
+import { nodeEngine } from './load/node-engine.ts'
 
 export const nodeBench: Bench = {
   name: 'sqlite',
@@ -14,13 +14,7 @@ export const nodeBench: Bench = {
     try {
       return await measureNode({
         open: async (tableNames) => openSqliteStorage({ path: join(directory, `${databases++}.sqlite`), tableNames }),
-        clock: {
-          now: () => Date.now(),
-          sleep: async (durationMs, signal) => {
-            await sleep(durationMs, undefined, { signal })
-          },
-        },
-        random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
+        ...nodeEngine,
       })
     } finally {
       rmSync(directory, { recursive: true, force: true })

@@ -4,10 +4,20 @@ import { type Bench, markdownTable, type Measurement } from './bench.ts'
 import { browserStartBench } from './browser-start-bench.ts'
 import { bundleBench } from './bundle-bench.ts'
 import { deliveryBench } from './delivery-bench.ts'
+import { eventCostBench } from './event-cost-bench.ts'
 import { nodeBench } from './node-bench.ts'
+import { stateResolutionBench } from './state-resolution-bench.ts'
 import { workerBench } from './worker-bench.ts'
 
-const benches: readonly Bench[] = [nodeBench, workerBench, deliveryBench, browserStartBench, bundleBench]
+const benches: readonly Bench[] = [
+  stateResolutionBench,
+  nodeBench,
+  workerBench,
+  eventCostBench,
+  deliveryBench,
+  browserStartBench,
+  bundleBench,
+]
 
 const chosen = process.argv.slice(2)
 const unknown = chosen.filter((name) => !benches.some((bench) => bench.name === name))

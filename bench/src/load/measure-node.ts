@@ -1,15 +1,12 @@
-import type { ServerName } from '@kith/matrix-protocol'
-import { serverNameFromPublicKey } from '@kith/matrix-protocol'
-import { createHomeserver } from '@kith/homeserver'
-import type { Clock, Crypto, Log, Random, Storage } from '@kith/homeserver/ports'
+import type { Clock, Random, Storage } from '@kith/homeserver/ports'
 import { homeserverTableNames } from '@kith/homeserver/storage-schema'
 import { createWebCrypto } from '@kith/homeserver/web-crypto'
 import { openMemoryStorage } from '@kith/storage/memory'
 import type { Measurement } from '../bench.ts'
 import { perSecond } from '../bench.ts'
-import { Client } from './client.ts'
 import { concurrently } from './concurrently.ts'
 import { LoopbackNetwork } from './loopback-network.ts'
+import { type RunningNode, startNode } from './start-node.ts'
 
 const events = 3_000
 const sendsAtOnce = 32
@@ -24,7 +21,6 @@ export interface MeasuredEngine {
   readonly random: Random
 }
 
-const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const rawTable = { name: 'raw' }
 
 /** How fast one node sends and receives events on a storage engine, beside what the engine and the crypto can do without a node. */
@@ -72,18 +68,6 @@ async function measureCrypto(random: Random) {
   const signing = await concurrently(signatures, sendsAtOnce, async () => crypto.sign(message))
   const verifying = await concurrently(signatures, sendsAtOnce, async () => crypto.verify(crypto.publicKey, signature, message))
   return { signsPerSecond: rate(signatures, signing), verifiesPerSecond: rate(signatures, verifying) }
-}
-
-type RunningNode = Awaited<ReturnType<typeof startNode>>
-
-async function startNode({ clock, random }: MeasuredEngine, storage: Storage) {
-  const crypto: Crypto = await createWebCrypto(random.bytes(32))
-  const serverName: ServerName = serverNameFromPublicKey(crypto.publicKey)
-  const network = new LoopbackNetwork(serverName)
-  const ports = { clock, random, log: silent, crypto, storage, network }
-  const homeserver = await createHomeserver(ports, { relays: [], openRegistration: false })
-  const client = await Client.register(async (request) => homeserver.clientApi(request))
-  return { serverName, network, homeserver, client }
 }
 
 async function measureSending({ client }: RunningNode): Promise<number> {
