@@ -5,6 +5,7 @@ import { browserStartBench } from './browser-start-bench.ts'
 import { bundleBench } from './bundle-bench.ts'
 import { deliveryBench } from './delivery-bench.ts'
 import { eventCostBench } from './event-cost-bench.ts'
+import { joinBench } from './join-bench.ts'
 import { nodeBench } from './node-bench.ts'
 import { stateResolutionBench } from './state-resolution-bench.ts'
 import { workerBench } from './worker-bench.ts'
@@ -14,6 +15,7 @@ const benches: readonly Bench[] = [
   nodeBench,
   workerBench,
   eventCostBench,
+  joinBench,
   deliveryBench,
   browserStartBench,
   bundleBench,

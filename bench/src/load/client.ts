@@ -20,6 +20,11 @@ export class Client {
     this.userId = userId
   }
 
+  /** The same account, reached in another way. */
+  through(clientApi: (request: Request) => Promise<Response>): Client {
+    return new Client(clientApi, this.#accessToken, this.userId)
+  }
+
   /** @throws Error when the answer is not 200. */
   async call(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
     const request = new Request(`http://localhost/_matrix/client${path}`, {

@@ -18,7 +18,7 @@ const silent: Log = { debug: () => undefined, info: () => undefined, warn: () =>
 export async function startNode(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
   storage: Storage,
-  seed = random.bytes(32),
+  seed: Uint8Array = random.bytes(32),
 ): Promise<RunningNode> {
   const crypto: Crypto = await createWebCrypto(seed)
   const serverName = serverNameFromPublicKey(crypto.publicKey)
