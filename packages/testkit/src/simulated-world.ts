@@ -3,7 +3,7 @@ import { type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
 import { nextTurn } from './event-loop-turn.ts'
 import { createNobleCrypto } from './noble-crypto.ts'
 import { SeededRandom } from './seeded-random.ts'
-import { SimulatedNetwork } from './simulated-network.ts'
+import { type SimulatedMessage, SimulatedNetwork } from './simulated-network.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const SEED_BYTES = 32
@@ -21,10 +21,14 @@ export class SimulatedWorld {
   readonly #createCrypto: (seed: Uint8Array) => Crypto
 
   /** `createCrypto`: makes an engine from a seed of 32 bytes, without waiting for anything outside the world. */
-  constructor(seed: number, createCrypto: (seed: Uint8Array) => Crypto = createNobleCrypto) {
+  constructor(
+    seed: number,
+    createCrypto: (seed: Uint8Array) => Crypto = createNobleCrypto,
+    onMessage: (message: SimulatedMessage) => void = () => undefined,
+  ) {
     this.#createCrypto = createCrypto
     this.random = new SeededRandom(seed)
-    this.network = new SimulatedNetwork({ clock: this.clock, random: this.random })
+    this.network = new SimulatedNetwork({ clock: this.clock, random: this.random, onMessage })
   }
 
   createIdentity(): WorldIdentity {

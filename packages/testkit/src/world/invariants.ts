@@ -1,0 +1,204 @@
+import { backlogOf, eventsOf, extremitiesOf, type InspectedEvent, mailAt } from './inspect.ts'
+import type { Json } from './json.ts'
+import { concurrentlyRestricted, RoomGraph } from './room-graph.ts'
+import type { World } from './world.ts'
+import type { WorldServer } from './world-node.ts'
+import type { WorldUser } from './world-user.ts'
+
+type Stored = ReadonlyMap<WorldServer, ReadonlyMap<string, InspectedEvent>>
+
+interface RoomView {
+  readonly name: string
+  readonly roomId: string
+  /** Users who are joined as their own server sees it. */
+  readonly members: readonly WorldUser[]
+  readonly servers: readonly WorldServer[]
+  readonly graph: RoomGraph
+}
+
+/**
+ * What must hold when the world is whole again and quiet. Each sentence names the invariant first.
+ * `stored-state`, `history`, `extremities`: members' servers are equal. `outbox`, `mailbox`, `staged`: nothing waits.
+ * `sync`: nothing lost, nothing doubled. `redaction`: what was redacted is gone. `rejected`: honest servers' events are taken.
+ */
+export async function findViolations(world: World): Promise<string[]> {
+  const stored: Stored = new Map(await Promise.all([...world.servers.values()].map(async (server) => [server, await eventsOf(server)] as const)))
+  const rooms = await readRooms(world, stored)
+  const found: string[] = [...(await waiting(world)), ...unwanted(world, stored)]
+  for (const room of rooms) {
+    found.push(...(await unequalState(room)), ...(await unequalExtremities(room)), ...unjustSoftFailures(room, stored))
+    const histories = await readHistories(world, room)
+    found.push(...unequalHistories(room, histories, stored), ...(await syncFaults(world, room, stored)))
+    found.push(...unredacted(world, room, histories, stored))
+  }
+  return found
+}
+
+async function waiting(world: World): Promise<string[]> {
+  const found: string[] = []
+  for (const server of world.servers.values()) {
+    const { outbox, staged } = await backlogOf(server)
+    if (outbox > 0) found.push(`outbox: ${server.name} still has ${outbox} rows`)
+    if (staged > 0) found.push(`staged: ${server.name} still has ${staged} events`)
+  }
+  for (const relay of world.relays.values()) {
+    const mail = await mailAt(relay)
+    if (mail > 0) found.push(`mailbox: ${relay.name} still has ${mail} entries`)
+  }
+  for (const user of world.users.values()) if (!user.isIdle) found.push(`client: a request of ${user.name} never ended`)
+  return found
+}
+
+function unwanted(world: World, stored: Stored): string[] {
+  const found: string[] = []
+  for (const [server, events] of stored) {
+    for (const { eventId, status, rejectedBecause, pdu } of events.values()) {
+      if (status === 'rejected') found.push(`rejected: ${server.name} rejected ${pdu.type} ${eventId}: ${rejectedBecause ?? ''}`)
+    }
+  }
+  for (const { user, problems } of world.clients.values()) for (const problem of problems) found.push(`sync: ${user.name}: ${problem}`)
+  return found
+}
+
+async function readRooms(world: World, stored: Stored): Promise<RoomView[]> {
+  const joined = new Map<WorldUser, ReadonlySet<string>>()
+  for (const user of world.users.values()) joined.set(user, new Set((await user.ok('GET', '/joined_rooms')).joined_rooms))
+  return [...world.rooms].map(([name, roomId]) => {
+    const members = [...world.users.values()].filter((user) => joined.get(user)?.has(roomId) === true)
+    const servers = [...new Set(members.map((user) => user.server))]
+    const events = servers.flatMap((server) => [...(stored.get(server)?.values() ?? [])]).filter((event) => event.roomId === roomId)
+    return { name, roomId, members, servers, graph: new RoomGraph(events) }
+  })
+}
+
+/** Equal as clients are told it: a member's server answers event ids of the whole state. */
+async function unequalState({ name, roomId, members }: RoomView): Promise<string[]> {
+  const found: string[] = []
+  let first: { readonly user: WorldUser; readonly state: ReadonlyMap<string, string> } | undefined
+  for (const user of members) {
+    const events: Json[] = await user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/state`)
+    const state = new Map<string, string>()
+    for (const event of events) state.set(`${event.type} ${event.state_key}`, `${event.event_id} ${JSON.stringify(event.content)}`)
+    if (first === undefined) first = { user, state }
+    const { user: other, state: expected } = first
+    for (const key of new Set([...state.keys(), ...expected.keys()])) {
+      if (state.get(key) === expected.get(key)) continue
+      found.push(`state: ${name}: ${key} is ${state.get(key) ?? 'absent'} at ${user.name}, ${expected.get(key) ?? 'absent'} at ${other.name}`)
+    }
+  }
+  return found
+}
+
+async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<string[]> {
+  const ends = await Promise.all(servers.map(async (server) => `${(await extremitiesOf(server)).get(roomId)?.join(' ') ?? 'none'}`))
+  const different = servers.filter((_, index) => ends[index] !== ends[0])
+  return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
+}
+
+/** An event of an honest user is soft-failed only where something concurrent took their right. */
+function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: Stored): string[] {
+  const found: string[] = []
+  for (const server of servers) {
+    for (const event of stored.get(server)?.values() ?? []) {
+      if (event.roomId !== roomId || event.status !== 'soft-failed' || concurrentlyRestricted(graph, event)) continue
+      found.push(`soft-failed: ${name}: ${server.name} soft-failed ${event.pdu.type} ${event.eventId}: ${event.rejectedBecause ?? ''}`)
+    }
+  }
+  return found
+}
+
+/** All that each member's client gets by paging back from the end, oldest first. */
+async function readHistories(world: World, { roomId, members }: RoomView): Promise<Map<WorldUser, Json[]>> {
+  const histories = new Map<WorldUser, Json[]>()
+  for (const user of members) {
+    const events: Json[] = []
+    let from: string | undefined
+    do {
+      const query = new URLSearchParams({ dir: 'b', limit: '100', ...(from === undefined ? {} : { from }) })
+      const page = await world.simulated.finish(user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?${query}`))
+      events.push(...page.chunk)
+      from = page.end
+    } while (from !== undefined)
+    histories.set(user, events.reverse())
+  }
+  return histories
+}
+
+/** Whether an event was soft-failed anywhere: where it was not, it is shown, and both are right. */
+function isDisputed(stored: Stored, eventId: string): boolean {
+  return [...stored.values()].some((events) => events.get(eventId)?.status === 'soft-failed')
+}
+
+function unequalHistories(room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
+  const found: string[] = []
+  const shown = new Map([...histories].map(([user, events]) => [user, events.map((event: Json): string => event.event_id)] as const))
+  const everything = new Set([...shown.values()].flat())
+  for (const [user, ids] of shown) {
+    const own = new Set(ids)
+    if (own.size < ids.length) found.push(`history: ${room.name}: ${user.name} is shown an event twice`)
+    for (const eventId of everything) {
+      if (own.has(eventId) || isDisputed(stored, eventId) || !room.graph.maySee(user.userId, eventId)) continue
+      found.push(`history: ${room.name}: ${user.name} lacks ${eventId} (${room.graph.describe(eventId)})`)
+    }
+  }
+  return [...found, ...misordered(room, shown)]
+}
+
+/** Any two members see what both see in one order. */
+function misordered(room: RoomView, shown: ReadonlyMap<WorldUser, readonly string[]>): string[] {
+  const found: string[] = []
+  const [first, ...others] = shown
+  if (first === undefined) return found
+  const [reference, order] = first
+  const places = new Map(order.map((eventId, index) => [eventId, index]))
+  for (const [user, ids] of others) {
+    const common = ids.filter((eventId) => places.has(eventId))
+    const wrong = common.findIndex((eventId, index) => index > 0 && (places.get(common[index - 1] ?? '') ?? 0) > (places.get(eventId) ?? 0))
+    if (wrong === -1) continue
+    const [one, other] = [common[wrong - 1] ?? '', common[wrong] ?? '']
+    const described = `${room.graph.describe(one)} and ${room.graph.describe(other)}`
+    found.push(`order: ${room.name}: ${user.name} and ${reference.name} see ${described} in different orders`)
+  }
+  return found
+}
+
+/** Who was joined before an event and has never been out since must have been told of it, once. */
+async function syncFaults(world: World, { name, roomId, members, graph }: RoomView, stored: Stored): Promise<string[]> {
+  const found: string[] = []
+  for (const user of members) {
+    const client = world.clients.get(user.name)
+    const told = client?.timelines.get(roomId) ?? []
+    const once = new Set(told)
+    for (const eventId of once) {
+      const times = told.filter((candidate) => candidate === eventId).length
+      if (times > 1) found.push(`sync: ${name}: ${user.name} was told ${times} times of ${graph.describe(eventId)}`)
+    }
+    if (client?.limited.has(roomId) === true) continue
+    for (const { eventId, room } of world.acknowledged) {
+      if (room !== name || once.has(eventId) || stored.get(user.server)?.get(eventId)?.status === 'soft-failed') continue
+      if (graph.wasAlwaysJoinedSince(user.userId, eventId)) found.push(`sync: ${name}: ${user.name} was never told of ${graph.describe(eventId)} ${eventId}`)
+    }
+  }
+  return found
+}
+
+function unredacted(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
+  const found: string[] = []
+  for (const { eventId, target, room: name } of world.acknowledged) {
+    if (name !== room.name || target === undefined || !isAcceptedEverywhere(room, stored, eventId)) continue
+    const text = world.acknowledged.find((event) => event.eventId === target)?.text ?? ''
+    for (const [user, events] of histories) {
+      const shown = events.some((event: Json) => event.event_id === target && 'body' in event.content)
+      if (shown) found.push(`redaction: ${name}: ${user.name} still reads ${target}`)
+    }
+    for (const server of room.servers) {
+      const kept = stored.get(server)?.get(target)
+      if (text !== '' && JSON.stringify(kept ?? {}).includes(text)) found.push(`redaction: ${name}: ${server.name} still stores ${target}`)
+    }
+  }
+  return found
+}
+
+function isAcceptedEverywhere({ servers }: RoomView, stored: Stored, eventId: string): boolean {
+  return servers.every((server) => stored.get(server)?.get(eventId)?.status === 'accepted')
+}

@@ -1,0 +1,81 @@
+import { type InspectedEvent, prevIdsOf } from './inspect.ts'
+
+/** The event graph of a room, out of everything that its servers know. */
+export class RoomGraph {
+  readonly #events = new Map<string, InspectedEvent>()
+  readonly #ancestors = new Map<string, ReadonlySet<string>>()
+
+  constructor(events: Iterable<InspectedEvent>) {
+    for (const event of events) {
+      const known = this.#events.get(event.eventId)
+      if (known === undefined || known.status === 'outlier') this.#events.set(event.eventId, event)
+    }
+  }
+
+  get events(): Iterable<InspectedEvent> {
+    return this.#events.values()
+  }
+
+  /** Everything that the event builds on. */
+  ancestorsOf(eventId: string): ReadonlySet<string> {
+    const known = this.#ancestors.get(eventId)
+    if (known !== undefined) return known
+    const found = new Set<string>()
+    const open = [eventId]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const event = this.#events.get(next)
+      for (const prev of event === undefined ? [] : prevIdsOf(event)) {
+        if (found.has(prev)) continue
+        found.add(prev)
+        open.push(prev)
+      }
+    }
+    this.#ancestors.set(eventId, found)
+    return found
+  }
+
+  areConcurrent(one: string, other: string): boolean {
+    return one !== other && !this.ancestorsOf(one).has(other) && !this.ancestorsOf(other).has(one)
+  }
+
+  /** Membership events of a user. */
+  memberships(userId: string): InspectedEvent[] {
+    return [...this.#events.values()].filter(({ pdu }) => pdu.type === 'm.room.member' && pdu.state_key === userId)
+  }
+
+  /** Whether nothing but one join, before the event, ever made the user a member, and nothing ever ended it. */
+  wasAlwaysJoinedSince(userId: string, eventId: string): boolean {
+    const memberships = this.memberships(userId)
+    const joins = memberships.filter((event) => event.pdu.content['membership'] === 'join')
+    const ended = memberships.some((event) => event.pdu.content['membership'] === 'leave' || event.pdu.content['membership'] === 'ban')
+    const [join] = joins
+    return !ended && joins.length === 1 && join !== undefined && this.ancestorsOf(eventId).has(join.eventId)
+  }
+
+  /** Whether the event must be shown to a member: always with history that is shared, otherwise since their only join. */
+  maySee(userId: string, eventId: string): boolean {
+    const visibility = [...this.#events.values()].findLast(({ pdu }) => pdu.type === 'm.room.history_visibility')
+    return visibility?.pdu.content['history_visibility'] === 'shared' || this.wasAlwaysJoinedSince(userId, eventId)
+  }
+
+  describe(eventId: string): string {
+    const event = this.#events.get(eventId)
+    if (event === undefined) return eventId
+    const { pdu } = event
+    const body = pdu.content['body'] ?? pdu.content['membership'] ?? ''
+    return `${pdu.type}${pdu.state_key === undefined ? '' : `/${pdu.state_key}`} of ${pdu.sender.split(':')[0] ?? ''} at depth ${pdu.depth} "${String(body)}"`
+  }
+}
+
+const restricting: ReadonlySet<string> = new Set(['m.room.power_levels', 'm.room.join_rules', 'm.room.server_acl'])
+
+/** Whether something that could take the sender's right to the event happened without either knowing of the other. */
+export function concurrentlyRestricted(graph: RoomGraph, event: InspectedEvent): boolean {
+  const concerned = new Set([event.pdu.sender, event.pdu.state_key])
+  for (const other of graph.events) {
+    const { type, state_key: stateKey } = other.pdu
+    const restricts = restricting.has(type) || (type === 'm.room.member' && concerned.has(stateKey ?? ''))
+    if (restricts && graph.areConcurrent(event.eventId, other.eventId)) return true
+  }
+  return false
+}
