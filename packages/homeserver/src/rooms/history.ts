@@ -7,7 +7,7 @@ import type { RoomsContext } from './rooms-context.ts'
 import type { StoredEvent } from './stored-event.ts'
 import { type HistoryRow, roomsTables } from './tables.ts'
 
-type HistoryEntry = Entry<readonly [RoomId, depth: number, sequence: number], HistoryRow>
+type HistoryEntry = Entry<readonly [RoomId, depth: number, place: number, EventId], HistoryRow>
 
 const { historyPageMax, historyScanMax } = limits.implementation
 

@@ -14,6 +14,7 @@ import {
 import { limits } from '../limits.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import type { EventStore } from './event-store.ts'
+import { historyPlaceOf } from './history-place.ts'
 import { authContextOf, type Room, toAuthEvent } from './room.ts'
 import { memberOf } from './room-state.ts'
 import { difference, extend, lookUp, readWhole, type Snapshot, type SnapshotReader, type SnapshotStore, toRow } from './snapshots.ts'
@@ -279,10 +280,10 @@ export class RoomDraft implements SnapshotReader {
     const position = transaction.append({ kind: 'room-event', roomId, eventId })
     appended.position = position
     // A redaction later in the same commit may have replaced the event.
-    const event: StoredEvent = { ...(this.#events.get(eventId) ?? appended.event), position, sequence: position }
+    const event: StoredEvent = { ...(this.#events.get(eventId) ?? appended.event), position, sequence: historyPlaceOf(eventId) }
     this.#events.set(eventId, event)
     this.#refreshState(event)
-    transaction.batch.put(roomsTables.history, [roomId, pdu.depth, position], { eventId, position })
+    transaction.batch.put(roomsTables.history, [roomId, pdu.depth, historyPlaceOf(eventId), eventId], { eventId, position })
     transaction.batch.put(roomsTables.arrivals, [roomId, position], eventId)
     for (const destination of appended.destinations) transaction.enqueue(destination, { kind: 'pdu', roomId, eventId })
     appended.extraWrites?.(transaction, eventId)
@@ -291,9 +292,9 @@ export class RoomDraft implements SnapshotReader {
   #writeBackfilled(transaction: TimelineTransaction, eventId: EventId): void {
     const event = this.#events.get(eventId)
     if (event === undefined) return
-    const sequence = transaction.allocate()
+    const sequence = historyPlaceOf(eventId)
     this.#events.set(eventId, { ...event, sequence })
-    transaction.batch.put(roomsTables.history, [this.room.roomId, event.pdu.depth, sequence], { eventId })
+    transaction.batch.put(roomsTables.history, [this.room.roomId, event.pdu.depth, sequence, eventId], { eventId })
   }
 
   #nextRow(): Room['row'] {

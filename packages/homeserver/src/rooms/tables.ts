@@ -41,7 +41,7 @@ export const roomsTables = {
   events: { name: 'rooms.events' } as Table<readonly [EventId], StoredEvent>,
   snapshots: { name: 'rooms.snapshots' } as Table<readonly [RoomId, snapshot: number], SnapshotRow>,
   /** Accepted events in the room's own order. */
-  history: { name: 'rooms.history' } as Table<readonly [RoomId, depth: number, sequence: number], HistoryRow>,
+  history: { name: 'rooms.history' } as Table<readonly [RoomId, depth: number, place: number, EventId], HistoryRow>,
   /** Accepted events in the order in which they arrived. */
   arrivals: { name: 'rooms.arrivals' } as Table<readonly [RoomId, position: number], EventId>,
   /** Redactions whose target is not known yet. */
