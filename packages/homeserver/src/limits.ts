@@ -74,19 +74,74 @@ export const limits = {
     outliersPerCommitMax: 500,
     /** Events kept in memory besides the current state, in characters of JSON. */
     eventCacheCharactersMax: 16 * 1024 * 1024,
-    /** Snapshots of state kept in memory, in entries. */
-    snapshotCacheEntriesMax: 200_000,
-    /** How many differences may lie between a snapshot and its anchor, and how many anchors between it and a whole snapshot. */
-    snapshotChainMax: 64,
+    /** Nodes of states kept in memory, in strings. */
+    stateNodeCachePartsMax: 150_000,
     /** Heads of a room's event graph; beyond it the oldest no longer count. */
     roomExtremitiesMax: 50,
     resolutionsRememberedPerRoomMax: 50,
     authChainEventsMax: 50_000,
     pendingRedactionsPerRoomMax: 1_000,
+    /** Events before gaps in a room's history that are waited for. */
+    gapsPerRoomMax: 2_000,
+    /** How far back the states of backfilled events are put together for an event that follows them. */
+    statesComputedAtOnceMax: 500,
+    /** Received events judged in one turn of the room's queue. */
+    receivedAtOnceMax: 16,
+    /** Events judged again by one commit, once the members of a room are known. */
+    judgedAgainPerCommitMax: 200,
+    /** Rooms opened at the same time when the server starts. */
+    roomsOpenedAtOnceMax: 32,
     historyPageMax: 1_000,
     /** Rows read for one page of history before it ends early. */
     historyScanMax: 5_000,
     invitesPerUserMax: 1_000,
+
+    // Media.
+    /** Below what the peer network carries in one body, with room for the parts around the file. */
+    mediaFileBytesMax: 50 * 1024 * 1024,
+    mediaPerUserBytesMax: 4 * 1024 * 1024 * 1024,
+    mediaPerUserFilesMax: 100_000,
+    /** One row of storage. */
+    mediaChunkBytes: 256 * 1024,
+    mediaChunksPerCommitMax: 100,
+    mediaPendingPerUserMax: 20,
+    mediaPendingLifetimeMs: 24 * 3_600_000,
+    mediaPendingScannedMax: 10_000,
+    /** How long a request waits for content that is announced: what the specification has by default, and the most. */
+    mediaPatienceDefaultMs: 20_000,
+    mediaPatienceMaxMs: 60_000,
+    /** Kept of other servers' files. */
+    remoteMediaBytesMax: 512 * 1024 * 1024,
+    remoteMediaEvictedAtOnceMax: 100,
+    remoteMediaUseResolutionMs: 3_600_000,
+    remoteMediaFetchesAtOnceMax: 16,
+    /** From the request until the last byte. */
+    remoteMediaFetchMs: 10 * 60_000,
+    thumbnailSideMax: 10_000,
+
+    // Directory.
+    aliasesMax: 10_000,
+    aliasesPerRoomMax: 200,
+    aliasServersMax: 50,
+    publishedRoomsMax: 5_000,
+    publicRoomsPageMax: 100,
+    publicRoomsSearchCharactersMax: 200,
+    /** Children of one space that are looked at. */
+    spaceChildrenMax: 200,
+    spaceDepthMax: 20,
+    spacePageDefault: 20,
+    spacePageMax: 50,
+    /** Rooms of one walk through a space, over all of its pages. */
+    spaceRoomsMax: 1_000,
+    spaceWalksMax: 100,
+    spaceWalkLifetimeMs: 10 * 60_000,
+    spaceAnswersCachedMax: 500,
+    spaceAnswerCacheMs: 5 * 60_000,
+    spaceServersAskedMax: 3,
+    /** Characters of a name, topic or id that another server gives. */
+    roomSummaryCharactersMax: 4_096,
+
+    openIdTokenLifetimeMs: 3_600_000,
 
     // Federation: asking other servers.
     peerRequestTimeoutMs: 10_000,
@@ -94,6 +149,15 @@ export const limits = {
     /** Strings of another server's error that are passed on. */
     peerErrorCharactersMax: 500,
     joinTimeoutMs: 30_000,
+    /** What an invite or the answer to a knock may tell of the room. */
+    inviteStateEventsMax: 100,
+    inviteStateCharactersMax: 512 * 1024,
+    /** Rooms whose members may join a restricted room; further ones do not count. */
+    joinConditionsMax: 100,
+    /** Servers in a room that an answer to a join may name. */
+    serversInRoomMax: 20_000,
+    /** Invites that one notice of an identity server may bring. */
+    thirdPartyInvitesMax: 10,
     /** How many servers are tried, one after the other, for one join, leave or backfill. */
     serversTriedMax: 5,
     /** The time for a key claim, a profile query and an invite: a client waits for the answer. */
@@ -108,19 +172,39 @@ export const limits = {
     transactionsRememberedPerOriginMax: 100,
     eventIdsPerRequestMax: 100,
     usersPerKeyQueryMax: 250,
+    serversPerKeyNotaryQueryMax: 50,
+    notaryKeysCachedMax: 5_000,
+    /** Users of a server whose membership is looked up one by one; for more the whole state is read. */
+    membersLookedUpSinglyMax: 50,
     transactionBytesMax: 8 * 1024 * 1024,
 
     // Federation: taking in events.
-    fetchRoundsMax: 8,
+    /** How often servers are asked for what is missing: while a peer waits for its answer, and afterwards. */
+    fetchRoundsMax: 16,
+    fetchRoundsInBackgroundMax: 60,
+    fetchRequestTimeoutMs: 3_000,
+    fetchStateTimeoutMs: 10_000,
+    /** All events that are fetched for one another, in characters of JSON. */
+    fetchedCharactersMax: 16 * 1024 * 1024,
+    /** How many servers are asked for a whole copy of an event whose content is not what was hashed. */
+    intactCopyServersMax: 2,
     missingEventsPerRequestMax: 50,
     eventsFetchedSinglyMax: 20,
+    /** Requests to others that one server may cause at once by events that miss something; each comes back after some time. */
+    fetchRequestsPerCauseMax: 300,
+    fetchRequestReturnMs: 500,
+    fetchCausesMax: 1_000,
     /** All fetching that one transaction of a peer may cause, while the peer waits for its answer. */
     fetchWithinTransactionMs: 10_000,
+    fetchInBackgroundMs: 120_000,
     /** Events whose predecessors nobody reachable has, kept for later. */
     stagedEventsPerRoomMax: 500,
+    stagedEventsPerOriginMax: 100,
     stagedRetryIntervalMs: 60_000,
-    /** After this time an event is taken in without its predecessors. */
+    stagedRetryIntervalMaxMs: 6 * 3_600_000,
+    /** After this time an event is taken in without its predecessors, with the state that its own server tells if no other does. */
     stagedPatienceMs: 3_600_000,
+    stagedLifetimeMs: 14 * 24 * 3_600_000,
     /** State and auth chain that one join or one gap may bring. */
     stateEventsMax: 50_000,
     extremitiesRoomsPerTransactionMax: 20,

@@ -225,6 +225,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     rooms,
     users,
     serverName,
+    client,
     fetch,
     joins,
     relayLists,

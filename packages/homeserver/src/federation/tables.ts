@@ -13,6 +13,10 @@ export interface StagedEvent {
   readonly origin: ServerName
   /** ms */
   readonly stagedAt: number
+  /** How often everybody was asked in vain. */
+  readonly attempts: number
+  /** ms; a peer that comes within reach is asked before. */
+  readonly retryAt: number
 }
 
 export const federationTables = {

@@ -2,6 +2,7 @@ import { authEventIdsOf, type EventId, type Pdu, type RoomId, type RoomVersion, 
 import { limits } from '../../limits.ts'
 import type { FetchEvents, FetchParts } from './fetch-events.ts'
 import { parsePdus, sortByDepth } from './parse-pdus.ts'
+import { reachableAuthChain, reachableHistory } from './reachable.ts'
 import { serversToAsk } from './servers-to-ask.ts'
 
 /** Fetches history older than `from` from members of the room and stores it. Answers how many events are new here. */
@@ -15,8 +16,10 @@ export async function backfill(
   const version = parts.rooms.version(roomId)
   if (version === undefined || from.length === 0) return 0
   for (const server of serversToAsk(parts, roomId, [])) {
-    const pdus = await askForHistory(parts, server, roomId, version, from, limit, signal)
-    if (pdus === undefined || pdus.size === 0) continue
+    const answered = await askForHistory(parts, server, roomId, version, from, limit, signal)
+    // Only what hangs together with known events: else anybody could invent a past in which they were members.
+    const pdus = reachableHistory(from, answered ?? new Map())
+    if (pdus.size === 0) continue
     const authEvents = await fetchAuthEvents(parts, server, roomId, version, pdus, signal)
     const outcomes = await parts.rooms.appendHistory(roomId, sortByDepth(pdus.values()), authEvents, signal)
     const stored = [...outcomes.values()].filter((outcome) => outcome.kind === 'accepted').length
@@ -60,7 +63,7 @@ async function fetchAuthEvents(
     const answer = await parts.client.call(server, { method: 'GET', path }, signal)
     const chain = answer.kind === 'ok' ? parsePdus(answer.body['auth_chain'], version, limits.implementation.stateEventsMax) : undefined
     if (chain === undefined) break
-    for (const [id, authEvent] of chain) found.set(id, authEvent)
+    for (const [id, authEvent] of reachableAuthChain(unknown, chain)) found.set(id, authEvent)
   }
   return sortByDepth(found.values())
 }

@@ -3,11 +3,15 @@ import { limits } from '../../limits.ts'
 import type { PeerNetwork } from '../../ports/peer-network.ts'
 import type { Rooms } from '../../rooms/index.ts'
 
-/** Whom to ask about a room, best first: the preferred ones, then members that are connected now, then the other members. Bounded. */
+/**
+ * Whom to ask about a room, best first: the preferred ones, then members that are connected now, then the other members. Bounded.
+ * @param except those who were asked in vain.
+ */
 export function serversToAsk(
   parts: { readonly rooms: Pick<Rooms, 'state'>; readonly network: Pick<PeerNetwork, 'connections'>; readonly serverName: ServerName },
   roomId: RoomId,
   preferred: Iterable<ServerName>,
+  except: ReadonlySet<ServerName> = new Set(),
 ): ServerName[] {
   const connected = new Set(parts.network.connections().map(({ server }) => server))
   const members = [...(parts.rooms.state(roomId)?.joinedServers() ?? [])]
@@ -17,5 +21,5 @@ export function serversToAsk(
     ...members.filter((server) => !connected.has(server)),
   ])
   servers.delete(parts.serverName)
-  return [...servers].slice(0, limits.implementation.serversTriedMax)
+  return [...servers.difference(except)].slice(0, limits.implementation.serversTriedMax)
 }

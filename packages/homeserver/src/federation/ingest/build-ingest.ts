@@ -3,7 +3,10 @@ import type { Ports } from '../../ports/index.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import type { Deliver } from '../deliver/deliver.ts'
+import { FetchBudgets } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
+import { FetchState } from '../fetch/fetch-state.ts'
+import type { PeerClient } from '../peer-client.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import { Edus } from './edus.ts'
@@ -19,6 +22,7 @@ export interface BuildIngestInput {
   readonly rooms: Rooms
   readonly users: LocalUsers
   readonly serverName: ServerName
+  readonly client: PeerClient
   readonly fetch: FetchEvents
   readonly joins: JoinsUnderWay
   readonly relayLists: RelayLists
@@ -28,10 +32,13 @@ export interface BuildIngestInput {
 }
 
 export async function buildIngest(input: BuildIngestInput): Promise<{ readonly ingest: Ingest; readonly healing: Healing }> {
-  const { ports, rooms, users, serverName, fetch, joins, relayLists, deliver, inviteReceiver: invites } = input
+  const { ports, rooms, users, serverName, client, fetch, joins, relayLists, deliver, inviteReceiver: invites } = input
   const staged = await StagedEvents.open({ storage: ports.storage, crypto: ports.crypto, clock: ports.clock, rooms, log: ports.log })
-  const intake = new RoomIntake({ rooms, fetch, staged, clock: ports.clock })
-  const healing = new Healing({ ports, rooms, intake, staged, fetch, serverName }, input.signal)
+  const budgets = new FetchBudgets(ports.clock)
+  const { network, clock } = ports
+  const fetchState = new FetchState({ client, rooms, network, serverName }, fetch)
+  const intake = new RoomIntake({ rooms, fetch, fetchState, budgets, staged, network, clock, serverName })
+  const healing = new Healing({ ports, rooms, intake, staged, fetch, budgets }, input.signal)
   const acknowledge = (server: ServerName, ids: ReadonlySet<string>): Promise<void> => deliver.acknowledge(server, ids)
   const edus = new Edus({ users, invites, relayLists, log: ports.log, acknowledge })
   const remembered = new RememberedTransactions(ports.storage)

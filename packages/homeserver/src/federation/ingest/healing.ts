@@ -2,6 +2,7 @@ import { type EventId, isJsonObject, type JsonValue, parseEventId, parseRoomId, 
 import { limits } from '../../limits.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { Rooms } from '../../rooms/index.ts'
+import type { FetchBudgets } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'
 import { Semaphore } from '../semaphore.ts'
@@ -14,7 +15,7 @@ export interface HealingParts {
   readonly intake: RoomIntake
   readonly staged: StagedEvents
   readonly fetch: FetchEvents
-  readonly serverName: ServerName
+  readonly budgets: FetchBudgets
 }
 
 const ROOMS_AT_ONCE = 4
@@ -25,9 +26,9 @@ export class Healing {
   readonly #signal: AbortSignal
   readonly #queue = new KeyedQueue<RoomId>()
   readonly #places = new Semaphore(ROOMS_AT_ONCE)
-  /** Rooms with a comparison that waits or runs, for each server: a further one would find the same. */
+  /** Work that waits or runs for a room and a server: more of the same would find the same. */
   readonly #queued = new Set<string>()
-  #running = new Set<Promise<void>>()
+  readonly #running = new Set<Promise<void>>()
 
   constructor(parts: HealingParts, signal: AbortSignal) {
     this.#parts = parts
@@ -49,40 +50,51 @@ export class Healing {
       if (roomId === undefined || !Array.isArray(ids)) continue
       const eventIds = ids.slice(0, limits.implementation.extremitiesPerRoomMax).flatMap((id: JsonValue) => parseEventId(id) ?? [])
       if (this.#parts.rooms.state(roomId)?.isJoined(origin) === true) {
-        this.#queueWork(roomId, origin, () => this.#fetchUnknown(roomId, origin, eventIds))
+        this.#queueWork(`compare ${origin}`, roomId, () => this.#fetchUnknown(roomId, origin, eventIds))
       }
     }
+  }
+
+  /**
+   * Tries what waits for its predecessors again. Returns at once.
+   * @param source may have what is missing; absent: only what is due.
+   */
+  retryStaged(roomId: RoomId, source: ServerName | undefined): void {
+    if (!this.#parts.staged.has(roomId)) return
+    this.#queueWork(`staged ${source ?? ''}`, roomId, () => this.#parts.intake.retryStaged(roomId, source, this.#signal))
   }
 
   async stopped(): Promise<void> {
     await Promise.allSettled(this.#running)
   }
 
+  /** Only whoever names events is asked for them, so that a lie costs nobody else; what they build on may come from anyone. */
   async #fetchUnknown(roomId: RoomId, origin: ServerName, eventIds: readonly EventId[]): Promise<void> {
-    const stored = await this.#parts.rooms.events(eventIds)
+    const { rooms, fetch, budgets, intake } = this.#parts
+    const stored = await rooms.events(eventIds)
     const unknown = eventIds.filter((_, index) => stored[index] === undefined)
     if (unknown.length === 0) return
-    const events = await this.#parts.fetch.events(roomId, unknown, [origin], this.#signal)
-    if (events.size > 0) await this.#parts.intake.receive(roomId, [...events.values()], origin, this.#signal)
+    const events = await fetch.events(roomId, unknown, [origin], budgets.of(origin), this.#signal)
+    if (events.size === 0) return
+    await intake.receive(roomId, [...events.values()], origin, this.#signal)
+    if (this.#parts.staged.has(roomId)) await intake.retryStaged(roomId, origin, this.#signal)
   }
 
   #retryStagedWith(server: ServerName): void {
     for (const roomId of this.#parts.staged.roomIds()) {
-      if (this.#parts.rooms.state(roomId)?.isJoined(server) !== true) continue
-      this.#queueWork(roomId, server, () => this.#parts.intake.retryStaged(roomId, server, this.#signal))
+      if (this.#parts.rooms.state(roomId)?.isJoined(server) === true) this.retryStaged(roomId, server)
     }
   }
 
   async #retryRegularly(): Promise<void> {
     for (;;) {
       await this.#parts.ports.clock.sleep(limits.implementation.stagedRetryIntervalMs, this.#signal)
-      if (this.#parts.staged.roomIds().length === 0) continue
-      for (const { server } of this.#parts.ports.network.connections()) this.#retryStagedWith(server)
+      for (const roomId of this.#parts.staged.roomIds()) this.retryStaged(roomId, undefined)
     }
   }
 
-  #queueWork(roomId: RoomId, server: ServerName, work: () => Promise<void>): void {
-    const key = `${roomId} ${server}`
+  #queueWork(name: string, roomId: RoomId, work: () => Promise<void>): void {
+    const key = `${name} ${roomId}`
     if (this.#queued.has(key) || this.#signal.aborted) return
     this.#queued.add(key)
     const done = this.#queue.run(roomId, () => this.#places.run(this.#signal, work))

@@ -104,6 +104,8 @@ export class Ingest {
     }
     if (pdus.size === 0) return new Map()
     const outcomes = await this.#parts.intake.receive(roomId, [...pdus.values()], origin, signal)
+    // What the sender cannot wait for goes on behind it.
+    if (outcomes.values().some(({ kind }) => kind === 'missing')) this.#parts.healing.retryStaged(roomId, origin)
     return new Map([...outcomes].filter(([eventId]) => pdus.has(eventId)))
   }
 }

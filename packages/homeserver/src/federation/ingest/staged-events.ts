@@ -69,33 +69,59 @@ export class StagedEvents {
   async add(roomId: RoomId, origin: ServerName, events: ReadonlyMap<EventId, Pdu>, signal: AbortSignal): Promise<void> {
     const version = this.#rooms.version(roomId)
     if (version === undefined || events.size === 0) return
-    const { stagedEventsPerRoomMax } = limits.implementation
-    const staged = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: stagedEventsPerRoomMax })
-    const known = new Set(staged.map(({ key }) => key[1]))
+    const { stagedEventsPerRoomMax, stagedEventsPerOriginMax, stagedRetryIntervalMs } = limits.implementation
+    const rows = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: stagedEventsPerRoomMax })
+    const known = new Set(rows.map(({ key }) => key[1]))
+    let free = Math.min(
+      stagedEventsPerRoomMax - rows.length,
+      stagedEventsPerOriginMax - rows.filter(({ value }) => value.origin === origin).length,
+    )
     const batch = new WriteBatch()
-    let count = staged.length
+    const now = this.#clock.now()
     for (const [eventId, pdu] of events) {
       if (known.has(eventId) || !(await isEventSigned(this.#crypto, pdu, version))) continue
-      if (++count > stagedEventsPerRoomMax) {
+      if (free-- <= 0) {
         // The events are not lost: their servers have them, and tell of them by their extremities.
-        this.#log.warn('Too many events of a room wait for their predecessors', { roomId })
+        this.#log.warn('Too many events of a room wait for their predecessors', { roomId, origin })
         break
       }
-      batch.put(federationTables.staged, [roomId, eventId], { pdu, origin, stagedAt: this.#clock.now() })
+      const event = { pdu, origin, stagedAt: now, attempts: 0, retryAt: now + stagedRetryIntervalMs }
+      batch.put(federationTables.staged, [roomId, eventId], event)
+    }
+    signal.throwIfAborted()
+    if (batch.writes.length === 0) return
+    await this.#storage.commit(batch.writes)
+    this.#roomIds.add(roomId)
+  }
+
+  /** What became of staged events: some need no stage any more, for others everybody was asked in vain once more. */
+  async settle(
+    roomId: RoomId,
+    { settled, stuck }: { readonly settled: readonly EventId[]; readonly stuck: ReadonlyMap<EventId, Pdu> },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const batch = new WriteBatch()
+    for (const eventId of settled) batch.delete(federationTables.staged, [roomId, eventId])
+    for (const eventId of stuck.keys()) {
+      const event = await this.#storage.get(federationTables.staged, [roomId, eventId])
+      if (event === undefined) continue
+      const next = this.#triedInVain(event)
+      if (next === undefined) batch.delete(federationTables.staged, [roomId, eventId])
+      else batch.put(federationTables.staged, [roomId, eventId], next)
     }
     signal.throwIfAborted()
     if (batch.writes.length > 0) await this.#storage.commit(batch.writes)
-    if (count > 0) this.#roomIds.add(roomId)
-  }
-
-  async remove(roomId: RoomId, eventIds: readonly EventId[], signal: AbortSignal): Promise<void> {
-    if (eventIds.length > 0) {
-      const batch = new WriteBatch()
-      for (const eventId of eventIds) batch.delete(federationTables.staged, [roomId, eventId])
-      signal.throwIfAborted()
-      await this.#storage.commit(batch.writes)
-    }
     const [left] = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: 1 })
     if (left === undefined) this.#roomIds.delete(roomId)
+  }
+
+  /** Undefined after so long a time that nobody is going to have what is missing. */
+  #triedInVain(event: StagedEvent): StagedEvent | undefined {
+    const { stagedRetryIntervalMs, stagedRetryIntervalMaxMs, stagedLifetimeMs } = limits.implementation
+    const now = this.#clock.now()
+    if (event.stagedAt + stagedLifetimeMs <= now) return undefined
+    const attempts = event.attempts + 1
+    const pauseMs = Math.min(stagedRetryIntervalMs * 2 ** Math.min(attempts, 20), stagedRetryIntervalMaxMs)
+    return { ...event, attempts, retryAt: now + pauseMs }
   }
 }

@@ -1,0 +1,181 @@
+import {
+  checkContentHash,
+  type EventId,
+  eventIdOf,
+  type Pdu,
+  roomIdOf,
+  type RoomId,
+  type RoomVersion,
+  serverNameOf,
+  type ServerName,
+} from '@kith/matrix-protocol'
+import { limits } from '../../limits.ts'
+import type { PeerNetwork } from '../../ports/peer-network.ts'
+import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
+import type { Allowance } from '../fetch/fetch-budgets.ts'
+import type { FetchEvents } from '../fetch/fetch-events.ts'
+import type { FetchState } from '../fetch/fetch-state.ts'
+import { sortByDepth } from '../fetch/parse-pdus.ts'
+import { reachable } from '../fetch/reachable.ts'
+import { serversToAsk } from '../fetch/servers-to-ask.ts'
+
+export interface IntakeParts {
+  readonly rooms: Rooms
+  readonly fetch: FetchEvents
+  readonly fetchState: FetchState
+  readonly network: Pick<PeerNetwork, 'connections'>
+  readonly serverName: ServerName
+}
+
+export interface IntakeInput {
+  readonly roomId: RoomId
+  readonly version: RoomVersion
+  /** Who brought the events, or may have what they miss: asked first. */
+  readonly source: ServerName
+  readonly pdus: Iterable<Pdu>
+  /** What fetching for these events may cost. */
+  readonly allowance: Allowance
+}
+
+/**
+ * Some events on their way into a room, with those that were fetched for them.
+ *
+ * Bounds: each round asks one server, whoever brings nothing is not asked again, answers count only as far as they were asked for, and
+ * everything fetched fits `fetchedCharactersMax`. So neither a liar, nor a silent server, nor a history without beginning keeps this going.
+ */
+export class Intake {
+  readonly outcomes = new Map<EventId, ReceiveOutcome>()
+  readonly #parts: IntakeParts
+  readonly #input: IntakeInput
+  /** Events without a final outcome. */
+  readonly #pending = new Map<EventId, Pdu>()
+  readonly #given: ReadonlySet<EventId>
+  readonly #askedInVain = new Set<ServerName>()
+  #fetchedCharacters = 0
+
+  constructor(parts: IntakeParts, input: IntakeInput) {
+    this.#parts = parts
+    this.#input = input
+    for (const pdu of input.pdus) this.#pending.set(eventIdOf(pdu, input.version), pdu)
+    this.#given = new Set(this.#pending.keys())
+  }
+
+  /** Something is missing that somebody may have. */
+  get isStuck(): boolean {
+    return this.#wanted().size > 0
+  }
+
+  get progressed(): boolean {
+    return this.outcomes.values().some(({ kind }) => kind === 'accepted')
+  }
+
+  /** Those of the given events that wait for others. Events that only wait for each other, in a circle, wait for nothing. */
+  stuckEvents(): Map<EventId, Pdu> {
+    return this.isStuck ? new Map(this.#pending.entries().filter(([eventId]) => this.#given.has(eventId))) : new Map()
+  }
+
+  settledEvents(): EventId[] {
+    return this.isStuck ? [...this.#given].filter((eventId) => !this.#pending.has(eventId)) : [...this.#given]
+  }
+
+  async receivePending(signal: AbortSignal): Promise<void> {
+    await this.#receive(this.#pending, signal)
+  }
+
+  /** Fetches what is missing, a server a round. */
+  async fillGaps(roundsMax: number, signal: AbortSignal): Promise<void> {
+    for (let round = 0; round < roundsMax && this.#fetchedCharacters < limits.implementation.fetchedCharactersMax; round++) {
+      const wanted = this.#wanted()
+      const [server] = this.#servers()
+      if (wanted.size === 0 || server === undefined) return
+      const { roomId, allowance } = this.#input
+      const answered = await this.#parts.fetch.missing(server, roomId, { latest: this.#latest(), wanted }, allowance, signal)
+      await this.#takeFetched(reachable(wanted, answered), server, signal)
+      const missing = this.#wanted()
+      if (wanted.values().every((eventId) => missing.has(eventId))) this.#askedInVain.add(server)
+    }
+  }
+
+  /**
+   * The gap is too large to be filled: takes the oldest event with the state that other servers tell, and goes on from there.
+   * What lies before it is fetched when somebody reads that far back.
+   */
+  async startAnew(believesAuthorAlone: boolean, signal: AbortSignal): Promise<void> {
+    const [oldest] = sortByDepth(this.#pending.values())
+    if (oldest === undefined) return
+    const { roomId, version, allowance } = this.#input
+    const eventId = eventIdOf(oldest, version)
+    const question = { roomId, eventId, author: serverNameOf(oldest.sender), believesAuthorAlone }
+    const before = await this.#parts.fetchState.before(question, allowance, signal)
+    if (before === undefined) return
+    signal.throwIfAborted()
+    this.#note(eventId, await this.#parts.rooms.receiveWithState(roomId, oldest, before, signal))
+    if (!this.#pending.has(eventId)) await this.receivePending(signal)
+  }
+
+  async #takeFetched(fetched: Map<EventId, Pdu>, server: ServerName, signal: AbortSignal): Promise<void> {
+    const { version, roomId } = this.#input
+    const taken = new Map<EventId, Pdu>()
+    for (const [eventId, pdu] of fetched) {
+      if (this.#pending.has(eventId) || roomIdOf(pdu, version) !== roomId) continue
+      this.#fetchedCharacters += JSON.stringify(pdu).length
+      taken.set(eventId, pdu)
+    }
+    for (const [eventId, pdu] of await this.#intactCopies(taken, server, signal)) taken.set(eventId, pdu)
+    for (const [eventId, pdu] of taken) this.#pending.set(eventId, pdu)
+    await this.#receive(taken, signal)
+    // Walking backwards, one more step back changes nothing for those that came before it.
+    if (taken.keys().some((eventId) => !this.#pending.has(eventId))) await this.receivePending(signal)
+  }
+
+  /**
+   * An event whose content is not what was hashed counts as redacted, for good. That may be so, or `server` tampered with it, which no
+   * signature shows: others are asked before that is believed.
+   */
+  async #intactCopies(pdus: ReadonlyMap<EventId, Pdu>, server: ServerName, signal: AbortSignal): Promise<Map<EventId, Pdu>> {
+    const doubtful = [...pdus].filter(([, pdu]) => !checkContentHash(pdu)).map(([eventId]) => eventId)
+    if (doubtful.length === 0) return new Map()
+    const { roomId, allowance } = this.#input
+    const others = this.#servers()
+      .filter((other) => other !== server)
+      .slice(0, limits.implementation.intactCopyServersMax)
+    const copies = await this.#parts.fetch.events(roomId, doubtful, others, allowance, signal)
+    return new Map(copies.entries().filter(([, pdu]) => checkContentHash(pdu)))
+  }
+
+  /** Signatures are checked first: an event that nobody signed causes no fetching. */
+  async #receive(pdus: ReadonlyMap<EventId, Pdu>, signal: AbortSignal): Promise<void> {
+    if (pdus.size === 0) return
+    const outcomes = await this.#parts.rooms.receiveMany(this.#input.roomId, sortByDepth(pdus.values()), signal)
+    for (const [eventId, outcome] of outcomes) this.#note(eventId, outcome)
+  }
+
+  #note(eventId: EventId, outcome: ReceiveOutcome): void {
+    this.outcomes.set(eventId, outcome)
+    if (outcome.kind !== 'missing') this.#pending.delete(eventId)
+  }
+
+  /** Those best placed to help, without those that could not. */
+  #servers(): ServerName[] {
+    const { roomId, source } = this.#input
+    return serversToAsk(this.#parts, roomId, [source], this.#askedInVain)
+  }
+
+  /** What the pending events lack, and are not themselves. */
+  #wanted(): Set<EventId> {
+    const wanted = new Set<EventId>()
+    for (const eventId of this.#pending.keys()) for (const missing of this.#missingOf(eventId)) wanted.add(missing)
+    return wanted
+  }
+
+  #missingOf(eventId: EventId): EventId[] {
+    const outcome = this.outcomes.get(eventId)
+    return outcome?.kind === 'missing' ? outcome.eventIds.filter((missing) => !this.#pending.has(missing)) : []
+  }
+
+  /** The pending events that border on what is missing, the oldest first. */
+  #latest(): EventId[] {
+    const bordering = [...this.#pending].filter(([eventId]) => this.#missingOf(eventId).length > 0)
+    return bordering.toSorted(([, left], [, right]) => left.depth - right.depth).map(([eventId]) => eventId)
+  }
+}
