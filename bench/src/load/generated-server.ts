@@ -33,7 +33,7 @@ export class GeneratedServer {
   }
 
   async sign(unhashed: UnhashedPdu, version: RoomVersion): Promise<Pdu> {
-    const pdu = addContentHash(unhashed)
+    const pdu = addContentHash(unhashed, version)
     return withSignature(pdu, this.name, SIGNING_KEY_ID, await this.#crypto.sign(eventSigningBytes(pdu, version)))
   }
 }

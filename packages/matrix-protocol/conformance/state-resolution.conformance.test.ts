@@ -4,6 +4,7 @@ import {
   type AuthEvent,
   type EventId,
   type Pdu,
+  prevEventIdsOf,
   type ReadonlyStateMap,
   resolveState,
   roomVersion,
@@ -68,14 +69,16 @@ function resolveOneByOne(room: VectorRoom): StateMap<EventId> {
   while (waiting.length > 0) {
     const blocked: VectorPdu[] = []
     for (const pdu of waiting) {
-      const before = pdu.prev_events.map((eventId) => after.get(eventId)).filter((state) => state !== undefined)
-      if (before.length < pdu.prev_events.length) {
+      const before = prevEventIdsOf(pdu)
+        .map((eventId) => after.get(eventId))
+        .filter((state) => state !== undefined)
+      if (before.length < prevEventIdsOf(pdu).length) {
         blocked.push(pdu)
         continue
       }
       after.set(pdu.event_id, new Map(room.resolve(before)).set(room.keyOf(pdu.event_id), pdu.event_id))
       leaves.add(pdu.event_id)
-      for (const eventId of pdu.prev_events) leaves.delete(eventId)
+      for (const eventId of prevEventIdsOf(pdu)) leaves.delete(eventId)
     }
     if (blocked.length === waiting.length) throw new Error('The previous events of a case must be in it')
     waiting = blocked

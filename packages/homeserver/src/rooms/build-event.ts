@@ -3,6 +3,7 @@ import {
   type AuthEvent,
   authorise,
   authTypesFor,
+  canonicalJson,
   CanonicalJsonError,
   type EventId,
   eventIdOf,
@@ -11,6 +12,7 @@ import {
   type Pdu,
   protocolLimits,
   parsePdu,
+  referencesTo,
   type RoomVersion,
   type ServerName,
   SIGNING_KEY_ID,
@@ -19,17 +21,26 @@ import {
   withSignature,
 } from '@kith/matrix-protocol'
 import type { Crypto } from '../ports/index.ts'
+import { choosePredecessors } from './extremities.ts'
 import type { EventDraft } from './outcomes.ts'
 import type { RoomDraft } from './room-draft.ts'
+import type { StateRoot } from './state-trie.ts'
 
 export type Proposal =
-  | { readonly kind: 'allowed'; readonly pdu: UnhashedPdu; readonly stateBefore: number }
+  | { readonly kind: 'allowed'; readonly pdu: UnhashedPdu; readonly stateBefore: StateRoot }
   | { readonly kind: 'denied'; readonly rule: string }
 
-const { prevEventsMax, depthMax } = protocolLimits.specification
+const { depthMax } = protocolLimits.specification
+
+export interface EventOrigin {
+  /** ms */
+  readonly now: number
+  /** In room versions where the sender's server chooses it; left out of templates, whose asker is that server. */
+  readonly eventId?: EventId
+}
 
 /** The next event of the room, without hash and signatures, if the rules allow it. */
-export async function proposeEvent(draft: RoomDraft, sender: UserId, event: EventDraft, now: number): Promise<Proposal> {
+export async function proposeEvent(draft: RoomDraft, sender: UserId, event: EventDraft, origin: EventOrigin): Promise<Proposal> {
   const { room } = draft
   const { version } = room
   const prevEvents = await choosePrevEvents(draft)
@@ -39,27 +50,26 @@ export async function proposeEvent(draft: RoomDraft, sender: UserId, event: Even
   const keys = authTypesFor(shape, version)
   const state = await draft.stateForRules(stateBefore, keys)
   const authEvents = keys.map(({ type, stateKey }) => state(type, stateKey)).filter((found) => found !== undefined)
-  const depth = prevEvents.reduce((deepest, prev) => Math.max(deepest, prev.depth), 0)
+  const depth = prevEvents.reduce((deepest, prev) => Math.max(deepest, prev.pdu.depth), 0)
   const pdu: UnhashedPdu = {
     ...shape,
+    ...(origin.eventId === undefined ? {} : { event_id: origin.eventId }),
     ...(event.redacts !== undefined && version.redactsIn === 'event' ? { redacts: event.redacts } : {}),
     ...(isCreateWithoutRoomId(event, version) ? {} : { room_id: room.roomId }),
-    origin_server_ts: now,
+    origin_server_ts: origin.now,
     depth: Math.min(depth + 1, depthMax),
-    prev_events: prevEvents.map((prev) => prev.eventId),
-    auth_events: authEvents.map((authEvent) => authEvent.eventId),
+    prev_events: referencesTo(prevEvents, version),
+    auth_events: referencesTo(authEvents, version),
   }
   const outcome = authorise(unhashedAuthEvent(pdu), state, version, await draft.authContext())
   return outcome.kind === 'allowed' ? { kind: 'allowed', pdu, stateBefore } : outcome
 }
 
-/** All heads of the room, or the deepest when there are more than an event may name. */
-async function choosePrevEvents(draft: RoomDraft): Promise<{ eventId: EventId; depth: number; stateAfter: number }[]> {
-  const heads = await draft.eventsOf([...draft.extremities])
-  const usable = heads.flatMap((head) =>
-    head?.stateAfter === undefined ? [] : [{ eventId: head.eventId, depth: head.pdu.depth, stateAfter: head.stateAfter }],
+async function choosePrevEvents(draft: RoomDraft): Promise<{ eventId: EventId; pdu: Pdu; stateAfter: StateRoot }[]> {
+  const heads = (await draft.eventsOf([...draft.extremities])).filter((head) => head !== undefined)
+  return choosePredecessors(heads, draft.serverName).flatMap(({ eventId, pdu, stateAfter }) =>
+    stateAfter === undefined ? [] : [{ eventId, pdu, stateAfter }],
   )
-  return usable.sort((a, b) => b.depth - a.depth).slice(0, prevEventsMax)
 }
 
 function withRedacts(event: EventDraft, version: RoomVersion): JsonObject {
@@ -82,7 +92,7 @@ export type SignedEvent =
 
 /** Hashes and signs an event, and checks that other servers will take it. */
 export async function signEvent(unhashed: UnhashedPdu, version: RoomVersion, serverName: ServerName, crypto: Crypto): Promise<SignedEvent> {
-  const hashed = hashEvent(unhashed)
+  const hashed = hashEvent(unhashed, version)
   if (hashed === undefined) return { kind: 'denied', rule: 'content.no-canonical-json' }
   const pdu = await addSignature(hashed, version, serverName, crypto)
   const parsed = parsePdu(pdu, version)
@@ -94,9 +104,11 @@ export async function addSignature(pdu: Pdu, version: RoomVersion, serverName: S
   return withSignature(pdu, serverName, SIGNING_KEY_ID, signature)
 }
 
-function hashEvent(unhashed: UnhashedPdu): Pdu | undefined {
+function hashEvent(unhashed: UnhashedPdu, version: RoomVersion): Pdu | undefined {
   try {
-    return addContentHash(unhashed)
+    // Also where the room takes other numbers from elsewhere: nobody here makes them.
+    canonicalJson(unhashed.content)
+    return addContentHash(unhashed, version)
   } catch (error) {
     if (error instanceof CanonicalJsonError) return undefined
     throw error

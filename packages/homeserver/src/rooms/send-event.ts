@@ -2,6 +2,7 @@ import {
   DEFAULT_ROOM_VERSION,
   encodeBase64Url,
   type EventId,
+  makeEventId,
   type Pdu,
   type RoomId,
   roomIdOf,
@@ -9,14 +10,13 @@ import {
   type RoomVersion,
   type UserId,
 } from '@kith/matrix-protocol'
-import { proposeEvent, type SignedEvent, signEvent } from './build-event.ts'
+import { type EventOrigin, proposeEvent, type SignedEvent, signEvent } from './build-event.ts'
 import type { BuildOutcome, CreateRoomInput, CreateRoomOutcome, EventDraft, SendInput, SendOutcome, TemplateOutcome } from './outcomes.ts'
 import { Room } from './room.ts'
-import { type AppendedEvent, RoomDraft } from './room-draft.ts'
+import { type AppendedEvent, type EventWithState, RoomDraft } from './room-draft.ts'
 import { commitDraft, type RoomsContext } from './rooms-context.ts'
 import { IndexedState } from './room-state.ts'
-import { wholeSnapshot } from './snapshots.ts'
-import type { StoredEvent } from './stored-event.ts'
+import { EMPTY_STATE } from './state-trie.ts'
 
 type Sender = EventDraft & { readonly roomId: RoomId; readonly sender: UserId }
 
@@ -25,7 +25,7 @@ export async function sendEvent(context: RoomsContext, input: SendInput, signal:
   const job = async (draft: RoomDraft): Promise<() => SendOutcome> => {
     const outcome = await appendLocal(context, draft, input)
     if (outcome.kind !== 'appended') return () => outcome
-    return () => ({ kind: 'sent', eventId: outcome.appended.event.eventId, position: outcome.appended.position })
+    return () => ({ kind: 'sent', eventId: outcome.appended.eventId, position: outcome.appended.position })
   }
   return context.queues.run(input.roomId, job, signal)
 }
@@ -35,7 +35,7 @@ export async function buildSignedEvent(context: RoomsContext, input: Sender, sig
   const room = context.rooms.get(input.roomId)
   if (room === undefined) return { kind: 'unknown-room' }
   const job = async (draft: RoomDraft): Promise<() => BuildOutcome> => {
-    const proposal = await proposeEvent(draft, input.sender, input, context.ports.clock.now())
+    const proposal = await proposeEvent(draft, input.sender, input, originHere(context, room.version))
     if (proposal.kind === 'denied') return () => proposal
     const signed = await signEvent(proposal.pdu, room.version, context.serverName, context.ports.crypto)
     return () => (signed.kind === 'signed' ? { kind: 'built', eventId: signed.eventId, pdu: signed.pdu, version: room.version.id } : signed)
@@ -48,11 +48,21 @@ export async function makeEventTemplate(context: RoomsContext, input: Sender, si
   const room = context.rooms.get(input.roomId)
   if (room === undefined) return { kind: 'unknown-room' }
   const job = async (draft: RoomDraft): Promise<() => TemplateOutcome> => {
-    const proposal = await proposeEvent(draft, input.sender, input, context.ports.clock.now())
+    const proposal = await proposeEvent(draft, input.sender, input, { now: context.ports.clock.now() })
     if (proposal.kind === 'denied') return () => proposal
     return () => ({ kind: 'template', event: proposal.pdu, version: room.version.id })
   }
   return context.queues.run(input.roomId, job, signal)
+}
+
+function originHere(context: RoomsContext, version: RoomVersion): EventOrigin {
+  const now = context.ports.clock.now()
+  return version.eventIds === 'given' ? { now, eventId: chooseEventId(context) } : { now }
+}
+
+/** In the first room versions: random, so that no two events of this server have one id. */
+function chooseEventId({ ports, serverName }: RoomsContext): EventId {
+  return makeEventId(encodeBase64Url(ports.random.bytes(18)), serverName)
 }
 
 export async function createRoom(context: RoomsContext, input: CreateRoomInput, signal: AbortSignal): Promise<CreateRoomOutcome> {
@@ -77,6 +87,7 @@ async function signCreateEvent(context: RoomsContext, version: RoomVersion, inpu
   for (let now = ports.clock.now(); ; now++) {
     const unhashed = {
       ...chosenId,
+      ...(version.eventIds === 'given' ? { event_id: chooseEventId(context) } : {}),
       type: 'm.room.create',
       state_key: '',
       sender: input.creator,
@@ -109,12 +120,11 @@ async function fillRoom(
   signal: AbortSignal,
 ): Promise<CreateRoomOutcome> {
   const { roomId, version, eventId, pdu } = create
-  const row = { version: version.id, extremities: [], snapshot: 0, nextSnapshot: 1, depth: 0 }
+  const row = { version: version.id, extremities: [], state: EMPTY_STATE, depth: 0 }
   const room = new Room(roomId, version, row, new IndexedState())
-  const draft = new RoomDraft(room, context.serverName, context.store, context.snapshots)
-  draft.putSnapshot(0, wholeSnapshot(0, new Map()))
+  const draft = new RoomDraft(room, context)
   let last = await draft.append(
-    { eventId, roomId, pdu, status: 'accepted', stateBefore: 0 },
+    { eventId, roomId, pdu, status: 'accepted', stateBefore: EMPTY_STATE },
     { forward: false, extraWrites: (transaction) => input.extraWrites?.(transaction, roomId) },
   )
   for (const event of input.events) {
@@ -134,12 +144,12 @@ type LocalOutcome =
   | { readonly kind: 'too-large' }
 
 async function appendLocal(context: RoomsContext, draft: RoomDraft, input: SendInput): Promise<LocalOutcome> {
-  const { crypto, clock } = context.ports
-  const proposal = await proposeEvent(draft, input.sender, input, clock.now())
+  const { crypto } = context.ports
+  const proposal = await proposeEvent(draft, input.sender, input, originHere(context, draft.room.version))
   if (proposal.kind === 'denied') return proposal
   const signed = await signEvent(proposal.pdu, draft.room.version, context.serverName, crypto)
   if (signed.kind !== 'signed') return signed
-  const event: StoredEvent & { readonly stateBefore: number } = {
+  const event: EventWithState = {
     eventId: signed.eventId,
     roomId: draft.room.roomId,
     pdu: signed.pdu,

@@ -37,7 +37,7 @@ export async function verifyPdu(pdu: Pdu, roomId: RoomId, version: RoomVersion, 
     if (!(await crypto.verify(publicKey, signature, message))) return { kind: 'invalid', eventId, reason: 'a signature is wrong' }
   }
   const { unsigned: _unsigned, ...vouchedFor } = pdu
-  return { kind: 'valid', eventId, pdu: checkContentHash(pdu) ? vouchedFor : redact(vouchedFor, version) }
+  return { kind: 'valid', eventId, pdu: checkContentHash(pdu, version) ? vouchedFor : redact(vouchedFor, version) }
 }
 
 /** Verifies many at a time, because engines verify in parallel. Results are in the order of the events. */

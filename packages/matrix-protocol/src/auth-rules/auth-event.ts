@@ -1,5 +1,6 @@
 import type { Pdu } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
+import type { AuthRule } from './auth-rule.ts'
 
 /** An event together with what the auth rules need to know of it. */
 export interface AuthEvent {
@@ -9,7 +10,8 @@ export interface AuthEvent {
   readonly rejected: boolean
 }
 
-export type AuthOutcome = { readonly kind: 'allowed' } | { readonly kind: 'denied'; readonly rule: string }
+/** What the rules say of an event, and which of them decided: see authRuleNumber. */
+export type AuthOutcome = { readonly kind: 'allowed'; readonly rule: AuthRule } | { readonly kind: 'denied'; readonly rule: AuthRule }
 
 /** The state that an event is checked against. */
 export type AuthState = (type: string, stateKey: string) => AuthEvent | undefined
@@ -24,9 +26,12 @@ export interface AuthContext {
   readonly verifySignature?: (publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array) => boolean
 }
 
-export const ALLOWED: AuthOutcome = { kind: 'allowed' }
+type AllowingRule = Extract<AuthRule, `${string}.allowed`>
 
-/** @param rule the dotted name of the rule that denies, for logs and tests. */
-export function denied(rule: string): AuthOutcome {
+export function allowed(rule: AllowingRule): AuthOutcome {
+  return { kind: 'allowed', rule }
+}
+
+export function denied(rule: Exclude<AuthRule, AllowingRule>): AuthOutcome {
   return { kind: 'denied', rule }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { alice, oldRoomId, someEventId } from '../events/pdu-fixture.ts'
 import type { EventId, RoomId } from '../ids/ids.ts'
-import { type RoomVersion, roomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
+import { type RoomVersion, roomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { authorise, redactionApplies } from './authorise.ts'
 import { bob, carol, dave, type Proto, RoomFixture } from './room-fixture.ts'
 
@@ -194,13 +194,13 @@ const redaction = (target: string): Proto => ({ type: 'm.room.redaction', sender
 
 describe('older versions', () => {
   test('before version 6, aliases belong to the server that their state key names', () => {
-    const room = new RoomFixture(roomVersionsKnown[4] as RoomVersion)
+    const room = new RoomFixture(supportedRoomVersions[4] as RoomVersion)
     expect(room.try({ type: 'm.room.aliases', sender: carol, state_key: 'other.org' })).toBe('allowed')
     expect(room.try({ type: 'm.room.aliases', sender: carol, state_key: 'example.org' })).toBe('aliases.domain')
   })
 
   test('before version 3, redactions take power or the same server', () => {
-    const room = new RoomFixture(roomVersionsKnown[1] as RoomVersion)
+    const room = new RoomFixture(supportedRoomVersions[1] as RoomVersion)
     room.member(carol, 'join')
     room.powerLevels({ users: { [alice]: 50 } })
     expect(room.try(redaction('$x:other.org'))).toBe('allowed')
@@ -209,7 +209,10 @@ describe('older versions', () => {
   })
 
   test('before version 10, text that looks like a power level is one', () => {
-    const [nine, ten] = [roomVersionsKnown[8] as RoomVersion, v10].map((version) => new RoomFixture(version)) as [RoomFixture, RoomFixture]
+    const [nine, ten] = [supportedRoomVersions[8] as RoomVersion, v10].map((version) => new RoomFixture(version)) as [
+      RoomFixture,
+      RoomFixture,
+    ]
     for (const room of [nine, ten]) room.powerLevels({ users: { [alice]: ' 60 ' } })
     const topic: Proto = { type: 'm.room.topic', state_key: '' }
     expect([nine.try(topic), ten.try(topic)]).toEqual(['allowed', 'sender.power'])

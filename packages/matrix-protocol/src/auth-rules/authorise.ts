@@ -1,9 +1,9 @@
 import { createEventIdOf } from '../events/hashes.ts'
 import { type Pdu, redactsOf } from '../events/pdu.ts'
-import { serverNameOf } from '../ids/ids.ts'
+import { serverNameOf, serverNameOfEventId } from '../ids/ids.ts'
 import { ownMember } from '../json/json-value.ts'
 import type { RoomVersion } from '../room-versions/room-version.ts'
-import { ALLOWED, type AuthContext, type AuthEvent, type AuthOutcome, type AuthState, denied } from './auth-event.ts'
+import { allowed, type AuthContext, type AuthEvent, type AuthOutcome, type AuthState, denied } from './auth-event.ts'
 import { authoriseCreate } from './create-rules.ts'
 import { authoriseMember } from './member-rules.ts'
 import { authorisePowerLevels } from './power-level-rules.ts'
@@ -41,14 +41,17 @@ function authoriseInRoom(pdu: Pdu, room: RoomForRules): AuthOutcome {
   if (ownMember(createPdu.content, 'm.federate') === false && isForeign) return denied('room.not-federated')
   // Before version 6: aliases belong to the server in their state key.
   if (version.aliasesHaveOwnAuthRule && pdu.type === 'm.room.aliases') {
-    return pdu.state_key === serverNameOf(pdu.sender) ? ALLOWED : denied('aliases.domain')
+    if (pdu.state_key === undefined) return denied('aliases.state-key')
+    return pdu.state_key === serverNameOf(pdu.sender) ? allowed('aliases.allowed') : denied('aliases.domain')
   }
   // 5. Memberships have rules of their own.
   if (pdu.type === 'm.room.member') return authoriseMember(pdu, room)
   // 6. Only members send.
   if (room.membershipOf(pdu.sender) !== 'join') return denied('sender.not-joined')
   // 7. Inviting an address takes the same power as inviting a user.
-  if (pdu.type === 'm.room.third_party_invite') return room.may(pdu.sender, 'invite') ? ALLOWED : denied('third-party-invite.power')
+  if (pdu.type === 'm.room.third_party_invite') {
+    return room.may(pdu.sender, 'invite') ? allowed('third-party-invite.allowed') : denied('third-party-invite.power')
+  }
   // 8. Each type of event takes its power.
   const required = requiredPowerForEvent(pdu.type, pdu.state_key !== undefined, room.powerLevels, version)
   if (required > room.powerOf(pdu.sender)) return denied('sender.power')
@@ -59,21 +62,24 @@ function authoriseInRoom(pdu: Pdu, room: RoomForRules): AuthOutcome {
   // Before version 3: redactions were decided on receipt.
   if (version.redactionsHaveOwnAuthRule && pdu.type === 'm.room.redaction') return authoriseRedaction(pdu, room)
   // 11.
-  return ALLOWED
+  return allowed('otherwise.allowed')
 }
 
 function authoriseRedaction(pdu: Pdu, room: RoomForRules): AuthOutcome {
-  if (room.may(pdu.sender, 'redact')) return ALLOWED
-  const target = redactsOf(pdu, room.version)
-  return target?.endsWith(`:${serverNameOf(pdu.sender)}`) === true ? ALLOWED : denied('redaction.power')
+  if (room.may(pdu.sender, 'redact')) return allowed('redaction.power.allowed')
+  const server = serverNameOfEventId(pdu.event_id ?? '')
+  const isOfOwnServer = server !== undefined && serverNameOfEventId(redactsOf(pdu, room.version) ?? '') === server
+  return isOfOwnServer ? allowed('redaction.own-server.allowed') : denied('redaction.power')
 }
 
 /**
  * Whether a redaction that was accepted takes effect on its target: its sender may redact, or sent from the server that sent the target.
+ * Before version 3 the auth rules decided that already.
  * @see https://spec.matrix.org/latest/rooms/v12/#handling-redactions
  */
 export function redactionApplies(redaction: Pdu, target: Pdu, state: AuthState, version: RoomVersion, context: AuthContext): boolean {
   if (target.type === 'm.room.create' || redaction.room_id !== target.room_id) return false
+  if (version.redactionsHaveOwnAuthRule) return true
   if (serverNameOf(redaction.sender) === serverNameOf(target.sender)) return true
   const createEvent = version.roomIdIsCreateEvent ? context.createEvent : state('m.room.create', '')
   return createEvent !== undefined && new RoomForRules(state, createEvent, version, context).may(redaction.sender, 'redact')

@@ -1,8 +1,8 @@
 import { type Pdu, prevEventIdsOf } from '../events/pdu.ts'
 import { parseUserId, serverNameOf, serverNameOfRoomId } from '../ids/ids.ts'
 import { ownMember } from '../json/json-value.ts'
-import { type RoomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
-import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
+import { type RoomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
+import { allowed, type AuthOutcome, denied } from './auth-event.ts'
 
 /** Rule 1: the event that makes a room. */
 export function authoriseCreate(pdu: Pdu, version: RoomVersion): AuthOutcome {
@@ -16,7 +16,7 @@ export function authoriseCreate(pdu: Pdu, version: RoomVersion): AuthOutcome {
   }
   // 1.3 The version must be one that the specification knows.
   const roomVersion = ownMember(pdu.content, 'room_version')
-  if (roomVersion !== undefined && !roomVersionsKnown.some(({ id }) => id === roomVersion)) return denied('create.room-version')
+  if (roomVersion !== undefined && !supportedRoomVersions.some(({ id }) => id === roomVersion)) return denied('create.room-version')
   // 1.4 Version 12: further creators are user ids.
   if (version.additionalCreators) {
     const creators = ownMember(pdu.content, 'additional_creators')
@@ -26,5 +26,5 @@ export function authoriseCreate(pdu: Pdu, version: RoomVersion): AuthOutcome {
   // 1.4 Up to version 10: the creator is named.
   if (version.creatorFrom === 'content' && ownMember(pdu.content, 'creator') === undefined) return denied('create.creator')
   // 1.5
-  return ALLOWED
+  return allowed('create.allowed')
 }

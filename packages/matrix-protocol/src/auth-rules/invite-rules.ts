@@ -3,7 +3,7 @@ import { CanonicalJsonError } from '../json/canonical-json.ts'
 import { type JsonObject, isJsonObject, ownMember, ownObject, ownString } from '../json/json-value.ts'
 import { protocolLimits } from '../limits.ts'
 import { signingBytes } from '../signing/signed-json.ts'
-import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
+import { allowed, type AuthOutcome, denied } from './auth-event.ts'
 import type { MemberChange } from './member-change.ts'
 import type { RoomForRules } from './room-for-rules.ts'
 
@@ -21,7 +21,7 @@ export function authoriseInvite(change: MemberChange, room: RoomForRules): AuthO
   if (targetMembership === 'join') return denied('member.invite.already-joined')
   if (targetMembership === 'ban') return denied('member.invite.banned')
   // 5.4.4, 5.4.5
-  return room.may(sender, 'invite') ? ALLOWED : denied('member.invite.power')
+  return room.may(sender, 'invite') ? allowed('member.invite.allowed') : denied('member.invite.power')
 }
 
 /** Rule 5.4.1: an invite to an address, which an identity server turned into a user. */
@@ -43,7 +43,8 @@ function authoriseThirdPartyInvite({ pdu, sender, target }: MemberChange, room: 
   // 5.4.1.6
   if (sender !== invite.sender) return denied('member.invite.third-party.sender')
   // 5.4.1.7, 5.4.1.8
-  return isSignedByAny(signed, publicKeysOf(invite.content), room) ? ALLOWED : denied('member.invite.third-party.signature')
+  const isSigned = isSignedByAny(signed, publicKeysOf(invite.content), room)
+  return isSigned ? allowed('member.invite.third-party.allowed') : denied('member.invite.third-party.signature')
 }
 
 function publicKeysOf(content: JsonObject): Uint8Array[] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { alice, someEventId } from '../events/pdu-fixture.ts'
-import { type RoomVersion, roomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
+import { type RoomVersion, roomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { bob, carol, dave, RoomFixture } from './room-fixture.ts'
 
 const v10 = roomVersion('10') as RoomVersion
@@ -30,7 +30,7 @@ describe('rule 5.2, who vouches', () => {
 })
 
 function joinInvited(rule: string, versionId: number): string {
-  const room = roomWith(rule, roomVersionsKnown[versionId - 1])
+  const room = roomWith(rule, supportedRoomVersions[versionId - 1])
   room.member(bob, 'invite')
   return room.tryMember(bob, bob, 'join')
 }
@@ -217,6 +217,6 @@ describe('rule 5.7, knocks', () => {
   })
 
   test('were unknown before version 7', () => {
-    expect(roomWith('knock', roomVersionsKnown[5]).tryMember(bob, bob, 'knock')).toBe('member.unknown')
+    expect(roomWith('knock', supportedRoomVersions[5]).tryMember(bob, bob, 'knock')).toBe('member.unknown')
   })
 })

@@ -1,7 +1,7 @@
 import type { Pdu } from '../events/pdu.ts'
 import { parseUserId } from '../ids/ids.ts'
 import { ownMember } from '../json/json-value.ts'
-import { ALLOWED, type AuthOutcome, denied } from './auth-event.ts'
+import { allowed, type AuthOutcome, denied } from './auth-event.ts'
 import { authoriseInvite } from './invite-rules.ts'
 import { authoriseJoin } from './join-rules.ts'
 import type { MemberChange } from './member-change.ts'
@@ -41,7 +41,7 @@ function authoriseLeave({ sender, target }: MemberChange, room: RoomForRules): A
   // 5.5.1 Anybody may leave, decline and withdraw a knock.
   if (sender === target) {
     const canLeave = targetMembership === 'invite' || targetMembership === 'join' || (targetMembership === 'knock' && room.version.knocking)
-    return canLeave ? ALLOWED : denied('member.leave.not-in-room')
+    return canLeave ? allowed('member.leave.own.allowed') : denied('member.leave.not-in-room')
   }
   // 5.5.2
   if (room.membershipOf(sender) !== 'join') return denied('member.leave.sender-not-joined')
@@ -50,7 +50,7 @@ function authoriseLeave({ sender, target }: MemberChange, room: RoomForRules): A
   // 5.5.4
   if (!room.may(sender, 'kick')) return denied('member.leave.kick-power')
   if (room.powerOf(target) >= room.powerOf(sender)) return denied('member.leave.target-power')
-  return ALLOWED
+  return allowed('member.leave.kick.allowed')
 }
 
 function authoriseBan({ sender, target }: MemberChange, room: RoomForRules): AuthOutcome {
@@ -59,7 +59,7 @@ function authoriseBan({ sender, target }: MemberChange, room: RoomForRules): Aut
   // 5.6.2
   if (!room.may(sender, 'ban')) return denied('member.ban.power')
   if (room.powerOf(target) >= room.powerOf(sender)) return denied('member.ban.target-power')
-  return ALLOWED
+  return allowed('member.ban.allowed')
 }
 
 function authoriseKnock({ sender, target }: MemberChange, room: RoomForRules): AuthOutcome {
@@ -71,5 +71,6 @@ function authoriseKnock({ sender, target }: MemberChange, room: RoomForRules): A
   if (sender !== target) return denied('member.knock.sender')
   // 5.7.3
   const membership = room.membershipOf(sender)
-  return membership === 'ban' || membership === 'invite' || membership === 'join' ? denied(`member.knock.${membership}`) : ALLOWED
+  if (membership === 'ban' || membership === 'invite' || membership === 'join') return denied(`member.knock.${membership}`)
+  return allowed('member.knock.allowed')
 }

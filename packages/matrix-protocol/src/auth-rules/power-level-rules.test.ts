@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { alice } from '../events/pdu-fixture.ts'
 import type { UserId } from '../ids/ids.ts'
 import type { JsonObject } from '../json/json-value.ts'
-import { type RoomVersion, roomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
+import { type RoomVersion, roomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { powerLevelOf, requiredPowerForAction, requiredPowerForEvent } from './power-levels.ts'
 import { bob, carol, RoomFixture } from './room-fixture.ts'
 
@@ -104,7 +104,7 @@ describe.each(['events', 'notifications'])('rules 10.7 and 10.8, %s', (name) => 
 })
 
 test('notifications are free before version 6', () => {
-  const room = roomWhereBobHas50({ notifications: { room: 99 } }, roomVersionsKnown[4])
+  const room = roomWhereBobHas50({ notifications: { room: 99 } }, supportedRoomVersions[4])
   expect(change(room, { users, notifications: { room: 1 } })).toBe('allowed')
 })
 

@@ -55,10 +55,15 @@ export function requiredPowerForEvent(type: string, isState: boolean, powerLevel
     : (levelIn(powerLevels, 'events_default', version) ?? EVENTS_DEFAULT)
 }
 
-/** A power level as this version reads it; undefined when it is none. */
+/**
+ * A power level as this version reads it; undefined when it is none.
+ * @see https://spec.matrix.org/latest/rooms/v1/#mroompower_levels-events-accept-values-as-strings and …-as-floats
+ */
 export function readLevel(value: unknown, version: RoomVersion): number | undefined {
-  if (typeof value === 'string' && !version.integerPowerLevels && LEVEL_TEXT.test(value)) return readLevel(Number(value), version)
-  return isCanonicalInteger(value) ? value : undefined
+  if (version.powerLevels === 'integers') return isCanonicalInteger(value) ? value : undefined
+  const number = typeof value === 'string' && LEVEL_TEXT.test(value) ? Number(value) : value
+  if (version.powerLevels === 'integers-or-text') return isCanonicalInteger(number) ? number : undefined
+  return typeof number === 'number' && Number.isFinite(number) ? Math.trunc(number) : undefined
 }
 
 function levelIn(object: JsonObject | undefined, key: string, version: RoomVersion): number | undefined {

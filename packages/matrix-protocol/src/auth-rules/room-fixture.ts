@@ -2,7 +2,7 @@ import { createEventIdOf, roomIdFromCreateEvent } from '../events/hashes.ts'
 import type { Pdu } from '../events/pdu.ts'
 import { alice, oldRoomId, someEventId } from '../events/pdu-fixture.ts'
 import { stateKeyOf, type StateMap } from '../events/state-map.ts'
-import type { EventId, RoomId, UserId } from '../ids/ids.ts'
+import { type EventId, type RoomId, serverNameOf, type UserId } from '../ids/ids.ts'
 import type { JsonObject } from '../json/json-value.ts'
 import type { RoomVersion } from '../room-versions/room-version.ts'
 import type { AuthContext, AuthEvent } from './auth-event.ts'
@@ -38,8 +38,12 @@ export class RoomFixture {
   /** An event by Alice, unless said otherwise. */
   event(proto: Proto): AuthEvent {
     const isSource = this.version.roomIdIsCreateEvent && proto.type === 'm.room.create'
+    const server = serverNameOf(proto.sender ?? alice)
+    const isGiven = this.version.eventIds === 'given'
+    const eventId = (isGiven ? `$${++this.#count}:${server}` : `$${String(++this.#count).padStart(43, '0')}`) as EventId
     const pdu: Pdu = {
       sender: alice,
+      ...(isGiven ? { event_id: eventId } : {}),
       ...(isSource ? {} : { room_id: this.roomId }),
       origin_server_ts: 1,
       depth: 1,
@@ -50,7 +54,7 @@ export class RoomFixture {
       signatures: {},
       ...proto,
     }
-    return { eventId: `$${String(++this.#count).padStart(43, '0')}` as EventId, pdu, rejected: false }
+    return { eventId, pdu, rejected: false }
   }
 
   /** Puts it into the state, allowed or not. */

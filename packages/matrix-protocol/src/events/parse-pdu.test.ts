@@ -9,7 +9,7 @@ import { someEventId, somePdu } from './pdu-fixture.ts'
 
 const v12 = roomVersion('12') as RoomVersion
 const v11 = roomVersion('11') as RoomVersion
-const valid = addContentHash(somePdu()) as unknown as JsonObject
+const valid = addContentHash(somePdu(), v12) as unknown as JsonObject
 
 function without(name: string): JsonObject {
   return Object.fromEntries(Object.entries(valid).filter(([key]) => key !== name))

@@ -9,7 +9,7 @@ import type { Signatures } from '../signing/signed-json.ts'
  * @see https://spec.matrix.org/latest/rooms/v1/#event-format
  */
 export type EventReference = EventId | EventIdWithHashes
-export type EventIdWithHashes = readonly [eventId: EventId, hashes: { readonly sha256: string }]
+export type EventIdWithHashes = readonly [eventId: EventId, hashes: { readonly sha256?: string }]
 
 /**
  * An event as servers exchange it. Members that nobody knows are kept: they are part of the content hash.
@@ -42,19 +42,22 @@ export interface Pdu {
 /** A PDU before it is hashed and signed. */
 export type UnhashedPdu = Omit<Pdu, 'hashes' | 'signatures'> & Partial<Pick<Pdu, 'hashes' | 'signatures'>>
 
-/** What a redaction wants to redact, where this room version writes it. */
+/**
+ * What a redaction wants to redact, where this room version writes it.
+ * @see https://spec.matrix.org/latest/client-server-api/#mroomredaction
+ */
 export function redactsOf(pdu: Pdu, version: RoomVersion): string | undefined {
   if (pdu.type !== 'm.room.redaction') return undefined
   const target = ownMember(version.redactsIn === 'content' ? pdu.content : pdu, 'redacts')
   return typeof target === 'string' ? target : undefined
 }
 
-/** The events that this one follows. */
+/** The events that this one follows. @see https://spec.matrix.org/latest/server-server-api/#pdus */
 export function prevEventIdsOf(pdu: Pick<Pdu, 'prev_events'>): readonly EventId[] {
   return idsOf(pdu.prev_events)
 }
 
-/** The events that this one cites for its authorisation. */
+/** The events that this one cites for its authorisation. @see https://spec.matrix.org/latest/server-server-api/#auth-events-selection */
 export function authEventIdsOf(pdu: Pick<Pdu, 'auth_events'>): readonly EventId[] {
   return idsOf(pdu.auth_events)
 }

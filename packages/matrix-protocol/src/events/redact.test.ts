@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { EventId } from '../ids/ids.ts'
 import type { JsonObject } from '../json/json-value.ts'
-import { roomVersion, type RoomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
+import { roomVersion, type RoomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { addContentHash } from './hashes.ts'
 import { redactsOf } from './pdu.ts'
 import { somePdu } from './pdu-fixture.ts'
 import { redact } from './redact.ts'
 
 function contentLeft(type: string, content: JsonObject, versionId: string): JsonObject {
-  const version = roomVersionsKnown.find(({ id }) => id === versionId) as RoomVersion
+  const version = supportedRoomVersions.find(({ id }) => id === versionId) as RoomVersion
   return redact(somePdu({ type, content }), version).content
 }
 
@@ -54,7 +54,7 @@ describe('what is left of the content', () => {
 
 describe('what is left of the event', () => {
   const event = {
-    ...addContentHash(somePdu({ state_key: 'x' })),
+    ...addContentHash(somePdu({ state_key: 'x' }), roomVersion('12') as RoomVersion),
     ...{
       event_id: '$x' as EventId,
       origin: 'a',
@@ -94,7 +94,10 @@ describe('what is left of the event', () => {
 
 test('a redaction names its target in the content from version 11 on', () => {
   const content = { redacts: '$content' }
-  const pdu = addContentHash({ ...somePdu({ type: 'm.room.redaction', content }), redacts: '$event' as EventId })
+  const pdu = addContentHash(
+    { ...somePdu({ type: 'm.room.redaction', content }), redacts: '$event' as EventId },
+    roomVersion('12') as RoomVersion,
+  )
   expect(redactsOf(pdu, roomVersion('11') as RoomVersion)).toBe('$content')
   expect(redactsOf(pdu, roomVersion('10') as RoomVersion)).toBe('$event')
   expect(redactsOf({ ...pdu, type: 'x' }, roomVersion('11') as RoomVersion)).toBeUndefined()

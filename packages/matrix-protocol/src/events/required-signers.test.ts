@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { roomVersion, type RoomVersion, roomVersionsKnown } from '../room-versions/room-version.ts'
+import type { EventId } from '../ids/ids.ts'
+import { roomVersion, type RoomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { addContentHash } from './hashes.ts'
 import { somePdu } from './pdu-fixture.ts'
 import { requiredSigners } from './required-signers.ts'
@@ -9,19 +10,29 @@ import { stripEvent, strippedState } from './stripped-state.ts'
 const v12 = roomVersion('12') as RoomVersion
 const join = addContentHash(
   somePdu({ type: 'm.room.member', content: { membership: 'join', join_authorised_via_users_server: '@b:other.org' } }),
+  v12,
 )
 
-test('the server of the sender signs', () => expect(requiredSigners(addContentHash(somePdu()), v12)).toEqual(['example.org']))
+test('the server of the sender signs', () => expect(requiredSigners(addContentHash(somePdu(), v12), v12)).toEqual(['example.org']))
 
 test('so does the server that vouches for a restricted join', () => {
   expect(requiredSigners(join, v12)).toEqual(['example.org', 'other.org'])
-  expect(requiredSigners(join, roomVersionsKnown[6] as RoomVersion)).toEqual(['example.org'])
+  expect(requiredSigners(join, supportedRoomVersions[6] as RoomVersion)).toEqual(['example.org'])
   expect(requiredSigners({ ...join, type: 'm.room.message' }, v12)).toEqual(['example.org'])
 })
 
 test('a server that vouches for its own user signs once', () => {
   const content = { membership: 'join', join_authorised_via_users_server: '@b:example.org' }
   expect(requiredSigners({ ...join, content }, v12)).toEqual(['example.org'])
+})
+
+test('the server that chose the event id signs where ids are chosen', () => {
+  const message = addContentHash(somePdu({ event_id: '$x:third.org' as EventId }), v12)
+  const signers = supportedRoomVersions.map((version) => requiredSigners(message, version).join())
+  expect(signers).toEqual(['example.org,third.org', 'example.org,third.org', ...supportedRoomVersions.slice(2).map(() => 'example.org')])
+  expect(requiredSigners({ ...message, event_id: '$x:example.org' as EventId }, supportedRoomVersions[0] as RoomVersion)).toEqual([
+    'example.org',
+  ])
 })
 
 test('nobody signs for an identity server', () => {
@@ -42,7 +53,9 @@ test('state keys come apart as they were put together', () => {
 
 test('stripped state is what may be told to those outside, and the members asked for', () => {
   const types = ['m.room.create', 'm.room.name', 'm.room.history_visibility', 'm.room.member']
-  const state = new Map(types.map((type) => [type, addContentHash(somePdu({ type, state_key: type === 'm.room.member' ? '@a:b' : '' }))]))
+  const state = new Map(
+    types.map((type) => [type, addContentHash(somePdu({ type, state_key: type === 'm.room.member' ? '@a:b' : '' }), v12)]),
+  )
   const lookup = (type: string, stateKey: string) => (state.get(type)?.state_key === stateKey ? state.get(type) : undefined)
   const stripped = strippedState(lookup, ['@a:b', '@a:b', '@unknown:b'])
   expect(stripped.map(({ type }) => type)).toEqual(['m.room.create', 'm.room.name', 'm.room.member'])

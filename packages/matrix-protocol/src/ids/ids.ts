@@ -77,6 +77,24 @@ export function serverNameOfRoomId(roomId: RoomId): ServerName | undefined {
   return colon === -1 ? undefined : (roomId.slice(colon + 1) as ServerName)
 }
 
+/** The server named in an event id of the first room versions. @see https://spec.matrix.org/latest/rooms/v1/#event-ids */
+export function serverNameOfEventId(eventId: string): ServerName | undefined {
+  const colon = eventId.indexOf(':')
+  return colon === -1 ? undefined : (eventId.slice(colon + 1) as ServerName)
+}
+
+/**
+ * An event id for room versions in which the event's server chooses it.
+ * @param localpart must be new on this server: random.
+ * @see https://spec.matrix.org/latest/rooms/v1/#event-ids
+ * @throws RangeError when the local part makes no event id.
+ */
+export function makeEventId(localpart: string, server: ServerName): EventId {
+  const eventId = parseEventId(`$${localpart}:${server}`)
+  if (eventId === undefined || localpart.includes(':')) throw new RangeError('This local part makes no event id')
+  return eventId
+}
+
 function parseHashOrQualified(value: unknown, sigil: string): string | undefined {
   if (typeof value !== 'string') return undefined
   if (value.length === 44 && value.startsWith(sigil) && HASH.test(value.slice(1))) return value

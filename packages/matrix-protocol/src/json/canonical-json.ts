@@ -1,6 +1,7 @@
 import { encodeUtf8 } from '../bytes/utf8.ts'
 import { protocolLimits } from '../limits.ts'
 import { isCanonicalInteger, type JsonObject, type JsonValue } from './json-value.ts'
+import { pythonNumber } from './python-number.ts'
 
 /** The value has no canonical JSON: a number that is no exact integer, text that is no Unicode, or too deep a nesting. */
 export class CanonicalJsonError extends Error {
@@ -16,7 +17,7 @@ const depthMax = protocolLimits.implementation.jsonDepthMax
  * @throws CanonicalJsonError
  */
 export function canonicalJson(value: JsonValue): string {
-  return encodeValue(value, 0)
+  return encodeValue(value, 0, strictNumber)
 }
 
 /** @throws CanonicalJsonError */
@@ -24,13 +25,35 @@ export function canonicalJsonBytes(value: JsonValue): Uint8Array<ArrayBuffer> {
   return encodeUtf8(canonicalJson(value))
 }
 
-function encodeValue(value: unknown, depth: number): string {
+/**
+ * The same for events of rooms that do not enforce it: other numbers are written too, in the form in which they were hashed.
+ * What is canonical JSON in the strict sense comes out the same from both.
+ * @see https://spec.matrix.org/latest/rooms/v1/#canonical-json
+ * @throws CanonicalJsonError
+ */
+export function laxCanonicalJsonBytes(value: JsonValue): Uint8Array<ArrayBuffer> {
+  return encodeUtf8(encodeValue(value, 0, laxNumber))
+}
+
+type NumberEncoder = (value: number) => string
+
+function strictNumber(value: number): string {
+  if (!isCanonicalInteger(value)) throw new CanonicalJsonError('Numbers must be integers of at most 53 bits')
+  return value === 0 ? '0' : String(value)
+}
+
+function laxNumber(value: number): string {
+  const text = pythonNumber(value)
+  if (text === undefined) throw new CanonicalJsonError('Numbers must be finite')
+  return text
+}
+
+function encodeValue(value: unknown, depth: number, encodeNumber: NumberEncoder): string {
   switch (typeof value) {
     case 'string':
       return encodeString(value)
     case 'number':
-      if (!isCanonicalInteger(value)) throw new CanonicalJsonError('Numbers must be integers of at most 53 bits')
-      return value === 0 ? '0' : String(value)
+      return encodeNumber(value)
     case 'boolean':
       return value ? 'true' : 'false'
     case 'object':
@@ -40,24 +63,24 @@ function encodeValue(value: unknown, depth: number): string {
   }
   if (value === null) return 'null'
   if (depth >= depthMax) throw new CanonicalJsonError(`JSON may be nested ${depthMax} levels deep`)
-  return Array.isArray(value) ? encodeArray(value, depth + 1) : encodeObject(value as JsonObject, depth + 1)
+  return Array.isArray(value) ? encodeArray(value, depth + 1, encodeNumber) : encodeObject(value as JsonObject, depth + 1, encodeNumber)
 }
 
-function encodeArray(array: readonly unknown[], depth: number): string {
+function encodeArray(array: readonly unknown[], depth: number, encodeNumber: NumberEncoder): string {
   let text = '['
   for (let index = 0; index < array.length; index++) {
     if (index > 0) text += ','
-    text += encodeValue(array[index], depth)
+    text += encodeValue(array[index], depth, encodeNumber)
   }
   return `${text}]`
 }
 
-function encodeObject(object: JsonObject, depth: number): string {
+function encodeObject(object: JsonObject, depth: number, encodeNumber: NumberEncoder): string {
   let text = ''
   for (const key of sortByCodePoint(Object.keys(object))) {
     const member: unknown = object[key]
     if (member === undefined) continue
-    text += `${text === '' ? '' : ','}${encodeString(key)}:${encodeValue(member, depth)}`
+    text += `${text === '' ? '' : ','}${encodeString(key)}:${encodeValue(member, depth, encodeNumber)}`
   }
   return `{${text}}`
 }

@@ -1,15 +1,25 @@
+import type { AuthRulesEdition } from './auth-rules-edition.ts'
+import { REDACTION_V1, REDACTION_V6, REDACTION_V8, REDACTION_V9, REDACTION_V11, type RedactionRules } from './redaction-rules.ts'
+
 /**
  * What differs between room versions, as data: code asks for a flag, never for a version number.
  * @see https://spec.matrix.org/latest/rooms/
  */
 export interface RoomVersion {
   readonly id: string
+  /** What servers tell clients of it. @see https://spec.matrix.org/latest/client-server-api/#mroom_versions-capability */
+  readonly stability: 'stable' | 'unstable'
+
   /** Where an event's id comes from: a member of the event, or its reference hash in either alphabet of base64. */
   readonly eventIds: 'given' | 'hash-base64' | 'hash-base64url'
+  /** How `prev_events` and `auth_events` name events: by id, or by id together with hashes, since a chosen id proves nothing. */
+  readonly eventReferences: 'ids-with-hashes' | 'ids'
+  /** The server that the event id names must have signed the event, besides the sender's. */
+  readonly eventIdServerSigns: boolean
   readonly stateResolution: 'v1' | 'v2' | 'v2.1'
   /** Events must be canonical JSON in the strict sense: integers of 53 bits and nothing else. */
   readonly strictCanonicalJson: boolean
-  /** Servers' signing keys count only within their validity period. */
+  /** Servers' signing keys count only within their validity period; see signingKeyCounts. */
   readonly signingKeyValidityEnforced: boolean
 
   /** The room id is the id of the create event with another sigil; the create event has no `room_id`, and no event lists it in `auth_events`. */
@@ -21,14 +31,16 @@ export interface RoomVersion {
   /** `additional_creators` of the create event names further creators. */
   readonly additionalCreators: boolean
 
+  /** Which of the specification's texts of the auth rules applies, and so their numbers; what they say is in the other flags. */
+  readonly authRules: AuthRulesEdition
   /** Aliases events are authorised by the domain in their state key alone. */
   readonly aliasesHaveOwnAuthRule: boolean
   /** Redactions are authorised by an own rule; otherwise they are accepted, and checked when they are applied. */
   readonly redactionsHaveOwnAuthRule: boolean
   /** Changes under `notifications` of the power levels are limited like the others. */
   readonly notificationLevelsChecked: boolean
-  /** Power levels must be integers; otherwise text that looks like one counts too. */
-  readonly integerPowerLevels: boolean
+  /** What counts as a power level: any number, cut off at the point; integers; and besides either, text of an integer. */
+  readonly powerLevels: 'numbers-or-text' | 'integers-or-text' | 'integers'
   /** Membership and join rule `knock`. */
   readonly knocking: boolean
   /** Join rule `restricted`, and `join_authorised_via_users_server`. */
@@ -41,91 +53,32 @@ export interface RoomVersion {
   readonly redaction: RedactionRules
 }
 
-/** What survives a redaction. */
-export interface RedactionRules {
-  readonly topLevel: readonly string[]
-  /** By event type: all content, or these keys of it (`a.b`: only `b` of the object `a`). */
-  readonly content: Readonly<Record<string, 'all' | readonly string[]>>
-}
-
-const POWER_LEVELS_V1 = ['ban', 'events', 'events_default', 'kick', 'redact', 'state_default', 'users', 'users_default'] as const
-
-const REDACTION_V1: RedactionRules = {
-  topLevel: [
-    'event_id',
-    'type',
-    'room_id',
-    'sender',
-    'state_key',
-    'content',
-    'hashes',
-    'signatures',
-    'depth',
-    'prev_events',
-    'prev_state',
-    'auth_events',
-    'origin',
-    'origin_server_ts',
-    'membership',
-  ],
-  content: {
-    'm.room.member': ['membership'],
-    'm.room.create': ['creator'],
-    'm.room.join_rules': ['join_rule'],
-    'm.room.power_levels': POWER_LEVELS_V1,
-    'm.room.aliases': ['aliases'],
-    'm.room.history_visibility': ['history_visibility'],
-  },
-}
-
-const { 'm.room.aliases': _aliases, ...CONTENT_WITHOUT_ALIASES } = REDACTION_V1.content
-
-const REDACTION_V6: RedactionRules = {
-  ...REDACTION_V1,
-  // Aliases lost their special place in the protocol.
-  content: CONTENT_WITHOUT_ALIASES,
-}
-
-const REDACTION_V8: RedactionRules = {
-  ...REDACTION_V6,
-  // A redacted join rule must still say who may join.
-  content: { ...REDACTION_V6.content, 'm.room.join_rules': ['join_rule', 'allow'] },
-}
-
-const REDACTION_V9: RedactionRules = {
-  ...REDACTION_V8,
-  // A redacted join must still pass the rule for restricted rooms.
-  content: { ...REDACTION_V8.content, 'm.room.member': ['membership', 'join_authorised_via_users_server'] },
-}
-
-const REDACTION_V11: RedactionRules = {
-  // `origin`, `membership` and `prev_state` mean nothing at the top level.
-  topLevel: REDACTION_V9.topLevel.filter((key) => !['origin', 'membership', 'prev_state'].includes(key)),
-  content: {
-    ...REDACTION_V9.content,
-    'm.room.create': 'all',
-    // A redacted invite through an identity server must still prove where it came from.
-    'm.room.member': ['membership', 'join_authorised_via_users_server', 'third_party_invite.signed'],
-    'm.room.power_levels': [...POWER_LEVELS_V1, 'invite'],
-    // The target moved from the top level into the content.
-    'm.room.redaction': ['redacts'],
-  },
-}
-
+/** @see https://spec.matrix.org/latest/rooms/v1/ */
 const V1: RoomVersion = {
   id: '1',
+  stability: 'stable',
+  // https://spec.matrix.org/latest/rooms/v1/#event-ids
   eventIds: 'given',
+  // https://spec.matrix.org/latest/rooms/v1/#event-format
+  eventReferences: 'ids-with-hashes',
+  // https://spec.matrix.org/latest/server-server-api/#validating-hashes-and-signatures-on-received-events
+  eventIdServerSigns: true,
+  // https://spec.matrix.org/latest/rooms/v1/#state-resolution
   stateResolution: 'v1',
+  // https://spec.matrix.org/latest/rooms/v1/#canonical-json
   strictCanonicalJson: false,
   signingKeyValidityEnforced: false,
   roomIdIsCreateEvent: false,
   creatorFrom: 'content',
   creatorsHaveInfinitePower: false,
   additionalCreators: false,
+  // https://spec.matrix.org/latest/rooms/v1/#authorisation-rules
+  authRules: 'v1',
   aliasesHaveOwnAuthRule: true,
   redactionsHaveOwnAuthRule: true,
   notificationLevelsChecked: false,
-  integerPowerLevels: false,
+  // https://spec.matrix.org/latest/rooms/v1/#mroompower_levels-events-accept-values-as-floats and …-as-strings
+  powerLevels: 'numbers-or-text',
   knocking: false,
   restrictedJoins: false,
   knockRestrictedJoins: false,
@@ -136,48 +89,60 @@ const V1: RoomVersion = {
 const V2: RoomVersion = {
   ...V1,
   id: '2',
-  // Power events first, the rest along the mainline.
+  // Power events first, the rest along the mainline: https://spec.matrix.org/latest/rooms/v2/#state-resolution
   stateResolution: 'v2',
 }
 
 const V3: RoomVersion = {
   ...V2,
   id: '3',
-  // Nobody can choose the id of an event.
+  // Nobody can choose the id of an event: https://spec.matrix.org/latest/rooms/v3/#event-ids
   eventIds: 'hash-base64',
-  // Whether a redaction counts depends on an event that may not have arrived, so it is decided on application.
+  // An id that is a hash needs no hash beside it: https://spec.matrix.org/latest/rooms/v3/#event-format
+  eventReferences: 'ids',
+  // It names no server either: https://spec.matrix.org/latest/rooms/v3/#authorisation-rules
+  eventIdServerSigns: false,
+  authRules: 'v3',
+  // Whether a redaction counts depends on an event that may not have arrived, so it is decided on application:
+  // https://spec.matrix.org/latest/rooms/v3/#handling-redactions
   redactionsHaveOwnAuthRule: false,
 }
 
 const V4: RoomVersion = {
   ...V3,
   id: '4',
-  // Ids that need no escaping in a path.
+  // Ids that need no escaping in a path: https://spec.matrix.org/latest/rooms/v4/#event-ids
   eventIds: 'hash-base64url',
 }
 
 const V5: RoomVersion = {
   ...V4,
   id: '5',
-  // An expired key signs nothing.
+  // An expired key signs nothing: https://spec.matrix.org/latest/rooms/v5/#signing-key-validity-period
   signingKeyValidityEnforced: true,
 }
 
 const V6: RoomVersion = {
   ...V5,
   id: '6',
-  // Floats hash differently from one implementation to the next.
+  // Floats hash differently from one implementation to the next: https://spec.matrix.org/latest/rooms/v6/#canonical-json
   strictCanonicalJson: true,
+  // https://spec.matrix.org/latest/rooms/v6/#authorisation-rules
+  authRules: 'v6',
   // Aliases are ordinary state events.
   aliasesHaveOwnAuthRule: false,
   // `notifications` was forgotten among the limited keys.
   notificationLevelsChecked: true,
+  // Canonical JSON has no other numbers.
+  powerLevels: 'integers-or-text',
   redaction: REDACTION_V6,
 }
 
 const V7: RoomVersion = {
   ...V6,
   id: '7',
+  // https://spec.matrix.org/latest/rooms/v7/#authorisation-rules
+  authRules: 'v7',
   // Membership and join rule `knock`.
   knocking: true,
 }
@@ -185,6 +150,8 @@ const V7: RoomVersion = {
 const V8: RoomVersion = {
   ...V7,
   id: '8',
+  // https://spec.matrix.org/latest/rooms/v8/#authorisation-rules
+  authRules: 'v8',
   // Members of one room may join another.
   restrictedJoins: true,
   redaction: REDACTION_V8,
@@ -193,15 +160,17 @@ const V8: RoomVersion = {
 const V9: RoomVersion = {
   ...V8,
   id: '9',
-  // `join_authorised_via_users_server` survives redaction.
+  // `join_authorised_via_users_server` survives redaction: https://spec.matrix.org/latest/rooms/v9/#redactions
   redaction: REDACTION_V9,
 }
 
 const V10: RoomVersion = {
   ...V9,
   id: '10',
-  // "50" is no power level.
-  integerPowerLevels: true,
+  // https://spec.matrix.org/latest/rooms/v10/#authorisation-rules
+  authRules: 'v10',
+  // "50" is no power level: https://spec.matrix.org/latest/rooms/v10/#values-in-mroompower_levels-events-must-be-integers
+  powerLevels: 'integers',
   // Knock unless one of the conditions lets the user in.
   knockRestrictedJoins: true,
 }
@@ -209,9 +178,12 @@ const V10: RoomVersion = {
 const V11: RoomVersion = {
   ...V10,
   id: '11',
-  // `creator` only repeated the sender.
+  // https://spec.matrix.org/latest/rooms/v11/#authorisation-rules
+  authRules: 'v11',
+  // `creator` only repeated the sender: https://spec.matrix.org/latest/rooms/v11/#remove-the-creator-property-of-mroomcreate-events
   creatorFrom: 'sender',
-  // `redacts` moved into the content, where it is signed and hashed like everything else.
+  // `redacts` moved into the content, where it is signed and hashed like everything else:
+  // https://spec.matrix.org/latest/rooms/v11/#moving-the-redacts-property-of-mroomredaction-events-to-a-content-property
   redactsIn: 'content',
   redaction: REDACTION_V11,
 }
@@ -219,25 +191,37 @@ const V11: RoomVersion = {
 const V12: RoomVersion = {
   ...V11,
   id: '12',
-  // Resolution starts from nothing and looks at the conflicted subgraph, so that state cannot be reset.
+  // Resolution starts from nothing and looks at the conflicted subgraph, so that state cannot be reset:
+  // https://spec.matrix.org/latest/rooms/v12/#state-resolution
   stateResolution: 'v2.1',
-  // The room id proves which create event is the room's.
+  // The room id proves which create event is the room's: https://spec.matrix.org/latest/rooms/v12/#event-format
   roomIdIsCreateEvent: true,
+  // https://spec.matrix.org/latest/rooms/v12/#authorisation-rules
+  authRules: 'v12',
   // Nobody can take a room from those who made it.
   creatorsHaveInfinitePower: true,
   // More than one user may have made it.
   additionalCreators: true,
 }
 
-export const roomVersionsKnown: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12]
+/** All room versions of the specification; this implementation takes part in each. */
+export const supportedRoomVersions: readonly RoomVersion[] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12]
 
-/** The versions in which this implementation takes part. */
-export const supportedRoomVersions: readonly RoomVersion[] = [V10, V11, V12]
-
-/** The version for new rooms. */
+/** The version for new rooms where nobody chose another. @see https://spec.matrix.org/latest/rooms/#complete-list-of-room-versions */
 export const DEFAULT_ROOM_VERSION = '12'
 
-/** Undefined for versions that are unknown or in which this implementation takes no part. */
+const VERSION_WHEN_NONE_IS_NAMED = '1'
+
+/** Undefined for versions that are unknown. */
 export function roomVersion(id: unknown): RoomVersion | undefined {
   return supportedRoomVersions.find((version) => version.id === id)
+}
+
+/**
+ * The version that a room's create event gives it, or that an answer of make_join means: 1 where none is named.
+ * Undefined for versions that are unknown.
+ * @see https://spec.matrix.org/latest/client-server-api/#mroomcreate
+ */
+export function roomVersionNamed(name: unknown): RoomVersion | undefined {
+  return roomVersion(name ?? VERSION_WHEN_NONE_IS_NAMED)
 }

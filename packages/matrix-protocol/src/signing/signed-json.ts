@@ -8,12 +8,13 @@ export type Signatures = Readonly<Record<string, Readonly<Record<string, string>
 
 /**
  * The bytes that a signature of the object covers: its canonical JSON without `signatures` and `unsigned`.
+ * @param encode for events of rooms with numbers that canonical JSON does not know.
  * @see https://spec.matrix.org/latest/appendices/#signing-json
  * @throws CanonicalJsonError
  */
-export function signingBytes(object: object): Uint8Array<ArrayBuffer> {
+export function signingBytes(object: object, encode = canonicalJsonBytes): Uint8Array<ArrayBuffer> {
   const { signatures: _signatures, unsigned: _unsigned, ...signed } = object as JsonObject
-  return canonicalJsonBytes(signed)
+  return encode(signed)
 }
 
 /** The object with one more signature; signatures that it already has are kept. */
