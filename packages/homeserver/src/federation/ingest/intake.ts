@@ -133,14 +133,14 @@ export class Intake {
    * signature shows: others are asked before that is believed.
    */
   async #intactCopies(pdus: ReadonlyMap<EventId, Pdu>, server: ServerName, signal: AbortSignal): Promise<Map<EventId, Pdu>> {
-    const doubtful = [...pdus].filter(([, pdu]) => !checkContentHash(pdu)).map(([eventId]) => eventId)
+    const { roomId, version, allowance } = this.#input
+    const doubtful = [...pdus].filter(([, pdu]) => !checkContentHash(pdu, version)).map(([eventId]) => eventId)
     if (doubtful.length === 0) return new Map()
-    const { roomId, allowance } = this.#input
     const others = this.#servers()
       .filter((other) => other !== server)
       .slice(0, limits.implementation.intactCopyServersMax)
     const copies = await this.#parts.fetch.events(roomId, doubtful, others, allowance, signal)
-    return new Map(copies.entries().filter(([, pdu]) => checkContentHash(pdu)))
+    return new Map(copies.entries().filter(([, pdu]) => checkContentHash(pdu, version)))
   }
 
   /** Signatures are checked first: an event that nobody signed causes no fetching. */
