@@ -11,6 +11,7 @@ export {
   requiredPowerForEvent,
 } from './auth-rules/power-levels.ts'
 export * from './bytes/base64.ts'
+export * from './bytes/sha1.ts'
 export * from './bytes/sha256.ts'
 export * from './bytes/utf8.ts'
 export * from './events/event-references.ts'

@@ -7,6 +7,7 @@ import {
   powerLevelOf,
   type ReadonlyStateMap,
   type RoomVersion,
+  sha1Hex,
   type StateKey,
   stateKeyOf,
   type StateMap,
@@ -14,7 +15,7 @@ import {
 
 /**
  * State resolution word by word as the specification defines it, with sets and recursion and no thought of speed: the oracle for the
- * real one. It shares only the auth rules with it.
+ * real one: v1, v2 and v2.1. It shares only the auth rules with it.
  * @see https://spec.matrix.org/latest/rooms/v12/#state-resolution
  */
 export function resolveStateNaively(
@@ -22,7 +23,55 @@ export function resolveStateNaively(
   stateSets: readonly ReadonlyStateMap<EventId>[],
   eventOf: (eventId: EventId) => AuthEvent,
 ): StateMap<EventId> {
+  if (version.stateResolution === 'v1') return resolveV1Naively(version, stateSets, eventOf)
   return new NaiveResolution(version, eventOf).resolve(stateSets)
+}
+
+/**
+ * Version 1, pass by pass. Two things that the specification leaves open are as in the servers that have such rooms: conflicts of one kind
+ * are decided independently of each other, and an entry for which no candidate passes gets the last candidate.
+ * @see https://spec.matrix.org/latest/rooms/v1/#state-resolution
+ */
+function resolveV1Naively(
+  version: RoomVersion,
+  stateSets: readonly ReadonlyStateMap<EventId>[],
+  eventOf: (eventId: EventId) => AuthEvent,
+): StateMap<EventId> {
+  const keys = [...new Set(stateSets.flatMap((state) => [...state.keys()]))]
+  const candidatesOf = (key: StateKey): EventId[] => [...new Set(stateSets.flatMap((state) => state.get(key) ?? []))]
+  const result: StateMap<EventId> = new Map(
+    keys.flatMap((key) => (candidatesOf(key).length === 1 ? [[key, candidatesOf(key)[0] as EventId] as const] : [])),
+  )
+  const byDepthThenSha1 = (x: EventId, y: EventId): number =>
+    eventOf(x).pdu.depth - eventOf(y).pdu.depth || (sha1Hex(x) > sha1Hex(y) ? -1 : 1)
+  const passes = (eventId: EventId, state: ReadonlyStateMap<EventId>): boolean => {
+    const lookUp = (type: string, stateKey: string): AuthEvent | undefined => {
+      const found = state.get(stateKeyOf(type, stateKey))
+      return found === undefined ? undefined : eventOf(found)
+    }
+    return authorise(eventOf(eventId), lookUp, version, { createEvent: undefined }).kind === 'allowed'
+  }
+  const kindOf = (key: StateKey): number => {
+    const { type } = eventOf(candidatesOf(key)[0] as EventId).pdu
+    if (key === stateKeyOf('m.room.power_levels', '')) return 0
+    return type === 'm.room.join_rules' ? 1 : type === 'm.room.member' ? 2 : 3
+  }
+  for (const kind of [0, 1, 2, 3]) {
+    const before = new Map(result)
+    for (const key of keys.filter((each) => candidatesOf(each).length > 1 && kindOf(each) === kind)) {
+      const list = candidatesOf(key).sort(byDepthThenSha1)
+      if (kind === 3) {
+        // The highest depth and lowest SHA-1 that passes.
+        result.set(key, list.toReversed().find((eventId) => passes(eventId, before)) ?? (list[0] as EventId))
+        continue
+      }
+      const failing = list.findIndex(
+        (eventId, index) => index > 0 && !passes(eventId, new Map(before).set(key, list[index - 1] as EventId)),
+      )
+      result.set(key, (failing === -1 ? list.at(-1) : list[failing - 1]) as EventId)
+    }
+  }
+  return result
 }
 
 class NaiveResolution {

@@ -57,8 +57,11 @@ export class EventGraph {
   }
 
   contextOf(event: AuthEvent): AuthContext {
+    return this.contextFrom(this.createEventOf(event))
+  }
+
+  contextFrom(createEvent: AuthEvent | undefined): AuthContext {
     const { verifySignature } = this.#lookup
-    const createEvent = this.createEventOf(event)
     return verifySignature === undefined ? { createEvent } : { createEvent, verifySignature }
   }
 

@@ -1,5 +1,6 @@
 import type { AuthEvent } from '../auth-rules/auth-event.ts'
 import type { EventId } from '../ids/ids.ts'
+import { compareCodePoints } from '../json/canonical-json.ts'
 import type { EventGraph } from './event-graph.ts'
 
 /** Sorts events by the place, in the history of the room's power levels, of the power levels that they cite; the oldest first. */
@@ -13,7 +14,7 @@ export function mainlineOrder(events: readonly AuthEvent[], powerLevels: AuthEve
     const [leftTime, rightTime] = [left.event.pdu.origin_server_ts, right.event.pdu.origin_server_ts]
     if (leftTime !== rightTime) return leftTime - rightTime
     // 3. Then by id.
-    return left.event.eventId < right.event.eventId ? -1 : 1
+    return compareCodePoints(left.event.eventId, right.event.eventId)
   })
   return placed.map(({ event }) => event)
 }

@@ -2,6 +2,7 @@ import type { AuthEvent } from '../auth-rules/auth-event.ts'
 import { powerLevelOf } from '../auth-rules/power-levels.ts'
 import { authEventIdsOf } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
+import { compareCodePoints } from '../json/canonical-json.ts'
 import { ownMember } from '../json/json-value.ts'
 import { BinaryHeap } from './binary-heap.ts'
 import type { EventGraph } from './event-graph.ts'
@@ -71,7 +72,7 @@ function comesBefore(left: Vertex, right: Vertex): boolean {
   const [leftTime, rightTime] = [left.event.pdu.origin_server_ts, right.event.pdu.origin_server_ts]
   if (leftTime !== rightTime) return leftTime < rightTime
   // 3. Then by id.
-  return left.event.eventId < right.event.eventId
+  return compareCodePoints(left.event.eventId, right.event.eventId) < 0
 }
 
 /** The power of the sender by what the event itself cites. */

@@ -4,7 +4,7 @@ import { bob, carol, RoomFixture } from '../auth-rules/room-fixture.ts'
 import { alice } from '../events/pdu-fixture.ts'
 import { stateKeyOf, type StateMap } from '../events/state-map.ts'
 import type { EventId } from '../ids/ids.ts'
-import { roomVersion, type RoomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
+import { roomVersion, type RoomVersion } from '../room-versions/room-version.ts'
 import { MissingEventError } from './event-graph.ts'
 import { neededForResolution } from './needed-for-resolution.ts'
 import { resolveState } from './resolve-state.ts'
@@ -84,10 +84,6 @@ describe('resolving', () => {
     expect(resolveState(v12, states, lookupIn(...all, later))).toEqual(stateOf(...common, later))
     const rejected = all.map((event) => (event === bobJoined ? { ...event, rejected: true } : event))
     expect(resolveState(v12, states, lookupIn(...rejected, later))).toEqual(stateOf(...common))
-  })
-
-  test('is not done for versions that resolve otherwise', () => {
-    expect(() => resolveState(supportedRoomVersions[0] as RoomVersion, [], lookupIn())).toThrow(RangeError)
   })
 })
 
