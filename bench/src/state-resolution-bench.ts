@@ -4,7 +4,7 @@ import { type Bench, type Measurement, milliseconds, percentile } from './bench.
 import { conflictedRoom } from './load/conflicted-room.ts'
 
 const conflictedEvents = 1_000
-const versions = ['2', '10', '11', '12']
+const versions = ['1', '2', '10', '11', '12']
 const runs = 20
 const warmUps = 5
 

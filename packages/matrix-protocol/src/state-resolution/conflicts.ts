@@ -25,29 +25,43 @@ export function splitState(stateSets: readonly ReadonlyStateMap<EventId>[]): Spl
   return { unconflicted, conflicted }
 }
 
-/** The full conflicted set: the conflicted state set, the auth difference and, in version 2.1, the conflicted state subgraph. */
+/**
+ * The full conflicted set: the conflicted state set, the auth difference and, in version 2.1, the conflicted state subgraph.
+ * @see https://spec.matrix.org/latest/rooms/v12/#state-resolution
+ */
 export function fullConflictedSet({ unconflicted, conflicted }: SplitState, graph: EventGraph): Set<EventId> {
-  const full = authDifference(unconflicted.values(), conflicted, graph)
   const conflictedEvents = new Set(conflicted.flat())
-  for (const eventId of conflictedEvents) full.add(eventId)
+  const full = new Set(conflictedEvents)
+  for (const eventId of restOfAuthDifference(unconflicted, conflicted, conflictedEvents, graph)) full.add(eventId)
   if (graph.version.stateResolution === 'v2.1') addConflictedSubgraph(full, conflictedEvents, graph)
   return full
 }
 
 /**
- * The events that are in the auth chain of some set but not of all. A chain here includes the state itself: for events of the
- * conflicted state set it makes no difference, and an event that all sets agree upon is in no difference.
+ * The events that are in the auth chain of some set but not of all, without those of the conflicted state set. A chain here includes the
+ * state itself, which makes no difference for the other events: one that all sets agree upon is in no difference.
  */
-function authDifference(unconflicted: Iterable<EventId>, conflicted: readonly (readonly EventId[])[], graph: EventGraph): Set<EventId> {
-  // What the unconflicted events reach is in all chains, and so is all that lies behind it: no other walk needs to enter it.
-  const common = graph.walk(unconflicted, new Set())
+function restOfAuthDifference(
+  unconflicted: StateMap<EventId>,
+  conflicted: readonly (readonly EventId[])[],
+  conflictedEvents: ReadonlySet<EventId>,
+  graph: EventGraph,
+): Set<EventId> {
   const counts = new Map<EventId, number>()
   for (const events of conflicted) {
-    for (const eventId of graph.walk(events, new Set(), common)) counts.set(eventId, (counts.get(eventId) ?? 0) + 1)
+    for (const eventId of graph.walk(events, new Set())) counts.set(eventId, (counts.get(eventId) ?? 0) + 1)
   }
-  const difference = new Set<EventId>()
-  for (const [eventId, count] of counts) if (count < conflicted.length) difference.add(eventId)
-  return difference
+  const inAll = new Set<EventId>()
+  const rest = new Set<EventId>()
+  for (const [eventId, count] of counts) {
+    if (count === conflicted.length) inAll.add(eventId)
+    else if (!conflictedEvents.has(eventId)) rest.add(eventId)
+  }
+  // Mostly there are none, and a large state that nobody questions need not be walked.
+  if (rest.size === 0) return rest
+  // What the unconflicted events reach is in all chains. Behind what is known to be in all, there is nothing to find.
+  for (const eventId of graph.walk(unconflicted.values(), new Set(), inAll)) rest.delete(eventId)
+  return rest
 }
 
 /** Adds all events on a path of `auth_events` from one conflicted event to another. */

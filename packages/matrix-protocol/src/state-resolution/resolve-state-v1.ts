@@ -85,11 +85,15 @@ function deepestAllowed(candidates: readonly AuthEvent[], state: ReadonlyStateMa
   return ordered.find((event) => isAllowed(event, undefined, state, graph)) ?? (ordered.at(-1) as AuthEvent)
 }
 
-/** By descending depth, then by ascending SHA-1 of the id. */
+/** By descending depth, then by ascending SHA-1 of the id, which only equal depths ask for. */
 function deepestFirst(events: readonly AuthEvent[]): AuthEvent[] {
-  const hashed = events.map((event) => ({ event, hash: sha1Hex(event.eventId) }))
-  hashed.sort((left, right) => right.event.pdu.depth - left.event.pdu.depth || (left.hash < right.hash ? -1 : 1))
-  return hashed.map(({ event }) => event)
+  const hashes = new Map<EventId, string>()
+  const hashOf = (eventId: EventId): string => {
+    const hash = hashes.get(eventId) ?? sha1Hex(eventId)
+    hashes.set(eventId, hash)
+    return hash
+  }
+  return events.toSorted((left, right) => right.pdu.depth - left.pdu.depth || (hashOf(left.eventId) < hashOf(right.eventId) ? -1 : 1))
 }
 
 /** @param candidate stands in the state for the conflicted entry that it is a candidate for. */
