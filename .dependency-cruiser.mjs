@@ -17,9 +17,10 @@ const homeserverParts = {
   directory: ['timeline', 'rooms'],
   push: ['timeline', 'rooms', 'accounts'],
   sync: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'push'],
+  media: [],
   'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media'],
   relay: ['timeline', 'rooms', 'federation'],
-  federation: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'relay'],
+  federation: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'relay', 'directory', 'media'],
 }
 const everyPart = Object.keys(homeserverParts)
 const partsExcept = (...parts) => everyPart.filter((part) => !parts.includes(part)).join('|')
@@ -181,7 +182,7 @@ export default {
       name: 'matrix-errors-at-edges',
       comment: 'Inside, expected outcomes are unions; a MatrixError is made where a request is answered.',
       severity: 'error',
-      from: part('timeline|rooms|sync|accounts|keys|ephemeral|directory|push'),
+      from: part('timeline|rooms|sync|accounts|keys|ephemeral|directory|push|media'),
       to: { path: `^${homeserver}/matrix-error\\.ts$` },
     },
     {

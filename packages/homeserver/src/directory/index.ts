@@ -1,0 +1,16 @@
+export { type Directory, openDirectory } from './directory.ts'
+export { listPublicRooms, parsePublicRooms, parseRoomsFilter, type PublicRoomsPage, type PublicRoomsQuery } from './public-rooms.ts'
+export { isWorldReadable, type RoomSummary, summaryOf } from './room-summary.ts'
+export {
+  childrenOf,
+  describeRoom,
+  describeSpace,
+  isSuggested,
+  parseSpaceAnswer,
+  type SpaceAnswer,
+  type SpaceChild,
+  type SpaceSummary,
+  summaryVisibleToUser,
+  visibleToServer,
+  visibleToUser,
+} from './spaces.ts'

@@ -1,0 +1,7 @@
+export { BrokenBlobError } from './blob-store.ts'
+export { contentDisposition, type MediaDetails, mediaDetails } from './media-details.ts'
+export { MediaStore } from './media-store.ts'
+export { multipartResponse, parseMultipart } from './multipart.ts'
+export type { CachedFile } from './remote-cache.ts'
+export type { StoredMedia } from './tables.ts'
+export { isAnimated, mayBeThumbnail, type ThumbnailWish, usualThumbnail } from './thumbnails.ts'
