@@ -1,7 +1,7 @@
 import { type EventId, ownString, type RoomId, type StateKey } from '@kith/matrix-protocol'
 import type { Session } from '../accounts/accounts.ts'
 import { MatrixError } from '../matrix-error.ts'
-import type { RoomState, StoredEvent } from '../rooms/index.ts'
+import type { RoomState, StateAtPosition, StoredEvent } from '../rooms/index.ts'
 import type { Api } from './endpoint.ts'
 
 /** The current state of a room that the user is in. @throws MatrixError M_FORBIDDEN, also for rooms that nobody here knows. */
@@ -11,13 +11,33 @@ export function joinedState(api: Api, session: Session, roomId: RoomId): RoomSta
   return state
 }
 
+/** How far a user may read a room. What of it they may see is for `Visibility` to say. */
+export interface Readable {
+  /** Nothing that came later is for this user. */
+  readonly upTo: number
+  /** The event by which the user left; absent for those inside, and for others where the world may read. */
+  readonly leftBy: StoredEvent | undefined
+}
+
+/** @throws MatrixError M_FORBIDDEN for who never was inside, unless the whole world may read the room, and for rooms that nobody here knows. */
+export async function readable(api: Api, session: Session, roomId: RoomId): Promise<Readable> {
+  const state = api.rooms.state(roomId)
+  const stay = await api.sync.visibility.lastStay(roomId, session.userId)
+  if (stay.kind === 'inside' || (state !== undefined && isWorldReadable(state))) return { upTo: api.timeline.position, leftBy: undefined }
+  if (stay.kind === 'ended') return { upTo: stay.position, leftBy: stay.by }
+  throw notInRoom()
+}
+
 /** The state that a user may read: the current one of members, for others the one when they left. */
-export async function readableStateIds(api: Api, session: Session, roomId: RoomId): Promise<ReadonlyMap<StateKey, EventId>> {
-  const member = memberEvent(api, session, roomId)
-  const position = ownString(member.pdu.content, 'membership') === 'join' ? api.timeline.position : member.position
-  const state = position === undefined ? undefined : await api.rooms.stateAt(roomId, position)
+export async function readableState(api: Api, session: Session, roomId: RoomId, at = Number.MAX_SAFE_INTEGER): Promise<StateAtPosition> {
+  const { upTo } = await readable(api, session, roomId)
+  const state = await api.rooms.stateAt(roomId, Math.min(upTo, at))
   if (state === undefined) throw notInRoom()
-  return state.ids()
+  return state
+}
+
+export async function readableStateIds(api: Api, session: Session, roomId: RoomId): Promise<ReadonlyMap<StateKey, EventId>> {
+  return (await readableState(api, session, roomId)).ids()
 }
 
 /** The user's own membership event in a room where they are or once were. */
@@ -30,7 +50,7 @@ export function memberEvent(api: Api, session: Session, roomId: RoomId): StoredE
 
 /** An event of the room that the user may see. @throws MatrixError M_NOT_FOUND */
 export async function visibleEvent(api: Api, session: Session, roomId: RoomId, eventId: EventId): Promise<StoredEvent> {
-  memberEvent(api, session, roomId)
+  await readable(api, session, roomId)
   const event = await api.rooms.event(eventId)
   const isVisible = event?.roomId === roomId && (await api.sync.visibility.isVisible(event, session.userId))
   if (event === undefined || !isVisible) throw new MatrixError(404, 'M_NOT_FOUND', 'No such event, or not one that you may see')
@@ -39,4 +59,9 @@ export async function visibleEvent(api: Api, session: Session, roomId: RoomId, e
 
 export function notInRoom(): MatrixError {
   return new MatrixError(403, 'M_FORBIDDEN', 'You are not in this room')
+}
+
+function isWorldReadable(state: RoomState): boolean {
+  const event = state.get('m.room.history_visibility', '')
+  return event !== undefined && ownString(event.pdu.content, 'history_visibility') === 'world_readable'
 }

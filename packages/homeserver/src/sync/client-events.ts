@@ -1,4 +1,4 @@
-import { type EventId, type JsonObject, ownMember, type UserId } from '@kith/matrix-protocol'
+import { type EventId, type JsonObject, redactsOf, type UserId } from '@kith/matrix-protocol'
 import type { Clock } from '../ports/clock.ts'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
 
@@ -43,17 +43,23 @@ export class ClientEvents {
 
   async #format(event: StoredEvent, reader: EventReader): Promise<ClientEvent> {
     const { pdu } = event
-    const redacts = pdu.type === 'm.room.redaction' ? (pdu.redacts ?? ownMember(pdu.content, 'redacts')) : undefined
+    const redacts = this.#redactsOf(event)
     return {
       type: pdu.type,
       event_id: event.eventId,
       sender: pdu.sender,
       origin_server_ts: pdu.origin_server_ts,
-      content: pdu.content,
+      content: redacts === undefined ? pdu.content : { ...pdu.content, redacts },
       ...(pdu.state_key === undefined ? {} : { state_key: pdu.state_key }),
-      ...(typeof redacts === 'string' ? { redacts } : {}),
+      ...(redacts === undefined ? {} : { redacts }),
       unsigned: await this.#unsigned(event, reader),
     }
+  }
+
+  /** Room versions name the target in one place; clients of any age find it in either. Spec: Client-Server API, m.room.redaction. */
+  #redactsOf(event: StoredEvent): string | undefined {
+    const version = this.#rooms.version(event.roomId)
+    return version === undefined ? undefined : redactsOf(event.pdu, version)
   }
 
   async #unsigned(event: StoredEvent, reader: EventReader): Promise<JsonObject> {

@@ -74,16 +74,16 @@ export class RoomSections {
       case 'join':
         return this.#joined(roomId, request, changes, membershipOf(earlier) !== 'join')
       case 'invite':
-        return member?.eventId === earlier?.eventId
+        return !request.fullState && member?.eventId === earlier?.eventId
           ? undefined
           : { kind: 'invite', invite_state: { events: this.#stripped(roomId, userId, member) } }
       case 'knock':
-        return member?.eventId === earlier?.eventId
+        return !request.fullState && member?.eventId === earlier?.eventId
           ? undefined
           : { kind: 'knock', knock_state: { events: this.#stripped(roomId, userId, member) } }
       case 'leave':
       case 'ban':
-        return this.#left(roomId, request, { member, earlier, changes })
+        return this.#left(roomId, request, { member, earlier })
       default:
         return undefined
     }
@@ -110,30 +110,34 @@ export class RoomSections {
   async #left(
     roomId: RoomId,
     request: SyncRequest,
-    moment: { readonly member: StoredEvent | undefined; readonly earlier: StoredEvent | undefined; readonly changes: RoomStateChanges },
+    moment: { readonly member: StoredEvent | undefined; readonly earlier: StoredEvent | undefined },
   ): Promise<RoomSection | undefined> {
-    const { rooms } = this.#parts
+    const { rooms, visibility } = this.#parts
     const { member, earlier } = moment
     if (member === undefined || (request.after === undefined && !request.filter.includeLeave)) return undefined
-    const earlierMembership = membershipOf(earlier)
-    if (member.eventId === earlier?.eventId || (earlierMembership === 'leave' && membershipOf(member) === 'leave')) return undefined
-    const leftAt = member.position ?? request.upTo
+    if (member.eventId === earlier?.eventId || (membershipOf(earlier) === 'leave' && membershipOf(member) === 'leave')) return undefined
+    const stay = await visibility.lastStay(roomId, request.reader.userId)
+    const formerMembers = [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId)
+    // Whoever was not inside since the last answer sees no more than their own membership.
+    if (stay.kind !== 'ended' || stay.position <= (request.after ?? 0)) {
+      const only: TimelineSlice = { ...(await rooms.timelineSince(roomId, 0, 0, member.position)), events: [member], limited: false }
+      const timeline = await this.#timeline(only, request)
+      const state = { [request.stateName]: { events: request.stateName === 'state' ? [] : timeline.events } } as unknown as JsonObject
+      return { kind: 'leave', timeline, state, formerMembers }
+    }
     const changes = new RoomStateChanges(
       rooms,
       request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after),
-      await rooms.stateAt(roomId, leftAt),
+      await rooms.stateAt(roomId, stay.position),
     )
-    const slice = await this.#slice(roomId, request.after ?? 0, leftAt, request)
-    // Whoever never was inside sees no more than their own membership.
-    const wasInside =
-      (await rooms.stateIdBefore(member, 'm.room.member', request.reader.userId)) !== undefined && earlierMembership !== 'invite'
-    const shown: TimelineSlice = wasInside ? slice : { ...slice, events: [member], limited: false }
-    const changed = wasInside ? await changes.changed() : new Map<StateKey, EventId>()
+    const inside = await this.#slice(roomId, request.after ?? 0, stay.position, request)
+    // What became of the membership after the leave, such as a ban, is the user's to know; the rest is not.
+    const slice = stay.by.eventId === member.eventId ? inside : { ...inside, events: [...inside.events, member] }
     return {
       kind: 'leave',
-      timeline: await this.#timeline(shown, request),
-      state: await this.#state(changes, changed, shown, request, request.after === undefined),
-      formerMembers: [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId),
+      timeline: await this.#timeline(slice, request),
+      state: await this.#state(changes, await changes.changed(), slice, request, request.after === undefined),
+      formerMembers,
     }
   }
 

@@ -1,9 +1,18 @@
-import { ownString, type UserId } from '@kith/matrix-protocol'
+import { ownString, type RoomId, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
+import { type LastStay, lastStayOf } from './last-stay.ts'
+import { membershipOf } from './room-state-changes.ts'
+import { redactionTakesEffect } from './shown-redactions.ts'
+
+/** What the state of a room says about who sees the events that are sent in it. */
+interface Circumstances {
+  readonly historyVisibility: string | undefined
+  readonly membership: string | undefined
+}
 
 /**
- * Which events a user may see. Spec: Client-Server API, Room History Visibility.
- * Backfilled events come without the state around them; their senders' servers chose to show them to this one, so members see them.
+ * Which events a user may see: decided by the state of the room at the event, and by when the user was inside.
+ * @see https://spec.matrix.org/latest/client-server-api/#server-behaviour-7
  */
 export class Visibility {
   readonly #rooms: Rooms
@@ -13,48 +22,110 @@ export class Visibility {
   }
 
   async filter(events: readonly StoredEvent[], userId: UserId): Promise<StoredEvent[]> {
-    const visible = await Promise.all(events.map(async (event) => this.isVisible(event, userId)))
-    return events.filter((_, index) => visible[index] === true)
+    const views = new Map<RoomId, RoomView>()
+    const visible: StoredEvent[] = []
+    for (const event of events) {
+      const view = views.getOrInsertComputed(event.roomId, (roomId) => new RoomView(this.#rooms, roomId, userId))
+      if (await view.shows(event)) visible.push(event)
+    }
+    return visible
   }
 
   async isVisible(event: StoredEvent, userId: UserId): Promise<boolean> {
+    return new RoomView(this.#rooms, event.roomId, userId).shows(event)
+  }
+
+  async lastStay(roomId: RoomId, userId: UserId): Promise<LastStay> {
+    return lastStayOf(this.#rooms, roomId, userId)
+  }
+}
+
+/** One user's view of one room, for one request. Most events share the state around them, which is looked up once. */
+class RoomView {
+  readonly #rooms: Rooms
+  readonly #roomId: RoomId
+  readonly #userId: UserId
+  readonly #circumstances = new Map<StoredEvent['stateBefore'], Circumstances>()
+  #stay: LastStay | undefined
+  #othersHere: boolean | undefined
+
+  constructor(rooms: Rooms, roomId: RoomId, userId: UserId) {
+    this.#rooms = rooms
+    this.#roomId = roomId
+    this.#userId = userId
+  }
+
+  async shows(event: StoredEvent): Promise<boolean> {
     if (event.status !== 'accepted') return false
-    const member = this.#rooms.state(event.roomId)?.get('m.room.member', userId)
-    const isJoined = member !== undefined && ownString(member.pdu.content, 'membership') === 'join'
-    // Joined all the time since: nothing to look up.
-    if (isJoined && event.position !== undefined && (member.position ?? 0) <= event.position) return true
-    if (event.stateBefore === undefined) return isJoined
-    return this.#isVisibleAt(event, userId, member)
+    this.#stay ??= await lastStayOf(this.#rooms, this.#roomId, this.#userId)
+    const visible =
+      event.stateBefore === undefined ? this.#showsWithoutState(event, this.#stay) : await this.#showsInState(event, this.#stay)
+    return visible && (await redactionTakesEffect(this.#rooms, event))
   }
 
-  async #isVisibleAt(event: StoredEvent, userId: UserId, member: StoredEvent | undefined): Promise<boolean> {
-    // The user's own membership event counts as it is after it.
-    const isOwnMembership = event.pdu.type === 'm.room.member' && event.pdu.state_key === userId
-    const membershipThen = await this.#membershipBefore(event, userId)
-    if (membershipThen === 'join' || isOwnMembership) return true
-    const visibility = await this.#historyVisibility(event)
-    if (visibility === 'world_readable') return true
-    if (visibility === 'invited' && membershipThen === 'invite') return true
-    if (visibility !== 'shared') return false
-    // Shared: whoever joined at any later point. One who left sees what came before that.
-    const isJoinedNow = member !== undefined && ownString(member.pdu.content, 'membership') === 'join'
-    return isJoinedNow || (await this.#wasJoinedAfter(event, userId, member))
+  async #showsInState(event: StoredEvent, stay: LastStay): Promise<boolean> {
+    const { pdu } = event
+    const before = await this.#circumstancesOf(event)
+    // Events that change what decides count as they are before or after.
+    const changesVisibility = pdu.type === 'm.room.history_visibility' && pdu.state_key === ''
+    const visibilities = [historyVisibilityOf(before.historyVisibility)]
+    if (changesVisibility) visibilities.push(historyVisibilityOf(ownString(pdu.content, 'history_visibility')))
+    // 1.
+    if (visibilities.includes('world_readable')) return true
+    if (!isDuring(stay, event)) return false
+    const isOwnMembership = pdu.type === 'm.room.member' && pdu.state_key === this.#userId
+    const memberships = isOwnMembership ? [before.membership, membershipOf(event)] : [before.membership]
+    // 2. and 3.: up to the end of the last stay, whoever is not inside at an event has joined after it.
+    if (memberships.includes('join') || visibilities.includes('shared')) return true
+    // 4.
+    return visibilities.includes('invited') && memberships.includes('invite')
   }
 
-  async #wasJoinedAfter(event: StoredEvent, userId: UserId, member: StoredEvent | undefined): Promise<boolean> {
-    if (member === undefined || (member.position ?? 0) <= (event.position ?? 0)) return false
-    return (await this.#membershipBefore(member, userId)) === 'join'
+  /**
+   * The state around backfilled events is not always known. Other servers showed them to this one: to its only user they may be shown;
+   * among several they are only where the room keeps no history from its members.
+   */
+  #showsWithoutState(event: StoredEvent, stay: LastStay): boolean {
+    if (!isDuring(stay, event)) return false
+    const current = this.#rooms.state(this.#roomId)?.get('m.room.history_visibility', '')
+    const visibility = historyVisibilityOf(current === undefined ? undefined : ownString(current.pdu.content, 'history_visibility'))
+    if (visibility === 'shared' || visibility === 'world_readable') return true
+    this.#othersHere ??= this.#hasOtherLocalMembers()
+    return !this.#othersHere
   }
 
-  async #membershipBefore(event: StoredEvent, userId: UserId): Promise<string | undefined> {
-    const eventId = await this.#rooms.stateIdBefore(event, 'm.room.member', userId)
-    const member = eventId === undefined ? undefined : await this.#rooms.event(eventId)
-    return member === undefined ? undefined : ownString(member.pdu.content, 'membership')
+  #hasOtherLocalMembers(): boolean {
+    const server = serverNameOf(this.#userId)
+    for (const { userId } of this.#rooms.state(this.#roomId)?.members() ?? [])
+      if (userId !== this.#userId && serverNameOf(userId) === server) return true
+    return false
   }
 
-  async #historyVisibility(event: StoredEvent): Promise<string> {
-    const eventId = await this.#rooms.stateIdBefore(event, 'm.room.history_visibility', '')
+  async #circumstancesOf(event: StoredEvent): Promise<Circumstances> {
+    const known = this.#circumstances.get(event.stateBefore)
+    if (known !== undefined) return known
+    const circumstances = {
+      historyVisibility: await this.#stringBefore(event, 'm.room.history_visibility', '', 'history_visibility'),
+      membership: await this.#stringBefore(event, 'm.room.member', this.#userId, 'membership'),
+    }
+    this.#circumstances.set(event.stateBefore, circumstances)
+    return circumstances
+  }
+
+  async #stringBefore(event: StoredEvent, type: string, stateKey: string, member: string): Promise<string | undefined> {
+    const eventId = await this.#rooms.stateIdBefore(event, type, stateKey)
     const found = eventId === undefined ? undefined : await this.#rooms.event(eventId)
-    return (found === undefined ? undefined : ownString(found.pdu.content, 'history_visibility')) ?? 'shared'
+    return found === undefined ? undefined : ownString(found.pdu.content, member)
   }
+}
+
+/** Nobody sees what comes after they left, and who was never inside sees nothing but what the whole world may read. */
+function isDuring(stay: LastStay, event: StoredEvent): boolean {
+  if (stay.kind !== 'ended') return stay.kind === 'inside'
+  return event.position === undefined || event.position <= stay.position
+}
+
+/** What is not understood counts as shared. */
+function historyVisibilityOf(value: string | undefined): 'world_readable' | 'shared' | 'invited' | 'joined' {
+  return value === 'world_readable' || value === 'invited' || value === 'joined' ? value : 'shared'
 }

@@ -8,7 +8,7 @@ import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
 import { readHistory } from '../read-history.ts'
-import { memberEvent, readableStateIds, visibleEvent } from '../room-access.ts'
+import { readable, readableState, readableStateIds, visibleEvent } from '../room-access.ts'
 
 export const roomHistoryEndpoints = [
   endpoint({
@@ -16,9 +16,11 @@ export const roomHistoryEndpoints = [
     path: '/rooms/:roomId/messages',
     async handle(api, { params, session, query, signal }) {
       const roomId = roomIdFrom(params.roomId)
-      memberEvent(api, session, roomId)
+      const { leftBy } = await readable(api, session, roomId)
       const direction = directionFrom(query)
-      const from = await historyToken(api, roomId, query.get('from'))
+      const given = await historyToken(api, roomId, query.get('from'))
+      // Who left looks back from there; what came since would only be filtered out.
+      const from = given ?? (direction === 'b' && leftBy !== undefined ? api.rooms.tokensAround(leftBy).after : undefined)
       const filter = filterFrom(query)
       const limit = integerFrom(query, 'limit', filter.limit ?? 10, limits.implementation.messagesPageMax)
       const page = await readHistory(api, roomId, { from, direction, limit: Math.max(1, limit) }, signal)
@@ -60,7 +62,7 @@ export const roomHistoryEndpoints = [
       const [formatted] = await api.sync.events.withRoomId([event], session)
       const state = filterFrom(query).lazyLoadMembers
         ? await sendersOf(api, session, roomId, shown)
-        : await wholeState(api, session, roomId)
+        : await stateAfter(api, session, after.events.at(-1) ?? event)
       return {
         event: formatted,
         events_before: await api.sync.events.withRoomId(before.events, session),
@@ -121,16 +123,24 @@ function filterFrom(query: URLSearchParams): EventFilter {
 }
 
 async function sendersOf(api: Api, session: Session, roomId: RoomId, events: readonly StoredEvent[]): Promise<readonly object[]> {
-  const state = api.rooms.state(roomId)
-  const members = [...new Set(events.map((event) => event.pdu.sender))].flatMap((sender) => state?.get('m.room.member', sender) ?? [])
-  return api.sync.events.withRoomId(members, session)
+  const state = await readableState(api, session, roomId)
+  const senders = [...new Set(events.map((event) => event.pdu.sender))]
+  const ids = await Promise.all(senders.map(async (sender) => state.idOf('m.room.member', sender)))
+  const members = await api.rooms.events(ids.filter((eventId) => eventId !== undefined))
+  return api.sync.events.withRoomId(
+    members.filter((member) => member !== undefined),
+    session,
+  )
 }
 
-async function wholeState(api: Api, session: Session, roomId: RoomId): Promise<readonly object[]> {
-  const ids = await readableStateIds(api, session, roomId)
+/** The state at the last event that is shown; where nobody here knows it, the one that the user may read. */
+async function stateAfter(api: Api, session: Session, event: StoredEvent): Promise<readonly object[]> {
+  const after = await api.rooms.stateAfter(event.eventId)
+  if (after !== undefined) return api.sync.events.withRoomId([...after.entries()], session)
+  const ids = await readableStateIds(api, session, event.roomId)
   const events = await api.rooms.events([...ids.values()])
   return api.sync.events.withRoomId(
-    events.filter((event) => event !== undefined),
+    events.filter((found) => found !== undefined),
     session,
   )
 }

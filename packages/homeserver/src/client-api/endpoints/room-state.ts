@@ -1,11 +1,10 @@
-import { type EventId, ownString, parseUserId, splitStateKey, type StateKey, stateKeyOf } from '@kith/matrix-protocol'
-import type { Session } from '../../accounts/accounts.ts'
+import { type EventId, ownString, parseUserId, splitStateKey, type StateKey } from '@kith/matrix-protocol'
 import { MatrixError } from '../../matrix-error.ts'
 import type { StoredEvent } from '../../rooms/index.ts'
 import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { roomIdFrom } from '../parameters.ts'
-import { joinedState, notInRoom, readableStateIds } from '../room-access.ts'
+import { joinedState, readableState, readableStateIds } from '../room-access.ts'
 
 export const roomStateEndpoints = [
   endpoint({
@@ -21,8 +20,8 @@ export const roomStateEndpoints = [
       method: 'GET',
       path: path as '/rooms/:roomId/state/:type/:stateKey',
       async handle(api, { params, session, query }) {
-        const ids = await readableStateIds(api, session, roomIdFrom(params.roomId))
-        const eventId = ids.get(stateKeyOf(params.type, params.stateKey ?? ''))
+        const state = await readableState(api, session, roomIdFrom(params.roomId))
+        const eventId = await state.idOf(params.type, params.stateKey ?? '')
         const event = eventId === undefined ? undefined : await api.rooms.event(eventId)
         if (event === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The room has no such state')
         if (query.get('format') !== 'event') return event.pdu.content
@@ -35,8 +34,8 @@ export const roomStateEndpoints = [
     method: 'GET',
     path: '/rooms/:roomId/members',
     async handle(api, { params, session, query }) {
-      const ids = await stateIdsAt(api, session, roomIdFrom(params.roomId), query.get('at'))
-      const members = await load(api, memberIds(ids))
+      const state = await readableState(api, session, roomIdFrom(params.roomId), positionFrom(query.get('at')))
+      const members = await load(api, memberIds(await state.ids()))
       const [wanted, unwanted] = [query.get('membership'), query.get('not_membership')]
       const chosen = members.filter((member) => {
         const membership = ownString(member.pdu.content, 'membership')
@@ -60,20 +59,9 @@ export const roomStateEndpoints = [
   }),
 ]
 
-/** `at` is a token of sync; the members then, or the members now for a token of another kind. */
-async function stateIdsAt(
-  api: Api,
-  session: Session,
-  roomId: ReturnType<typeof roomIdFrom>,
-  at: string | null,
-): Promise<ReadonlyMap<StateKey, EventId>> {
-  const readable = await readableStateIds(api, session, roomId)
-  const token = at === null ? undefined : parseSyncToken(at)
-  if (token === undefined) return readable
-  joinedState(api, session, roomId)
-  const state = await api.rooms.stateAt(roomId, token.position)
-  if (state === undefined) throw notInRoom()
-  return state.ids()
+/** `at` is a token of sync: the members then. A token of another kind means the members now. */
+function positionFrom(at: string | null): number | undefined {
+  return at === null ? undefined : parseSyncToken(at)?.position
 }
 
 function memberIds(ids: ReadonlyMap<StateKey, EventId>): EventId[] {
