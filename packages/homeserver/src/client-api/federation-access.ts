@@ -7,6 +7,8 @@ export interface RemoteRefusal {
   readonly status: number
   readonly errcode: string
   readonly reason: string
+  /** With M_INCOMPATIBLE_ROOM_VERSION: the version of the room. */
+  readonly roomVersion?: string
 }
 
 /** No server that could have answered was reached in time. */
@@ -17,8 +19,13 @@ export interface Unreachable {
 
 export type RemoteJoinOutcome = { readonly kind: 'joined'; readonly roomId: RoomId } | RemoteRefusal | Unreachable
 
-/** `left`: the invite or membership is gone here and at the server that answered. */
-export type RemoteLeaveOutcome = { readonly kind: 'left' } | RemoteRefusal | Unreachable
+export type RemoteKnockOutcome = { readonly kind: 'knocked'; readonly roomId: RoomId } | RemoteRefusal | Unreachable
+
+/**
+ * `left`: the invite or knock is gone here and at the server that answered. `left-here`: it is gone here; whoever did not answer is told
+ * later, as far as that is possible.
+ */
+export type RemoteLeaveOutcome = { readonly kind: 'left' } | { readonly kind: 'left-here'; readonly reason: string }
 
 /** `denied`: this server's own auth rules forbid it. `invited`: stored here; the other server has it or will get it from the outbox. */
 export type RemoteInviteOutcome =
@@ -81,12 +88,20 @@ export type ChooseRelaysOutcome =
  * Every method settles within the time limits of federation, also when nobody answers; only aborts and broken storage throw.
  */
 export interface FederationPort {
-  /** make_join, send_join and installation at rooms; when the room is held here already, joins by the servers that are in it. `via` may be empty: then the servers of the invite or of the state are asked. */
+  /**
+   * Joins a local user: by an event of this server where it is in the room and can let the user in, otherwise by make_join and send_join at
+   * servers of the room. `via` may be empty: then the servers of the invite or of the state are asked.
+   */
   joinRoom(
     input: { readonly roomId: RoomId; readonly userId: UserId; readonly via: readonly ServerName[]; readonly content: JsonObject },
     signal: AbortSignal,
   ): Promise<RemoteJoinOutcome>
-  /** Rejects an invite to (or leaves) a room of which no local user is a member: make_leave, send_leave. Drops the stored invite when left. */
+  /** Knocks at a room that this server is not in: make_knock, send_knock. */
+  knockRoom(
+    input: { readonly roomId: RoomId; readonly userId: UserId; readonly via: readonly ServerName[]; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteKnockOutcome>
+  /** Rejects an invite to, or takes back a knock at, a room that this server is not in: make_leave, send_leave. Drops what is stored of it. */
   leaveRoom(
     input: { readonly roomId: RoomId; readonly userId: UserId; readonly content: JsonObject },
     signal: AbortSignal,

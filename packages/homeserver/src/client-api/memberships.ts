@@ -12,6 +12,8 @@ import { MatrixError } from '../matrix-error.ts'
 import type { Api } from './endpoint.ts'
 import { remoteError, sentEventId } from './outcomes.ts'
 
+const SERVERS_NAMED_MAX = 20
+
 /** Content of a membership event of a local user, with the profile of now. */
 export async function memberContent(api: Api, userId: UserId, membership: string, extra: JsonObject): Promise<JsonObject> {
   const profile = (await api.accounts.profile(userId)) ?? {}
@@ -25,60 +27,74 @@ export async function memberContent(api: Api, userId: UserId, membership: string
   }
 }
 
-/** Joins a room: by an own event where this server is in the room and its rules allow that, otherwise with other servers' help. */
-export async function joinRoom(
-  api: Api,
-  userId: UserId,
-  target: { readonly roomId: RoomId; readonly via: readonly ServerName[]; readonly reason: string | undefined },
-  signal: AbortSignal,
-): Promise<RoomId> {
+export interface RoomTarget {
+  readonly roomId: RoomId
+  /** Servers that may know the room. */
+  readonly via: readonly ServerName[]
+  readonly reason: string | undefined
+}
+
+/** Joins a room: by an own event where this server is in the room and can let the user in, otherwise with other servers' help. */
+export async function joinRoom(api: Api, userId: UserId, target: RoomTarget, signal: AbortSignal): Promise<RoomId> {
   const { roomId } = target
-  const state = api.rooms.state(roomId)
-  if (state?.membershipOf(userId) === 'join') return roomId
-  const content = await memberContent(api, userId, 'join', target.reason === undefined ? {} : { reason: target.reason })
-  if (state?.isJoined(api.serverName) === true) {
-    const outcome = await api.rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal)
-    const others = [...state.joinedServers()].filter((server) => server !== api.serverName)
-    // Restricted rooms need the signature of a server whose users may invite.
-    if (outcome.kind !== 'denied' || others.length === 0) {
-      sentEventId(outcome)
-      return roomId
-    }
+  if (api.rooms.state(roomId)?.membershipOf(userId) === 'join') return roomId
+  const content = await memberContent(api, userId, 'join', reasonOf(target))
+  const via = otherServers(api, userId, target)
+  const outcome = await api.federation.joinRoom({ roomId, userId, via, content }, signal)
+  if (outcome.kind !== 'joined') throw remoteError(outcome)
+  return outcome.roomId
+}
+
+/** Asks the members of a room to be let in. */
+export async function knockAtRoom(api: Api, userId: UserId, target: RoomTarget, signal: AbortSignal): Promise<RoomId> {
+  const { roomId } = target
+  const content = await memberContent(api, userId, 'knock', reasonOf(target))
+  if (api.rooms.state(roomId)?.isJoined(api.serverName) === true) {
+    sentEventId(await api.rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal))
+    return roomId
   }
-  const via = joinCandidates(api, userId, roomId, target.via)
-  if (via.length === 0) throw new MatrixError(404, 'M_NOT_FOUND', 'This room is not known here, and no server that might know it was named')
-  const joined = await api.federation.joinRoom({ roomId, userId, via, content }, signal)
-  if (joined.kind !== 'joined') throw remoteError(joined)
-  return joined.roomId
+  // An invite answers every knock; the room would refuse this one.
+  if (api.rooms.invite(roomId, userId) !== undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'You are invited to this room')
+  const outcome = await api.federation.knockRoom({ roomId, userId, via: otherServers(api, userId, target), content }, signal)
+  if (outcome.kind !== 'knocked') throw remoteError(outcome)
+  return outcome.roomId
 }
 
-function joinCandidates(api: Api, userId: UserId, roomId: RoomId, via: readonly ServerName[]): ServerName[] {
-  const inviter = api.rooms.invite(roomId, userId)?.event.sender
-  const candidates = new Set<ServerName>([...via, ...(api.rooms.state(roomId)?.joinedServers() ?? [])])
-  if (inviter !== undefined) candidates.add(serverNameOf(inviter))
+/** @throws MatrixError M_NOT_FOUND when neither this server nor another one that is known has the room. */
+function otherServers(api: Api, userId: UserId, { roomId, via }: RoomTarget): ServerName[] {
+  const state = api.rooms.state(roomId)
+  const waiting = api.rooms.invite(roomId, userId) ?? api.rooms.knock(roomId, userId)
   const founder = serverNameOfRoomId(roomId)
+  const candidates = new Set<ServerName>([...via, ...(waiting?.via ?? [])])
+  if (waiting !== undefined) candidates.add(serverNameOf(waiting.event.sender))
+  for (const server of state?.joinedServers() ?? []) candidates.add(server)
   if (founder !== undefined) candidates.add(founder)
-  candidates.delete(api.serverName)
-  return [...candidates].slice(0, 20)
+  const isHeld = candidates.delete(api.serverName) && state?.isJoined(api.serverName) === true
+  if (candidates.size === 0 && !isHeld) {
+    throw new MatrixError(404, 'M_NOT_FOUND', 'This room is not known here, and no server that might know it was named')
+  }
+  return [...candidates].slice(0, SERVERS_NAMED_MAX)
 }
 
-/** Leaves a room, or declines an invite to it. An invite whose server cannot be reached is gone here all the same. */
+/** Leaves a room, declines an invite to it, or takes a knock at it back: of the latter two nothing is left here, whoever can be reached. */
 export async function leaveRoom(api: Api, userId: UserId, roomId: RoomId, reason: string | undefined, signal: AbortSignal): Promise<void> {
-  const extra = reason === undefined ? {} : { reason }
+  const content = { ...(reason === undefined ? {} : { reason }), membership: 'leave' }
   const state = api.rooms.state(roomId)
   const membership = state?.membershipOf(userId)
   if (state?.isJoined(api.serverName) === true && membership !== undefined) {
     if (membership === 'leave') return
-    const content = { ...extra, membership: 'leave' }
     sentEventId(await api.rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal))
     return
   }
-  if (api.rooms.invite(roomId, userId) !== undefined) {
-    const outcome = await api.federation.leaveRoom({ roomId, userId, content: { ...extra, membership: 'leave' } }, signal)
-    if (outcome.kind !== 'left') await api.rooms.dropInvite(roomId, userId, signal)
+  if (api.rooms.invite(roomId, userId) !== undefined || api.rooms.knock(roomId, userId) !== undefined) {
+    await api.federation.leaveRoom({ roomId, userId, content }, signal)
     return
   }
   if (membership !== 'leave') throw new MatrixError(404, 'M_NOT_FOUND', 'You are not in this room and not invited to it')
+}
+
+function reasonOf({ reason }: RoomTarget): JsonObject {
+  return reason === undefined ? {} : { reason }
 }
 
 /** Invites a user of this or of another server. */

@@ -23,7 +23,12 @@ export function sentEventId(outcome: SendOutcome): EventId {
 export function remoteError(outcome: RemoteRefusal | Unreachable): MatrixError {
   switch (outcome.kind) {
     case 'refused':
-      return new MatrixError(outcome.status, outcome.errcode, outcome.reason)
+      return new MatrixError(
+        outcome.status,
+        outcome.errcode,
+        outcome.reason,
+        outcome.roomVersion === undefined ? {} : { room_version: outcome.roomVersion },
+      )
     case 'unreachable':
       return new MatrixError(504, 'M_UNKNOWN', `No server that could help was reached: ${outcome.reason}`, { 'im.kith.unreachable': true })
     default:

@@ -19,6 +19,7 @@ import type {
   RemoteInviteOutcome,
   RemoteJoinOutcome,
   RemoteKeysOutcome,
+  RemoteKnockOutcome,
   RemoteLeaveOutcome,
   RemoteProfileOutcome,
 } from '../client-api/federation-access.ts'
@@ -41,9 +42,9 @@ import { buildIngest } from './ingest/build-ingest.ts'
 import type { Healing } from './ingest/healing.ts'
 import { JoinsUnderWay } from './ingest/joins-under-way.ts'
 import type { LocalUsers } from './local-users.ts'
-import { InviteReceiver } from './membership/receive-invite.ts'
-import { RemoteInvite } from './membership/remote-invite.ts'
-import { RemoteMembership } from './membership/remote-membership.ts'
+import { buildMembership } from './membership/build-membership.ts'
+import type { RemoteInvite } from './membership/remote-invite.ts'
+import type { RemoteMembership } from './membership/remote-membership.ts'
 import { NetworkState } from './network-state.ts'
 import { PeerClient } from './peer-client.ts'
 import { Profiles } from './query/profiles.ts'
@@ -127,6 +128,13 @@ export class Federation implements FederationPort, AsyncDisposable {
     signal: AbortSignal,
   ): Promise<RemoteJoinOutcome> {
     return this.#parts.membership.join(input, this.#bounded(signal))
+  }
+
+  knockRoom(
+    input: { readonly roomId: RoomId; readonly userId: UserId; readonly via: readonly ServerName[]; readonly content: JsonObject },
+    signal: AbortSignal,
+  ): Promise<RemoteKnockOutcome> {
+    return this.#parts.membership.knock(input, this.#bounded(signal))
   }
 
   leaveRoom(
@@ -219,7 +227,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   const deliver = buildDeliver({ ports, rooms, timeline, serverName, client, relayLists, ownRelays: () => relays.servers(), signal })
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
-  const inviteReceiver = new InviteReceiver({ crypto: ports.crypto, rooms, users, serverName })
+  const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ports, client, rooms, users, joins, serverName })
   const { ingest, healing } = await buildIngest({
     ports,
     rooms,
@@ -247,6 +255,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     users,
     ingest,
     invites: inviteReceiver,
+    thirdPartyInvites,
     relayLists,
     mailWaiting,
   })
@@ -264,8 +273,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     finder: new RelayListFinder({ network: ports.network, client, rooms, relayLists, log: ports.log }, signal),
     userKeys: new UserKeys(client),
     profiles: new Profiles({ client, clock: ports.clock, relayLists }),
-    membership: new RemoteMembership({ ports, client, rooms, joins, serverName }),
-    invites: new RemoteInvite({ client, rooms }),
+    ...membership,
     network: new NetworkState(ports.network, relays, signal),
     serve: createRouter(endpoints, ports.log, signal),
   }

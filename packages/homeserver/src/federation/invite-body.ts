@@ -1,4 +1,4 @@
-import { type JsonObject, type Pdu, type RoomVersion, strippedState } from '@kith/matrix-protocol'
+import { type JsonObject, type Pdu, type RoomVersion, strippedState, type UserId } from '@kith/matrix-protocol'
 import type { RoomState } from '../rooms/index.ts'
 import { pduJson } from './transaction.ts'
 
@@ -10,6 +10,12 @@ export const INVITE_EDU_TYPE = 'im.kith.invite'
  * whole events, so that it can be verified.
  */
 export function inviteBody(event: Pdu, version: RoomVersion, state: RoomState): JsonObject {
-  const shown = strippedState((type, stateKey) => state.get(type, stateKey)?.pdu, [event.sender])
-  return { room_version: version.id, event: pduJson(event), invite_room_state: shown.map(pduJson) }
+  return { room_version: version.id, event: pduJson(event), invite_room_state: stateForOutsiders(state, [event.sender]) }
+}
+
+/** What goes with an invite or a knock. The power levels are among it, because an answer made without the room's help has to cite them. */
+export function stateForOutsiders(state: RoomState, members: readonly UserId[]): JsonObject[] {
+  const shown = strippedState((type, stateKey) => state.get(type, stateKey)?.pdu, members)
+  const powerLevels = state.get('m.room.power_levels', '')
+  return [...shown, ...(powerLevels === undefined ? [] : [powerLevels.pdu])].map(pduJson)
 }

@@ -107,7 +107,11 @@ async function answerOf(response: Response): Promise<PeerAnswer> {
 
 function parseObject(text: string): JsonObject | undefined {
   const parsed = parseBoundedJson(text)
-  return parsed.kind === 'ok' && isJsonObject(parsed.value) ? parsed.value : undefined
+  if (parsed.kind !== 'ok') return undefined
+  // The first versions of the membership endpoints answer `[200, {…}]`.
+  const items = Array.isArray(parsed.value) ? (parsed.value as readonly unknown[]) : []
+  const value = items[0] === 200 ? items[1] : parsed.value
+  return isJsonObject(value) ? value : undefined
 }
 
 function boundedString(value: unknown, otherwise: string): string {

@@ -1,6 +1,6 @@
 export { RoomBusyError } from './group-queue.ts'
 export { isHistoryToken } from './history-token.ts'
 export * from './outcomes.ts'
-export type { RoomState } from './room-state.ts'
+export type { Membership, RoomState } from './room-state.ts'
 export * from './rooms.ts'
 export * from './stored-event.ts'

@@ -10,7 +10,7 @@ interface Concerned {
   readonly userId: UserId
 }
 
-/** Invites of local users to rooms whose state this server does not hold. Few, so all are in memory. */
+/** Invites to, and knocks at, rooms whose state this server does not hold: one for each room and local user. Few, so all are in memory. */
 export class Invites {
   readonly #timeline: Timeline
   readonly #invites = new Map<UserId, Map<RoomId, StoredInvite>>()
@@ -60,13 +60,15 @@ export class Invites {
     return true
   }
 
-  async drop(roomId: RoomId, userId: UserId, signal: AbortSignal): Promise<void> {
+  /** @param extraWrites further writes of the same commit. */
+  async drop(roomId: RoomId, userId: UserId, signal: AbortSignal, extraWrites?: (transaction: TimelineTransaction) => void): Promise<void> {
     signal.throwIfAborted()
     if (this.get(roomId, userId) === undefined) return
     await this.#timeline.commit(
       (transaction) => {
         transaction.append({ kind: 'invite', roomId, userId })
         transaction.batch.delete(roomsTables.invites, [userId, roomId])
+        extraWrites?.(transaction)
       },
       () => this.#forget(roomId, userId),
     )

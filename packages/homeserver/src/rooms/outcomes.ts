@@ -1,4 +1,4 @@
-import type { EventId, JsonObject, Pdu, RoomId, UserId } from '@kith/matrix-protocol'
+import type { EventId, JsonObject, Pdu, RoomId, ServerName, UserId } from '@kith/matrix-protocol'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import type { StoredEvent, TransactionId } from './stored-event.ts'
 
@@ -95,13 +95,15 @@ export interface StateBeforeInput {
   readonly events: readonly Pdu[]
 }
 
-/** An invite to a room whose state this server does not hold. */
+/** An invite to, or a knock at, a room whose state this server does not hold; the event says which. */
 export interface OutOfBandInvite {
   readonly roomId: RoomId
   readonly userId: UserId
   readonly version: string
   readonly event: Pdu
   readonly strippedState: readonly JsonObject[]
+  /** Servers of the room besides that of the event's sender, such as the one that took the knock. */
+  readonly via?: readonly ServerName[]
 }
 
 export interface StoredInvite extends OutOfBandInvite {

@@ -11,7 +11,7 @@ import {
   type UnhashedPdu,
   type UserId,
 } from '@kith/matrix-protocol'
-import type { Timeline } from '../timeline/index.ts'
+import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { appendHistory } from './append-history.ts'
 import { addSignature } from './build-event.ts'
 import { type MissingEventsInput, walkAuthChain, walkMissingEvents } from './dag-walks.ts'
@@ -116,7 +116,7 @@ export class Rooms {
   async signPdu(pdu: UnhashedPdu, version: RoomVersion): Promise<Pdu> {
     const hashed =
       pdu.hashes === undefined || pdu.signatures === undefined
-        ? addContentHash(pdu)
+        ? addContentHash(pdu, version)
         : { ...pdu, hashes: pdu.hashes, signatures: pdu.signatures }
     return addSignature(hashed, version, this.#context.serverName, this.#context.ports.crypto)
   }
@@ -159,21 +159,34 @@ export class Rooms {
     return (await appendHistory(this.#context, roomId, pdus, authEvents, signal)) ?? new Map()
   }
 
-  /** Returns false when the user has too many invites. */
+  /** Stores an invite or a knock in the place of an earlier one. Returns false when the user has too many. */
   async putInvite(invite: OutOfBandInvite, signal: AbortSignal): Promise<boolean> {
     return this.#context.invites.put(invite, signal)
   }
 
   invite(roomId: RoomId, userId: UserId): StoredInvite | undefined {
-    return this.#context.invites.get(roomId, userId)
+    const found = this.#context.invites.get(roomId, userId)
+    return isKnock(found) ? undefined : found
   }
 
+  knock(roomId: RoomId, userId: UserId): StoredInvite | undefined {
+    const found = this.#context.invites.get(roomId, userId)
+    return isKnock(found) ? found : undefined
+  }
+
+  /** Knocks included. */
   invites(userId: UserId): readonly StoredInvite[] {
     return this.#context.invites.of(userId)
   }
 
-  async dropInvite(roomId: RoomId, userId: UserId, signal: AbortSignal): Promise<void> {
-    return this.#context.invites.drop(roomId, userId, signal)
+  /** Drops an invite or a knock. `extraWrites`: further writes of the same commit. */
+  async dropInvite(
+    roomId: RoomId,
+    userId: UserId,
+    signal: AbortSignal,
+    extraWrites?: (transaction: TimelineTransaction) => void,
+  ): Promise<void> {
+    return this.#context.invites.drop(roomId, userId, signal, extraWrites)
   }
 
   has(roomId: RoomId): boolean {
@@ -326,4 +339,8 @@ export class Rooms {
     const { roomId } = event
     return readWhole({ get: async (id) => this.#context.snapshots.get(roomId, id) }, snapshot)
   }
+}
+
+function isKnock(invite: StoredInvite | undefined): boolean {
+  return invite?.event.content['membership'] === 'knock'
 }

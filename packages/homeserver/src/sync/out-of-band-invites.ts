@@ -12,26 +12,36 @@ import {
 import type { Rooms, StoredInvite } from '../rooms/index.ts'
 import type { SyncRequest } from './room-sections.ts'
 
-/** Invites to rooms that this server does not hold: those that came, and those that are gone. */
-export function readOutOfBandInvites(
-  rooms: Rooms,
-  request: SyncRequest,
-  changed: ReadonlySet<RoomId> | undefined,
-): { readonly invite: Record<string, JsonObject>; readonly leave: Record<string, JsonObject> } {
+interface OutOfBandSections {
+  readonly invite: Record<string, JsonObject>
+  readonly knock: Record<string, JsonObject>
+  readonly leave: Record<string, JsonObject>
+}
+
+/** Invites to, and knocks at, rooms that this server does not hold: those that came, and those that are gone. */
+export function readOutOfBandInvites(rooms: Rooms, request: SyncRequest, changed: ReadonlySet<RoomId> | undefined): OutOfBandSections {
   const { userId } = request.reader
   const invite: Record<string, JsonObject> = {}
+  const knock: Record<string, JsonObject> = {}
   const leave: Record<string, JsonObject> = {}
   for (const stored of rooms.invites(userId)) {
     const isNew = request.after === undefined || request.fullState || stored.position > request.after
-    if (isNew && request.filter.acceptsRoom(stored.roomId)) invite[stored.roomId] = { invite_state: { events: strippedEvents(stored) } }
+    if (!isNew || !request.filter.acceptsRoom(stored.roomId)) continue
+    const events = strippedEvents(stored)
+    if (rooms.knock(stored.roomId, userId) === stored) knock[stored.roomId] = { knock_state: { events } }
+    else invite[stored.roomId] = { invite_state: { events } }
   }
   for (const roomId of changed ?? []) {
-    if (rooms.invite(roomId, userId) !== undefined || !request.filter.acceptsRoom(roomId)) continue
+    if (isStored(rooms, roomId, userId) || !request.filter.acceptsRoom(roomId)) continue
     // Whoever is in the room by now reads of it there.
     if (rooms.state(roomId)?.get('m.room.member', userId) !== undefined) continue
     leave[roomId] = withdrawn(roomId, userId, request)
   }
-  return { invite, leave }
+  return { invite, knock, leave }
+}
+
+function isStored(rooms: Rooms, roomId: RoomId, userId: UserId): boolean {
+  return (rooms.invite(roomId, userId) ?? rooms.knock(roomId, userId)) !== undefined
 }
 
 function strippedEvents(stored: StoredInvite): JsonObject[] {

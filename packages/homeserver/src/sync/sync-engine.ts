@@ -172,6 +172,7 @@ export class SyncEngine {
     const found: SyncAnswer['rooms'] = { join: {}, invite: {}, leave: {}, knock: {} }
     const outOfBand = readOutOfBandInvites(rooms, request, changes.stream?.invites)
     Object.assign(found.invite, outOfBand.invite)
+    Object.assign(found.knock, outOfBand.knock)
     Object.assign(found.leave, outOfBand.leave)
     for (const [roomId, section] of sections) {
       switch (section.kind) {
@@ -181,6 +182,7 @@ export class SyncEngine {
         case 'leave':
           found.leave[roomId] = { timeline: section.timeline as unknown as JsonObject, ...section.state, account_data: { events: [] } }
           delete found.invite[roomId]
+          delete found.knock[roomId]
           break
         case 'invite':
           found.invite[roomId] = { invite_state: section.invite_state }

@@ -6,13 +6,12 @@ import {
   parseServerName,
   type RoomId,
   type ServerName,
-  type UserId,
 } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { MatrixError } from '../../matrix-error.ts'
-import type { Session } from '../../accounts/accounts.ts'
+import type { Membership } from '../../rooms/index.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { inviteUser, joinRoom, leaveRoom } from '../memberships.ts'
+import { inviteUser, joinRoom, knockAtRoom, leaveRoom } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { roomIdFrom } from '../parameters.ts'
 import { joinedState, memberEvent } from '../room-access.ts'
@@ -20,38 +19,32 @@ import { userIdSchema } from '../schemas.ts'
 import { resolveAlias } from './directory.ts'
 
 const reasonSchema = v.looseObject({ reason: v.optional(v.pipe(v.string(), v.maxLength(1000))) })
-const targetSchema = v.looseObject({ user_id: userIdSchema, reason: v.optional(v.pipe(v.string(), v.maxLength(1000))) })
+const targetSchema = v.looseObject({ ...reasonSchema.entries, user_id: userIdSchema })
+/** An invite of a user, or of an address, which takes an identity server. */
+const inviteSchema = v.union([targetSchema, v.looseObject({ medium: v.string(), address: v.string() })])
 
 export const membershipEndpoints = [
-  endpoint({
-    method: 'POST',
-    path: '/join/:roomIdOrAlias',
-    body: reasonSchema,
-    async handle(api, { params, session, query, body, signal }) {
-      const target = await resolveTarget(api, params.roomIdOrAlias, query, signal)
-      return { room_id: await joinRoom(api, session.userId, { ...target, reason: body.reason }, signal) }
-    },
-  }),
-  endpoint({
-    method: 'POST',
-    path: '/rooms/:roomId/join',
-    body: reasonSchema,
-    async handle(api, { params, session, query, body, signal }) {
-      const target = { roomId: roomIdFrom(params.roomId), via: viaOf(query), reason: body.reason }
-      return { room_id: await joinRoom(api, session.userId, target, signal) }
-    },
-  }),
+  ...(['/join/:roomIdOrAlias', '/rooms/:roomIdOrAlias/join'] as const).map((path) =>
+    endpoint({
+      method: 'POST',
+      path,
+      body: reasonSchema,
+      async handle(api, { params, session, query, body, signal }) {
+        const target =
+          path === '/join/:roomIdOrAlias'
+            ? await resolveTarget(api, params.roomIdOrAlias, query, signal)
+            : { roomId: roomIdFrom(params.roomIdOrAlias), via: viaOf(query) }
+        return { room_id: await joinRoom(api, session.userId, { ...target, reason: body.reason }, signal) }
+      },
+    }),
+  ),
   endpoint({
     method: 'POST',
     path: '/knock/:roomIdOrAlias',
     body: reasonSchema,
     async handle(api, { params, session, query, body, signal }) {
-      const { roomId } = await resolveTarget(api, params.roomIdOrAlias, query, signal)
-      if (api.rooms.state(roomId)?.isJoined(api.serverName) !== true) {
-        throw new MatrixError(404, 'M_NOT_FOUND', 'Knocking works only at rooms that this server is in')
-      }
-      await setMembership(api, session, roomId, session.userId, { membership: 'knock', reason: body.reason }, signal)
-      return { room_id: roomId }
+      const target = await resolveTarget(api, params.roomIdOrAlias, query, signal)
+      return { room_id: await knockAtRoom(api, session.userId, { ...target, reason: body.reason }, signal) }
     },
   }),
   endpoint({
@@ -76,52 +69,21 @@ export const membershipEndpoints = [
   endpoint({
     method: 'POST',
     path: '/rooms/:roomId/invite',
-    body: targetSchema,
+    body: inviteSchema,
     async handle(api, { params, session, body, signal }) {
       const roomId = roomIdFrom(params.roomId)
       const state = joinedState(api, session, roomId)
+      if (!isTarget(body))
+        throw new MatrixError(400, 'M_SERVER_NOT_TRUSTED', 'This server uses no identity server, so it invites no addresses')
       const content: JsonObject = body.reason === undefined ? {} : { reason: body.reason }
       if (state.membershipOf(body.user_id) === 'join') throw new MatrixError(403, 'M_FORBIDDEN', 'This user is in the room')
       await inviteUser(api, session.userId, { roomId, invitee: body.user_id, content }, signal)
       return {}
     },
   }),
-  endpoint({
-    method: 'POST',
-    path: '/rooms/:roomId/kick',
-    body: targetSchema,
-    async handle(api, { params, session, body, signal }) {
-      const roomId = roomIdFrom(params.roomId)
-      const membership = joinedState(api, session, roomId).membershipOf(body.user_id)
-      if (membership !== 'join' && membership !== 'invite' && membership !== 'knock')
-        throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not in the room')
-      await setMembership(api, session, roomId, body.user_id, { membership: 'leave', reason: body.reason }, signal)
-      return {}
-    },
-  }),
-  endpoint({
-    method: 'POST',
-    path: '/rooms/:roomId/ban',
-    body: targetSchema,
-    async handle(api, { params, session, body, signal }) {
-      const roomId = roomIdFrom(params.roomId)
-      joinedState(api, session, roomId)
-      await setMembership(api, session, roomId, body.user_id, { membership: 'ban', reason: body.reason }, signal)
-      return {}
-    },
-  }),
-  endpoint({
-    method: 'POST',
-    path: '/rooms/:roomId/unban',
-    body: targetSchema,
-    async handle(api, { params, session, body, signal }) {
-      const roomId = roomIdFrom(params.roomId)
-      if (joinedState(api, session, roomId).membershipOf(body.user_id) !== 'ban')
-        throw new MatrixError(403, 'M_FORBIDDEN', 'This user is not banned')
-      await setMembership(api, session, roomId, body.user_id, { membership: 'leave', reason: body.reason }, signal)
-      return {}
-    },
-  }),
+  changeOfOthers('kick', { to: 'leave', from: ['join', 'invite', 'knock'], otherwise: 'This user is not in the room' }),
+  changeOfOthers('ban', { to: 'ban', from: undefined, otherwise: '' }),
+  changeOfOthers('unban', { to: 'leave', from: ['ban'], otherwise: 'This user is not banned' }),
   endpoint({
     method: 'GET',
     path: '/joined_rooms',
@@ -129,16 +91,34 @@ export const membershipEndpoints = [
   }),
 ]
 
-async function setMembership(
-  api: Api,
-  session: Session,
-  roomId: RoomId,
-  target: UserId,
-  change: { readonly membership: string; readonly reason: string | undefined },
-  signal: AbortSignal,
-): Promise<void> {
-  const content = { membership: change.membership, ...(change.reason === undefined ? {} : { reason: change.reason }) }
-  sentEventId(await api.rooms.send({ roomId, sender: session.userId, type: 'm.room.member', stateKey: target, content }, signal))
+interface MembershipChange {
+  readonly to: Membership
+  /** The memberships that are changed this way; undefined: any, and none. */
+  readonly from: readonly Membership[] | undefined
+  readonly otherwise: string
+}
+
+/** What a member does to another user. */
+function changeOfOthers(name: 'kick' | 'ban' | 'unban', { to, from, otherwise }: MembershipChange) {
+  return endpoint({
+    method: 'POST',
+    path: `/rooms/:roomId/${name}`,
+    body: targetSchema,
+    async handle(api, { params, session, body, signal }) {
+      const roomId = roomIdFrom(params.roomId)
+      const membership = joinedState(api, session, roomId).membershipOf(body.user_id)
+      if (from !== undefined && (membership === undefined || !from.includes(membership)))
+        throw new MatrixError(403, 'M_FORBIDDEN', otherwise)
+      const content = { membership: to, ...(body.reason === undefined ? {} : { reason: body.reason }) }
+      const draft = { roomId, sender: session.userId, type: 'm.room.member', stateKey: body.user_id, content }
+      sentEventId(await api.rooms.send(draft, signal))
+      return {}
+    },
+  })
+}
+
+function isTarget(body: v.InferOutput<typeof inviteSchema>): body is v.InferOutput<typeof targetSchema> {
+  return 'user_id' in body
 }
 
 async function resolveTarget(

@@ -75,10 +75,13 @@ export class Edus {
         return
       }
       case 'im.kith.invite': {
-        const outcome = await this.#parts.invites.receive(origin, content, signal)
+        const outcome = await this.#parts.invites.receive(origin, undefined, content, signal)
         if (outcome.kind !== 'received') this.#parts.log.info('An invite was refused', { origin, reason: outcome.kind })
         return
       }
+      case 'im.kith.leave':
+        await this.#parts.invites.receiveLeave(origin, content, signal)
+        return
       case 'im.kith.relay_list':
         await this.#parts.relayLists.learn(origin, content)
         return

@@ -1,21 +1,25 @@
 import {
   type EventId,
-  eventIdOf,
+  isJsonObject,
   type JsonObject,
   parsePdu,
   type Pdu,
   type RoomId,
+  type RoomVersion,
   type ServerName,
   serverNameOf,
+  signatureOf,
+  SIGNING_KEY_ID,
   type UserId,
+  withSignature,
 } from '@kith/matrix-protocol'
 import type { RemoteInviteOutcome } from '../../client-api/federation-access.ts'
 import { limits } from '../../limits.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import type { TimelineTransaction } from '../../timeline/index.ts'
 import { INVITE_EDU_TYPE, inviteBody } from '../invite-body.ts'
-import type { PeerClient } from '../peer-client.ts'
-import { failureOf } from './remote-membership.ts'
+import type { PeerAnswer, PeerClient } from '../peer-client.ts'
+import { failureOf } from './remote-refusal.ts'
 
 export interface RemoteInviteParts {
   readonly client: PeerClient
@@ -29,6 +33,13 @@ export interface InviteInput {
   readonly content: JsonObject
 }
 
+interface BuiltInvite {
+  readonly roomId: RoomId
+  readonly eventId: EventId
+  readonly pdu: Pdu
+  readonly version: RoomVersion
+}
+
 /** Invites users of other servers: by a request while their server is there, otherwise by an EDU that travels through relays. */
 export class RemoteInvite {
   readonly #parts: RemoteInviteParts
@@ -38,33 +49,35 @@ export class RemoteInvite {
   }
 
   async invite(input: InviteInput, signal: AbortSignal): Promise<RemoteInviteOutcome> {
-    const server = serverNameOf(input.invitee)
-    const draft = {
-      type: 'm.room.member',
-      stateKey: input.invitee,
-      content: { ...input.content, membership: 'invite' },
-      roomId: input.roomId,
-      sender: input.sender,
-    }
-    const state = this.#parts.rooms.state(input.roomId)
+    const { rooms } = this.#parts
+    const { roomId, sender, invitee } = input
+    const server = serverNameOf(invitee)
+    const draft = { type: 'm.room.member', stateKey: invitee, content: { ...input.content, membership: 'invite' }, roomId, sender }
     // A server in the room gets the invite like every other event.
-    if (state?.isJoined(server) === true) return this.#send(draft, undefined, signal)
-    const built = await this.#parts.rooms.buildEvent(draft, signal)
-    const version = this.#parts.rooms.version(input.roomId)
+    if (rooms.state(roomId)?.isJoined(server) === true) return this.#send(draft, undefined, signal)
+    const built = await rooms.buildEvent(draft, signal)
+    const version = rooms.version(roomId)
+    const state = rooms.state(roomId)
     if (built.kind === 'denied') return built
     if (built.kind !== 'built' || version === undefined || state === undefined) return { kind: 'denied', rule: built.kind }
-    const answer = await this.#ask(server, input.roomId, built.eventId, inviteBody(built.pdu, version, state), signal)
+    const invite = { roomId, eventId: built.eventId, pdu: built.pdu, version }
+    const answer = await this.#ask(server, invite, inviteBody(built.pdu, version, state), signal)
     if (answer.kind === 'refused' && answer.status !== 429) return failureOf(answer)
-    const signed = answer.kind === 'ok' ? parsePdu(answer.body['event'], version) : undefined
-    if (signed?.kind === 'ok' && eventIdOf(signed.pdu, version) === built.eventId) {
-      return this.#commitSigned(input.roomId, signed.pdu, signal)
-    }
-    return this.#send(draft, server, signal)
+    const signature = answer.kind === 'ok' ? signatureIn(answer.body, server, version) : undefined
+    if (signature === undefined) return this.#send(draft, server, signal)
+    return this.#commitSigned(roomId, withSignature(built.pdu, server, SIGNING_KEY_ID, signature), signal)
   }
 
-  #ask(server: ServerName, roomId: RoomId, eventId: EventId, body: JsonObject, signal: AbortSignal) {
-    const path = `/_matrix/federation/v2/invite/${encodeURIComponent(roomId)}/${encodeURIComponent(eventId)}`
-    return this.#parts.client.call(server, { method: 'PUT', path, body, timeoutMs: limits.implementation.interactiveTimeoutMs }, signal)
+  async #ask(server: ServerName, { roomId, eventId, version }: BuiltInvite, body: JsonObject, signal: AbortSignal): Promise<PeerAnswer> {
+    const place = `invite/${encodeURIComponent(roomId)}/${encodeURIComponent(eventId)}`
+    const call = { method: 'PUT', timeoutMs: limits.implementation.interactiveTimeoutMs } as const
+    const answer = await this.#parts.client.call(server, { ...call, path: `/_matrix/federation/v2/${place}`, body }, signal)
+    const isOlder = answer.kind === 'refused' && (answer.status === 400 || answer.status === 404)
+    if (!isOlder || version.eventIds !== 'given') return answer
+    // Whoever knows only the first version of the endpoint knows only the room versions for which that was made.
+    const event = isJsonObject(body['event']) ? body['event'] : {}
+    const unsigned = { invite_room_state: body['invite_room_state'] ?? [] }
+    return this.#parts.client.call(server, { ...call, path: `/_matrix/federation/v1/${place}`, body: { ...event, unsigned } }, signal)
   }
 
   async #commitSigned(roomId: RoomId, event: Pdu, signal: AbortSignal): Promise<RemoteInviteOutcome> {
@@ -99,4 +112,10 @@ export class RemoteInvite {
     if (outcome.kind !== 'sent') return { kind: 'denied', rule: outcome.kind }
     return { kind: 'invited', eventId: outcome.eventId }
   }
+}
+
+/** Of the answer only the other server's signature counts: the event is this server's own. */
+function signatureIn(body: JsonObject, server: ServerName, version: RoomVersion): Uint8Array | undefined {
+  const parsed = parsePdu(body['event'], version)
+  return parsed.kind === 'ok' ? signatureOf(parsed.pdu, server, SIGNING_KEY_ID) : undefined
 }

@@ -3,16 +3,17 @@ import { RoomBusyError } from '../../rooms/index.ts'
 import { backfillEndpoint } from './backfill.ts'
 import { eventEndpoint } from './event.ts'
 import { getMissingEventsEndpoint } from './get-missing-events.ts'
-import { inviteEndpoint } from './invite.ts'
-import { makeJoinEndpoint, makeLeaveEndpoint } from './make-membership.ts'
+import { inviteEndpoints } from './invite.ts'
+import { makeJoinEndpoint, makeKnockEndpoint, makeLeaveEndpoint } from './make-membership.ts'
 import { queryDirectoryEndpoint, queryProfileEndpoint } from './query-profile.ts'
 import { mailWaitingEndpoint, relayListEndpoint } from './relay-endpoints.ts'
 import type { Endpoint } from './router.ts'
-import { sendJoinEndpoint, sendLeaveEndpoint } from './send-membership.ts'
+import { sendJoinEndpoints, sendKnockEndpoint, sendLeaveEndpoints } from './send-membership.ts'
 import { sendEndpoint } from './send.ts'
 import type { ServeParts } from './serve-parts.ts'
 import { serverKeyEndpoint, versionEndpoint } from './server-facts.ts'
 import { eventAuthEndpoint, stateEndpoint, stateIdsEndpoint } from './state.ts'
+import { exchangeThirdPartyInviteEndpoint, onBindEndpoint } from './third-party-invites.ts'
 import { claimKeysEndpoint, queryKeysEndpoint, userDevicesEndpoint } from './user-keys.ts'
 
 const ROOM_BUSY_RETRY_MS = 2_000
@@ -21,11 +22,15 @@ const ROOM_BUSY_RETRY_MS = 2_000
 export function federationEndpoints(parts: ServeParts): Endpoint[] {
   const endpoints = [
     sendEndpoint(parts),
-    inviteEndpoint(parts),
+    ...inviteEndpoints(parts),
     makeJoinEndpoint(parts),
-    sendJoinEndpoint(parts),
+    ...sendJoinEndpoints(parts),
     makeLeaveEndpoint(parts),
-    sendLeaveEndpoint(parts),
+    ...sendLeaveEndpoints(parts),
+    makeKnockEndpoint(parts),
+    sendKnockEndpoint(parts),
+    exchangeThirdPartyInviteEndpoint(parts),
+    onBindEndpoint(parts),
     backfillEndpoint(parts),
     getMissingEventsEndpoint(parts),
     eventEndpoint(parts),

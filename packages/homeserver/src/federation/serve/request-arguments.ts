@@ -1,12 +1,8 @@
 import {
   type EventId,
-  eventIdOf,
-  type JsonObject,
   parseEventId,
-  parsePdu,
   parseRoomId,
   parseUserId,
-  type Pdu,
   type RoomId,
   type RoomVersion,
   serverNameOf,
@@ -16,8 +12,10 @@ import { MatrixError } from '../../matrix-error.ts'
 import type { RoomState, StoredEvent } from '../../rooms/index.ts'
 import type { PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
+import { refuseShutOut } from './server-acl.ts'
 
-const COUNT = /^[0-9]{1,9}$/
+const COUNT = /^[0-9]{1,16}$/
+const TIME = /^-?[0-9]{1,16}$/
 
 export function roomIdParameter(request: PeerRequest): RoomId {
   const roomId = parseRoomId(request.parameter('roomId'))
@@ -64,23 +62,51 @@ export function countQuery(request: PeerRequest, name: string, otherwise: number
   return Math.min(Number(text), countMax)
 }
 
-/** A room in which users of this server are joined. */
-export function heldRoom(parts: ServeParts, roomId: RoomId): { readonly state: RoomState; readonly version: RoomVersion } {
+/** `true` or `false`; false when it is missing. */
+export function booleanQuery(request: PeerRequest, name: string): boolean {
+  const text = request.query.get(name) ?? 'false'
+  if (text !== 'true' && text !== 'false') throw new MatrixError(400, 'M_INVALID_PARAM', `\`${name}\` must be true or false`)
+  return text === 'true'
+}
+
+/** Milliseconds since the Unix epoch. */
+export function timeQuery(request: PeerRequest, name: string): number {
+  const text = request.query.get(name)
+  if (text === null) throw new MatrixError(400, 'M_MISSING_PARAM', `\`${name}\` is missing`)
+  if (!TIME.test(text)) throw new MatrixError(400, 'M_INVALID_PARAM', `\`${name}\` must be a time in milliseconds`)
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number(text), Number.MAX_SAFE_INTEGER))
+}
+
+export function directionQuery(request: PeerRequest): 'f' | 'b' {
+  const text = request.query.get('dir')
+  if (text === null) throw new MatrixError(400, 'M_MISSING_PARAM', '`dir` is missing')
+  if (text !== 'f' && text !== 'b') throw new MatrixError(400, 'M_INVALID_PARAM', '`dir` must be f or b')
+  return text
+}
+
+/** A room in which users of this server are joined, and in which the asking server may act. */
+export function heldRoom(
+  parts: ServeParts,
+  request: PeerRequest,
+  roomId: RoomId,
+): { readonly state: RoomState; readonly version: RoomVersion } {
   const state = parts.rooms.state(roomId)
   const version = parts.rooms.version(roomId)
   if (state === undefined || version === undefined || !state.isJoined(parts.serverName)) {
     throw new MatrixError(404, 'M_NOT_FOUND', 'This server is not in the room')
   }
+  refuseShutOut(parts.rooms, roomId, request.origin)
   return { state, version }
 }
 
-/** A room of which the asking server may know: it has joined users there. */
+/** A room of which the asking server may know: it has joined users there, and is not shut out. */
 export function sharedRoom(parts: ServeParts, request: PeerRequest, roomId: RoomId): RoomVersion {
   const state = parts.rooms.state(roomId)
   const version = parts.rooms.version(roomId)
   if (state === undefined || version === undefined || !state.isJoined(request.origin)) {
     throw new MatrixError(403, 'M_FORBIDDEN', 'Your server is not in the room')
   }
+  refuseShutOut(parts.rooms, roomId, request.origin)
   return version
 }
 
@@ -89,18 +115,4 @@ export async function storedEvent(parts: ServeParts, roomId: RoomId, eventId: Ev
   const event = await parts.rooms.event(eventId)
   if (event === undefined || event.roomId !== roomId) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
   return event
-}
-
-/** The membership event of a send_join or send_leave: of a user of the asking server, about themself, with the id that the path names. */
-export function memberEvent(request: PeerRequest, body: JsonObject, version: RoomVersion, membership: 'join' | 'leave'): Pdu {
-  const parsed = parsePdu(body, version)
-  if (parsed.kind === 'bad') throw new MatrixError(400, 'M_BAD_JSON', `The event is malformed: ${parsed.reason}`)
-  const { pdu } = parsed
-  if (pdu.type !== 'm.room.member' || pdu.state_key !== pdu.sender || pdu.content['membership'] !== membership) {
-    throw new MatrixError(400, 'M_INVALID_PARAM', `The event is no ${membership} of its sender`)
-  }
-  if (pdu.room_id !== request.parameter('roomId')) throw new MatrixError(400, 'M_INVALID_PARAM', 'The event is of another room')
-  if (serverNameOf(pdu.sender) !== request.origin) throw new MatrixError(403, 'M_FORBIDDEN', 'The sender is of another server')
-  if (eventIdOf(pdu, version) !== request.parameter('eventId')) throw new MatrixError(400, 'M_INVALID_PARAM', 'The event has another id')
-  return pdu
 }

@@ -19,12 +19,12 @@ export interface PeerRequest {
   jsonObject(bytesMax?: number): Promise<JsonObject>
 }
 
-/** One method of one path. `:name` in the path matches one part. The answer is the body of a 200. */
+/** One method of one path. `:name` in the path matches one part. The answer is the JSON of a 200, or a whole response. */
 export interface Endpoint {
   readonly method: 'GET' | 'PUT' | 'POST'
   readonly path: string
   /** @throws MatrixError for every refusal. */
-  handle(request: PeerRequest): Promise<JsonObject> | JsonObject
+  handle(request: PeerRequest): Promise<JsonObject | Response> | JsonObject | Response
 }
 
 /** Turns endpoints into one handler. Every error becomes a Matrix error; only storage and bugs make a 5xx. */
@@ -36,10 +36,10 @@ export function createRouter(endpoints: readonly Endpoint[], log: Log, signal: A
       const url = new URL(request.url)
       const found = findEndpoint(routes, request.method, url.pathname)
       const bounded = AbortSignal.any([signal, request.signal])
-      const body = await gate.run(origin, bounded, () =>
-        Promise.resolve(found.endpoint.handle(peerRequestOf(origin, request, url.searchParams, found.parameters, bounded))),
+      const answer = await gate.run(origin, bounded, async () =>
+        found.endpoint.handle(peerRequestOf(origin, request, url.searchParams, found.parameters, bounded)),
       )
-      return Response.json(body)
+      return answer instanceof Response ? answer : Response.json(answer)
     } catch (error) {
       return errorResponse(error, log, origin)
     }

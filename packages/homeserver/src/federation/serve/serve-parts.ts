@@ -5,6 +5,7 @@ import type { Rooms } from '../../rooms/index.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
+import type { ThirdPartyInvites } from '../membership/third-party-invites.ts'
 
 /** What the endpoints work with. */
 export interface ServeParts {
@@ -15,6 +16,7 @@ export interface ServeParts {
   readonly users: LocalUsers
   readonly ingest: Ingest
   readonly invites: InviteReceiver
+  readonly thirdPartyInvites: ThirdPartyInvites
   readonly relayLists: RelayLists
   /** A relay says that mail waits. False when this server has no mailbox there. */
   readonly mailWaiting: (relay: ServerName) => boolean

@@ -1,0 +1,37 @@
+import type { ServerName } from '@kith/matrix-protocol'
+import type { Ports } from '../../ports/index.ts'
+import type { Rooms } from '../../rooms/index.ts'
+import type { JoinsUnderWay } from '../ingest/joins-under-way.ts'
+import type { LocalUsers } from '../local-users.ts'
+import type { PeerClient } from '../peer-client.ts'
+import { InviteReceiver } from './receive-invite.ts'
+import { RemoteInvite } from './remote-invite.ts'
+import { RemoteMembership } from './remote-membership.ts'
+import { ThirdPartyInvites } from './third-party-invites.ts'
+
+export interface BuildMembershipInput {
+  readonly ports: Ports
+  readonly client: PeerClient
+  readonly rooms: Rooms
+  readonly users: LocalUsers
+  readonly joins: JoinsUnderWay
+  readonly serverName: ServerName
+}
+
+export interface MembershipParts {
+  readonly membership: RemoteMembership
+  readonly invites: RemoteInvite
+  readonly inviteReceiver: InviteReceiver
+  readonly thirdPartyInvites: ThirdPartyInvites
+}
+
+/** Everything by which users come into rooms of other servers, and other servers' users into rooms here. */
+export function buildMembership({ ports, client, rooms, users, joins, serverName }: BuildMembershipInput): MembershipParts {
+  const invites = new RemoteInvite({ client, rooms })
+  return {
+    membership: new RemoteMembership({ ports, client, rooms, joins, serverName }),
+    invites,
+    inviteReceiver: new InviteReceiver({ crypto: ports.crypto, rooms, users, serverName }),
+    thirdPartyInvites: new ThirdPartyInvites({ rooms, client, invites, serverName }),
+  }
+}

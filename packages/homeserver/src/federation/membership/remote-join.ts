@@ -1,0 +1,53 @@
+import type { ServerName } from '@kith/matrix-protocol'
+import type { RemoteJoinOutcome } from '../../client-api/federation-access.ts'
+import { limits } from '../../limits.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Rooms } from '../../rooms/index.ts'
+import type { PeerAnswer } from '../peer-client.ts'
+import { readJoinAnswer } from './join-answer.ts'
+import type { MemberHandshake, SignedMembership } from './member-handshake.ts'
+import type { WantedMembership } from './member-template.ts'
+import type { JoinInput } from './remote-membership.ts'
+import { failureOf } from './remote-refusal.ts'
+
+export interface RemoteJoinParts {
+  readonly ports: { readonly log: Log }
+  readonly rooms: Rooms
+  readonly handshake: MemberHandshake
+}
+
+/** One attempt to join a room through one server of it. Nothing is stored unless all of the answer holds. */
+export class RemoteJoin {
+  readonly #parts: RemoteJoinParts
+
+  constructor(parts: RemoteJoinParts) {
+    this.#parts = parts
+  }
+
+  async joinBy(server: ServerName, input: JoinInput, signal: AbortSignal): Promise<RemoteJoinOutcome> {
+    const { roomId, userId, content } = input
+    const wanted: WantedMembership = { roomId, userId, content, membership: 'join' }
+    const made = await this.#parts.handshake.make(server, wanted, {}, signal)
+    if (made.kind !== 'signed') return made
+    const answer = await this.#send(server, wanted, made, signal)
+    if (answer.kind !== 'ok') return failureOf(answer)
+    const read = readJoinAnswer(answer.body, roomId, made)
+    if (read.kind === 'bad') return this.#distrust(server, read.reason)
+    const { event, state, authChain } = read
+    const installed = await this.#parts.rooms.installJoined({ version: made.version.id, event, state, authChain }, signal)
+    if (installed.kind === 'invalid') return this.#distrust(server, installed.reason)
+    return { kind: 'joined', roomId }
+  }
+
+  /** Who accepted the join and whose answer was lost answers the same event again. */
+  async #send(server: ServerName, wanted: WantedMembership, made: SignedMembership, signal: AbortSignal): Promise<PeerAnswer> {
+    const options = { timeoutMs: limits.implementation.joinTimeoutMs }
+    const answer = await this.#parts.handshake.send(server, wanted, made, options, signal)
+    return answer.kind === 'unreachable' ? this.#parts.handshake.send(server, wanted, made, options, signal) : answer
+  }
+
+  #distrust(server: ServerName, reason: string): RemoteJoinOutcome {
+    this.#parts.ports.log.warn('A server answered a join with a room that does not hold', { server, reason })
+    return { kind: 'unreachable', reason: `What a server told of the room does not hold: ${reason}` }
+  }
+}
