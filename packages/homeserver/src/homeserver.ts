@@ -3,13 +3,16 @@ import { AccountData } from './accounts/account-data.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { ClientTransactions } from './accounts/client-transactions.ts'
 import { Filters } from './accounts/filters.ts'
+import { OpenIdTokens } from './accounts/open-id-tokens.ts'
 import { createClientApi } from './client-api/client-api.ts'
+import { openDirectory } from './directory/index.ts'
 import { Ephemeral } from './ephemeral/index.ts'
 import { Federation } from './federation/federation.ts'
 import { DeviceListChanges } from './keys/device-list-changes.ts'
 import { Keys } from './keys/keys.ts'
 import { ToDevice } from './keys/to-device.ts'
 import { localUsersOf } from './local-users.ts'
+import { MediaStore } from './media/index.ts'
 import type { Ports } from './ports/index.ts'
 import { PushRules } from './push/push-rules.ts'
 import { Rooms } from './rooms/index.ts'
@@ -54,12 +57,18 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const keys = new Keys({ storage, changes: deviceLists, accounts })
   const toDevice = await ToDevice.open({ storage, timeline, accounts, clock, random, log })
   const ephemeral = opened.use(new Ephemeral({ storage, timeline, clock, rooms }))
+  const directory = await openDirectory(storage)
+  const media = await MediaStore.open(ports, serverName)
+  const openIdTokens = new OpenIdTokens(ports)
   const federation = opened.use(
     await Federation.open(ports, {
       timeline,
       rooms,
       serverName,
       users: localUsersOf({ accounts, keys, toDevice, ephemeral }),
+      directory,
+      media,
+      openIdTokens,
       relays: config.relays,
       softwareVersion: SOFTWARE_VERSION,
     }),
@@ -80,6 +89,9 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     ephemeral,
     pushRules,
     sync,
+    directory,
+    media,
+    openIdTokens,
     federation,
   })
 

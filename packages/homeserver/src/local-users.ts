@@ -1,4 +1,4 @@
-import { type JsonObject, ownString, type ServerName, unreachable } from '@kith/matrix-protocol'
+import { type JsonObject, type ServerName, unreachable } from '@kith/matrix-protocol'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Ephemeral } from './ephemeral/index.ts'
 import type { LocalUsers, UserEduType } from './federation/local-users.ts'
@@ -15,13 +15,7 @@ export function localUsersOf(parts: {
   const { accounts, keys, toDevice, ephemeral } = parts
   return {
     exists: (userId) => accounts.exists(userId),
-    async profileOf(userId) {
-      const profile = await accounts.profile(userId)
-      if (profile === undefined) return undefined
-      const displayname = ownString(profile, 'displayname')
-      const avatarUrl = ownString(profile, 'avatar_url')
-      return { ...(displayname === undefined ? {} : { displayname }), ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }) }
-    },
+    profileOf: (userId) => accounts.profile(userId),
     queryKeys: (userIds) => keys.queryLocal(userIds),
     claimKeys: (claims) => keys.claimLocal(claims),
     devicesOf: (userId) => keys.localUserDevices(userId),

@@ -1,7 +1,7 @@
 import { isJsonObject } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
-import { Aliases } from '../directory/aliases.ts'
+import { KeyedQueue } from '../keyed-queue.ts'
 import { KeyBackup } from '../keys/key-backup.ts'
 import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
@@ -14,6 +14,7 @@ import { endpoints } from './endpoints/index.ts'
 import { InteractiveAuth } from './interactive-auth.ts'
 import { readJsonBody } from './read-body.ts'
 import { Router } from './router.ts'
+import { SpaceWalks } from './space-walks.ts'
 
 /** The Client-Server API. The function never throws: every failure is a Matrix error. */
 export function createClientApi(components: ClientApiComponents): (request: Request) => Promise<Response> {
@@ -22,7 +23,8 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     ...components,
     interactiveAuth: new InteractiveAuth(components.accounts, clock, random),
     backup: new KeyBackup(storage),
-    aliases: new Aliases(storage),
+    spaceWalks: new SpaceWalks(components),
+    upgrades: new KeyedQueue(),
   }
   const router = new Router(endpoints)
   return async (request) => {
@@ -57,7 +59,16 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
   const { endpoint, params } = route
   const session = authenticate(api, endpoint, request, url)
   const body = await readBody(endpoint, request)
-  const answer = await endpoint.handle(api, { params, query: url.searchParams, body, session, signal: request.signal, url })
+  const answer = await endpoint.handle(api, {
+    params,
+    query: url.searchParams,
+    body,
+    bytes: endpoint.bodySchema === undefined ? request.body : null,
+    headers: request.headers,
+    session,
+    signal: request.signal,
+    url,
+  })
   return answer instanceof Response ? answer : Response.json(answer)
 }
 

@@ -3,9 +3,12 @@ import type { AccountData } from '../accounts/account-data.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { ClientTransactions } from '../accounts/client-transactions.ts'
 import type { Filters } from '../accounts/filters.ts'
+import type { OpenIdTokens } from '../accounts/open-id-tokens.ts'
+import type { Directory } from '../directory/index.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { ToDevice } from '../keys/to-device.ts'
+import type { MediaStore } from '../media/index.ts'
 import type { Clock, Crypto, Log, Random, Storage } from '../ports/index.ts'
 import type { PushRules } from '../push/push-rules.ts'
 import type { Rooms } from '../rooms/index.ts'
@@ -28,5 +31,8 @@ export interface ClientApiComponents {
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
   readonly sync: SyncEngine
+  readonly directory: Directory
+  readonly media: MediaStore
+  readonly openIdTokens: OpenIdTokens
   readonly federation: FederationPort
 }

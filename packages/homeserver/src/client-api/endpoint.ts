@@ -1,9 +1,11 @@
+import type { RoomId } from '@kith/matrix-protocol'
 import type { GenericSchema, InferOutput } from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
-import type { Aliases } from '../directory/aliases.ts'
+import type { KeyedQueue } from '../keyed-queue.ts'
 import type { KeyBackup } from '../keys/key-backup.ts'
 import type { ClientApiComponents } from './components.ts'
 import type { InteractiveAuth } from './interactive-auth.ts'
+import type { SpaceWalks } from './space-walks.ts'
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
@@ -11,7 +13,9 @@ export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 export interface Api extends ClientApiComponents {
   readonly interactiveAuth: InteractiveAuth
   readonly backup: KeyBackup
-  readonly aliases: Aliases
+  readonly spaceWalks: SpaceWalks
+  /** Upgrades of one room wait for each other. */
+  readonly upgrades: KeyedQueue<RoomId>
 }
 
 /** One request, as far as it has been judged when a handler gets it. */
@@ -20,6 +24,9 @@ export interface Call<Name extends string, Body, Auth> {
   readonly params: Readonly<Record<Name, string>>
   readonly query: URLSearchParams
   readonly body: Body
+  /** The body as it comes, where no schema is given for it. */
+  readonly bytes: ReadableStream<Uint8Array> | null
+  readonly headers: Headers
   readonly session: Auth
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal
@@ -51,8 +58,10 @@ type SessionFor<Kind extends AuthKind> = Kind extends 'none' ? undefined : Kind 
 
 interface Definition<Path extends string, Schema extends GenericSchema | undefined, Kind extends AuthKind> {
   readonly method: Method
-  /** Below `/_matrix/client/<version>`. */
+  /** Below `/_matrix/<root>/<version>`. */
   readonly path: Path
+  /** Default: client. */
+  readonly root?: 'client' | 'media'
   /** Default: r0 and v3. */
   readonly versions?: readonly ('r0' | 'v1' | 'v3' | `unstable${string}`)[]
   /** Default: required. */
@@ -70,10 +79,10 @@ interface Definition<Path extends string, Schema extends GenericSchema | undefin
 export function endpoint<Path extends string, Schema extends GenericSchema | undefined = undefined, Kind extends AuthKind = 'required'>(
   definition: Definition<Path, Schema, Kind>,
 ): Endpoint {
-  const { method, path, versions = ['r0', 'v3'], auth = 'required', body, bodyBytesMax } = definition
+  const { method, path, root = 'client', versions = ['r0', 'v3'], auth = 'required', body, bodyBytesMax } = definition
   return {
     method,
-    paths: versions.map((version) => `/_matrix/client/${version}${path}`),
+    paths: versions.map((version) => `/_matrix/${root}/${version}${path}`),
     auth,
     bodySchema: body,
     bodyBytesMax,

@@ -1,5 +1,7 @@
 import type { EventId, JsonObject, RoomAlias, RoomId, ServerName, UserId } from '@kith/matrix-protocol'
+import type { PublicRoomsPage, PublicRoomsQuery, SpaceAnswer } from '../directory/index.ts'
 import type { ClaimedKeys, KeyClaims, KeyQueryAnswer } from '../keys/key-types.ts'
+import type { CachedFile, ThumbnailWish } from '../media/index.ts'
 
 /** Another server said no. `errcode`, `reason` and `status` come from it, bounded and checked to be strings and a 4xx. */
 export interface RemoteRefusal {
@@ -44,6 +46,25 @@ export type RemoteProfileOutcome = { readonly kind: 'found'; readonly profile: P
 export type RemoteAliasOutcome =
   | { readonly kind: 'found'; readonly roomId: RoomId; readonly servers: readonly ServerName[] }
   | { readonly kind: 'not-found' }
+  | Unreachable
+
+export type RemotePublicRoomsOutcome = { readonly kind: 'answered'; readonly page: PublicRoomsPage } | RemoteRefusal | Unreachable
+
+export type RemoteSpaceOutcome = { readonly kind: 'found'; readonly answer: SpaceAnswer } | { readonly kind: 'not-found' } | Unreachable
+
+export interface EventAtTime {
+  readonly eventId: EventId
+  /** Its `origin_server_ts`. */
+  readonly time: number
+}
+
+export type RemoteMediaOutcome =
+  | { readonly kind: 'found'; readonly file: CachedFile }
+  | { readonly kind: 'not-found' }
+  /** Its id is given out; the content did not come in time. */
+  | { readonly kind: 'not-yet' }
+  | { readonly kind: 'too-large' }
+  | RemoteRefusal
   | Unreachable
 
 export type RemoteKeysOutcome<T> = { readonly kind: 'answered'; readonly answer: T } | Unreachable
@@ -115,6 +136,24 @@ export interface FederationPort {
   backfill(roomId: RoomId, from: readonly EventId[], limit: number, signal: AbortSignal): Promise<number>
   queryProfile(userId: UserId, signal: AbortSignal): Promise<RemoteProfileOutcome>
   resolveAlias(alias: RoomAlias, signal: AbortSignal): Promise<RemoteAliasOutcome>
+  /** The rooms that another server publishes. */
+  publicRooms(server: ServerName, query: PublicRoomsQuery, signal: AbortSignal): Promise<RemotePublicRoomsOutcome>
+  /** What the first of these servers that answers says of a space; answers are kept for a while. */
+  hierarchy(roomId: RoomId, via: readonly ServerName[], suggestedOnly: boolean, signal: AbortSignal): Promise<RemoteSpaceOutcome>
+  /** The closest event to a time in that direction, as members of the room say. It need not be known here. */
+  timestampToEvent(
+    wanted: { readonly roomId: RoomId; readonly timestamp: number; readonly direction: 'f' | 'b' },
+    signal: AbortSignal,
+  ): Promise<EventAtTime | undefined>
+  /** A file of another server, from the cache or from there; resolves as soon as it can be read. */
+  downloadMedia(server: ServerName, mediaId: string, patienceMs: number, signal: AbortSignal): Promise<RemoteMediaOutcome>
+  downloadThumbnail(
+    server: ServerName,
+    mediaId: string,
+    wish: ThumbnailWish,
+    patienceMs: number,
+    signal: AbortSignal,
+  ): Promise<RemoteMediaOutcome>
   /** One request a server, in parallel. Answers only hold users of the server that answered. */
   queryDeviceKeys(
     byServer: ReadonlyMap<ServerName, readonly UserId[]>,

@@ -1,18 +1,17 @@
 import {
   type EventId,
   type JsonObject,
-  type JsonValue,
-  parseRoomId,
-  parseServerName,
   type RoomAlias,
   type RoomId,
   type ServerName,
   serverNameOf,
   type UserId,
 } from '@kith/matrix-protocol'
+import type { OpenIdTokens } from '../accounts/open-id-tokens.ts'
 import type {
   ChooseRelaysOutcome,
   ContactOutcome,
+  EventAtTime,
   FederationPort,
   NetworkInfo,
   RemoteAliasOutcome,
@@ -21,10 +20,14 @@ import type {
   RemoteKeysOutcome,
   RemoteKnockOutcome,
   RemoteLeaveOutcome,
+  RemoteMediaOutcome,
   RemoteProfileOutcome,
+  RemotePublicRoomsOutcome,
+  RemoteSpaceOutcome,
 } from '../client-api/federation-access.ts'
+import type { Directory, PublicRoomsQuery } from '../directory/index.ts'
 import type { ClaimedKeys, KeyClaims, KeyQueryAnswer } from '../keys/key-types.ts'
-import { limits } from '../limits.ts'
+import type { MediaStore, ThumbnailWish } from '../media/index.ts'
 import type { Ports } from '../ports/index.ts'
 import type { PeerRequestHandler } from '../ports/peer-network.ts'
 import { Collect } from '../relay/collect.ts'
@@ -38,6 +41,7 @@ import type { Deliver } from './deliver/deliver.ts'
 import { type DeliveriesPage, Deliveries } from './deliver/deliveries.ts'
 import { backfill } from './fetch/backfill.ts'
 import { FetchEvents } from './fetch/fetch-events.ts'
+import { serversToAsk } from './fetch/servers-to-ask.ts'
 import { buildIngest } from './ingest/build-ingest.ts'
 import type { Healing } from './ingest/healing.ts'
 import { JoinsUnderWay } from './ingest/joins-under-way.ts'
@@ -47,7 +51,13 @@ import type { RemoteInvite } from './membership/remote-invite.ts'
 import type { RemoteMembership } from './membership/remote-membership.ts'
 import { NetworkState } from './network-state.ts'
 import { PeerClient } from './peer-client.ts'
+import { askEventByTimestamp } from './query/event-by-timestamp.ts'
 import { Profiles } from './query/profiles.ts'
+import { askPublicRooms } from './query/public-rooms.ts'
+import { RemoteMedia } from './query/remote-media.ts'
+import { resolveRemoteAlias } from './query/room-aliases.ts'
+import { ServerKeys } from './query/server-keys.ts'
+import { SpaceAnswers } from './query/space-answers.ts'
 import { UserKeys } from './query/user-keys.ts'
 import { federationEndpoints } from './serve/endpoints.ts'
 import { createRouter } from './serve/router.ts'
@@ -57,6 +67,9 @@ export interface FederationInput {
   readonly rooms: Rooms
   readonly serverName: ServerName
   readonly users: LocalUsers
+  readonly directory: Directory
+  readonly media: MediaStore
+  readonly openIdTokens: OpenIdTokens
   /** Configured relays: multiaddrs that end in `/p2p/…`. */
   readonly relays: readonly string[]
   readonly softwareVersion: string
@@ -76,6 +89,8 @@ interface Parts {
   readonly finder: RelayListFinder
   readonly userKeys: UserKeys
   readonly profiles: Profiles
+  readonly spaces: SpaceAnswers
+  readonly remoteMedia: RemoteMedia
   readonly membership: RemoteMembership
   readonly invites: RemoteInvite
   readonly network: NetworkState
@@ -161,12 +176,39 @@ export class Federation implements FederationPort, AsyncDisposable {
     return this.#parts.profiles.query(userId, this.#bounded(signal))
   }
 
-  async resolveAlias(alias: RoomAlias, signal: AbortSignal): Promise<RemoteAliasOutcome> {
-    const path = `/_matrix/federation/v1/query/directory?${new URLSearchParams({ room_alias: alias })}`
-    const answer = await this.#parts.client.call(serverNameOf(alias), { method: 'GET', path }, this.#bounded(signal))
-    if (answer.kind === 'refused') return { kind: 'not-found' }
-    if (answer.kind !== 'ok') return { kind: 'unreachable', reason: answer.reason }
-    return parseAliasAnswer(answer.body)
+  resolveAlias(alias: RoomAlias, signal: AbortSignal): Promise<RemoteAliasOutcome> {
+    return resolveRemoteAlias(this.#parts.client, alias, this.#bounded(signal))
+  }
+
+  publicRooms(server: ServerName, query: PublicRoomsQuery, signal: AbortSignal): Promise<RemotePublicRoomsOutcome> {
+    return askPublicRooms(this.#parts.client, server, query, this.#bounded(signal))
+  }
+
+  hierarchy(roomId: RoomId, via: readonly ServerName[], suggestedOnly: boolean, signal: AbortSignal): Promise<RemoteSpaceOutcome> {
+    return this.#parts.spaces.ask(roomId, via, suggestedOnly, this.#bounded(signal))
+  }
+
+  timestampToEvent(
+    wanted: { readonly roomId: RoomId; readonly timestamp: number; readonly direction: 'f' | 'b' },
+    signal: AbortSignal,
+  ): Promise<EventAtTime | undefined> {
+    const { client, ports, input } = this.#parts
+    const servers = serversToAsk({ rooms: input.rooms, network: ports.network, serverName: input.serverName }, wanted.roomId, [])
+    return askEventByTimestamp(client, servers, wanted, this.#bounded(signal))
+  }
+
+  downloadMedia(server: ServerName, mediaId: string, patienceMs: number, signal: AbortSignal): Promise<RemoteMediaOutcome> {
+    return this.#parts.remoteMedia.download(server, mediaId, patienceMs, this.#bounded(signal))
+  }
+
+  downloadThumbnail(
+    server: ServerName,
+    mediaId: string,
+    wish: ThumbnailWish,
+    patienceMs: number,
+    signal: AbortSignal,
+  ): Promise<RemoteMediaOutcome> {
+    return this.#parts.remoteMedia.thumbnail(server, mediaId, wish, patienceMs, this.#bounded(signal))
   }
 
   queryDeviceKeys(
@@ -246,13 +288,10 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     if (relays.uses(relay)) collect.collect(relay)
     return relays.uses(relay)
   }
-  const { softwareVersion } = input
   const endpoints = federationEndpoints({
+    ...input,
     ports,
-    serverName,
-    softwareVersion,
-    rooms,
-    users,
+    serverKeys: new ServerKeys({ ports, client, rooms }, serverName),
     ingest,
     invites: inviteReceiver,
     thirdPartyInvites,
@@ -272,17 +311,11 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     collect,
     finder: new RelayListFinder({ network: ports.network, client, rooms, relayLists, log: ports.log }, signal),
     userKeys: new UserKeys(client),
+    spaces: new SpaceAnswers(client, ports.clock),
+    remoteMedia: new RemoteMedia({ client, media: input.media, clock: ports.clock, log: ports.log }, signal),
     profiles: new Profiles({ client, clock: ports.clock, relayLists }),
     ...membership,
     network: new NetworkState(ports.network, relays, signal),
     serve: createRouter(endpoints, ports.log, signal),
   }
-}
-
-function parseAliasAnswer(body: JsonObject): RemoteAliasOutcome {
-  const roomId = parseRoomId(body['room_id'])
-  const servers: JsonValue = body['servers'] ?? []
-  if (roomId === undefined || !Array.isArray(servers)) return { kind: 'unreachable', reason: 'The answer is malformed' }
-  const named = servers.slice(0, limits.implementation.serversTriedMax).flatMap((server: JsonValue) => parseServerName(server) ?? [])
-  return { kind: 'found', roomId, servers: named }
 }

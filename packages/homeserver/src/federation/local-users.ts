@@ -7,7 +7,8 @@ import type { ClaimedKeys, KeyClaims, KeyQueryAnswer, UserDevices } from '../key
  */
 export interface LocalUsers {
   exists(userId: UserId): boolean
-  profileOf(userId: UserId): Promise<{ readonly displayname?: string; readonly avatar_url?: string } | undefined>
+  /** Everything in the profile, which is public. */
+  profileOf(userId: UserId): Promise<JsonObject | undefined>
   /** Keys of local users for another server: no user-signing keys. */
   queryKeys(userIds: readonly UserId[]): Promise<KeyQueryAnswer>
   claimKeys(claims: KeyClaims): Promise<ClaimedKeys>

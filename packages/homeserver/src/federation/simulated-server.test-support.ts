@@ -3,6 +3,9 @@ import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
 import { silentLog } from '@kith/testkit/silent-log'
 import { addressOf, type SimulatedPeerNetwork } from '@kith/testkit/simulated-network'
 import type { SimulatedWorld, WorldIdentity } from '@kith/testkit/simulated-world'
+import { OpenIdTokens } from '../accounts/open-id-tokens.ts'
+import { openDirectory } from '../directory/index.ts'
+import { MediaStore } from '../media/index.ts'
 import type { Log, Ports } from '../ports/index.ts'
 import { createRelay, type Relay, type RelayConfig } from '../relay-node.ts'
 import { Rooms } from '../rooms/index.ts'
@@ -78,6 +81,9 @@ export class SimulatedServer {
       rooms,
       serverName: this.server,
       users: this.#users(),
+      directory: await openDirectory(storage),
+      media: await MediaStore.open(ports, this.server),
+      openIdTokens: new OpenIdTokens(ports),
       relays: this.#relays.map(addressOf),
       softwareVersion: 'test',
     })

@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import { limits } from '../../limits.ts'
-import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { removeDevices } from '../remove-devices.ts'
 import { authSchema } from '../schemas.ts'
@@ -57,11 +56,4 @@ export const accountEndpoints = [
     },
   }),
   endpoint({ method: 'GET', path: '/account/3pid', handle: async () => ({ threepids: [] }) }),
-  endpoint({
-    method: 'POST',
-    path: '/user/:userId/openid/request_token',
-    async handle() {
-      throw new MatrixError(403, 'M_FORBIDDEN', 'OpenID tokens are not offered')
-    },
-  }),
 ]

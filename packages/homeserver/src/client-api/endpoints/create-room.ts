@@ -70,23 +70,22 @@ export const createRoomEndpoints = [
 ]
 
 async function create(api: Api, creator: UserId, version: RoomVersion, body: CreateRoomBody, signal: AbortSignal): Promise<RoomId> {
-  const alias = body.room_alias_name === undefined ? undefined : await api.aliases.reserve(body.room_alias_name, api.serverName)
+  const { aliases, published } = api.directory
+  const alias = body.room_alias_name === undefined ? undefined : await aliases.reserve(body.room_alias_name, api.serverName)
   if (alias === 'taken') throw new MatrixError(400, 'M_ROOM_IN_USE', 'This alias is taken')
   if (alias === 'invalid') throw new MatrixError(400, 'M_INVALID_PARAM', 'Not an alias')
-  const events = roomEvents({
-    creator,
-    version,
-    body,
-    alias,
-    creatorContent: await memberContent(api, creator, 'join', {}),
-  })
-  const outcome = await api.rooms.create(
-    { creator, version: version.id, createContent: createContent(version, creator, body), events },
-    signal,
-  )
-  const roomId = createdRoomId(outcome)
-  if (alias !== undefined) await api.aliases.put(alias, { roomId, creator })
-  return roomId
+  try {
+    const creatorContent = await memberContent(api, creator, 'join', {})
+    const events = roomEvents({ creator, version, body, alias, creatorContent })
+    const createContentOfRoom = createContent(version, creator, body)
+    const outcome = await api.rooms.create({ creator, version: version.id, createContent: createContentOfRoom, events }, signal)
+    const roomId = createdRoomId(outcome)
+    if (alias !== undefined) await aliases.add(alias, { roomId, creator }, { isReserved: true })
+    if (body.visibility === 'public') await published.publish(roomId, creator)
+    return roomId
+  } finally {
+    if (alias !== undefined) aliases.release(alias)
+  }
 }
 
 function createContent(version: RoomVersion, creator: UserId, body: CreateRoomBody): JsonObject {
@@ -100,7 +99,7 @@ function createContent(version: RoomVersion, creator: UserId, body: CreateRoomBo
   return creators.size === 0 ? content : { ...content, additional_creators: [...creators] }
 }
 
-function createdRoomId(outcome: CreateRoomOutcome): RoomId {
+export function createdRoomId(outcome: CreateRoomOutcome): RoomId {
   switch (outcome.kind) {
     case 'created':
       return outcome.roomId

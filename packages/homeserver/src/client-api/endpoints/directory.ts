@@ -1,14 +1,23 @@
-import { ownString, parseRoomAlias, type RoomAlias, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import {
+  ownString,
+  parseRoomAlias,
+  type RoomAlias,
+  type RoomId,
+  type ServerName,
+  serverNameOf,
+  unreachable,
+  type UserId,
+} from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
+import { isWorldReadable } from '../../directory/index.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { remoteError } from '../outcomes.ts'
 import { roomIdFrom } from '../parameters.ts'
 import { joinedState } from '../room-access.ts'
-import { jsonObjectSchema, roomIdSchema } from '../schemas.ts'
-
-const emptyList = { chunk: [], total_room_count_estimate: 0 }
+import { roomIdSchema } from '../schemas.ts'
 
 export const directoryEndpoints = [
   endpoint({
@@ -27,20 +36,30 @@ export const directoryEndpoints = [
     async handle(api, { params, session, body }) {
       const alias = ownAlias(api, params.alias)
       joinedState(api, session, body.room_id)
-      if ((await api.aliases.get(alias)) !== undefined) throw new MatrixError(409, 'M_UNKNOWN', 'This alias is taken')
-      await api.aliases.put(alias, { roomId: body.room_id, creator: session.userId })
-      return {}
+      const outcome = await api.directory.aliases.add(alias, { roomId: body.room_id, creator: session.userId })
+      switch (outcome) {
+        case 'added':
+          return {}
+        case 'taken':
+          throw new MatrixError(409, 'M_UNKNOWN', 'This alias is taken')
+        case 'too-many':
+          throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'This room has too many aliases')
+        default:
+          return unreachable(outcome)
+      }
     },
   }),
   endpoint({
     method: 'DELETE',
     path: '/directory/room/:alias',
-    async handle(api, { params, session }) {
+    async handle(api, { params, session, signal }) {
       const alias = ownAlias(api, params.alias)
-      const stored = await api.aliases.get(alias)
+      const stored = await api.directory.aliases.get(alias)
       if (stored === undefined) throw noAlias()
-      if (stored.creator !== session.userId) throw new MatrixError(403, 'M_FORBIDDEN', 'This alias belongs to another user')
-      await api.aliases.remove(alias)
+      if (stored.creator !== session.userId && !(await mayNameRoom(api, session, stored.roomId, signal))) {
+        throw new MatrixError(403, 'M_FORBIDDEN', 'This alias belongs to another user')
+      }
+      await api.directory.aliases.remove(alias)
       return {}
     },
   }),
@@ -49,14 +68,11 @@ export const directoryEndpoints = [
     path: '/rooms/:roomId/aliases',
     async handle(api, { params, session }) {
       const roomId = roomIdFrom(params.roomId)
-      joinedState(api, session, roomId)
-      return { aliases: await api.aliases.ofRoom(roomId) }
+      const state = api.rooms.state(roomId)
+      if (state === undefined || !isWorldReadable(state)) joinedState(api, session, roomId)
+      return { aliases: await api.directory.aliases.ofRoom(roomId) }
     },
   }),
-  // A personal node lists no rooms.
-  endpoint({ method: 'GET', path: '/publicRooms', auth: 'none', handle: async () => emptyList }),
-  endpoint({ method: 'POST', path: '/publicRooms', body: jsonObjectSchema, handle: async () => emptyList }),
-  endpoint({ method: 'GET', path: '/directory/list/room/:roomId', auth: 'none', handle: async () => ({ visibility: 'private' }) }),
   endpoint({
     method: 'POST',
     path: '/user_directory/search',
@@ -75,9 +91,12 @@ export async function resolveAlias(
   signal: AbortSignal,
 ): Promise<{ readonly roomId: RoomId; readonly servers: readonly ServerName[] }> {
   if (serverNameOf(alias) === api.serverName) {
-    const stored = await api.aliases.get(alias)
+    const stored = await api.directory.aliases.get(alias)
     if (stored === undefined) throw noAlias()
-    return { roomId: stored.roomId, servers: [...(api.rooms.state(stored.roomId)?.joinedServers() ?? [api.serverName])].slice(0, 50) }
+    return {
+      roomId: stored.roomId,
+      servers: [...(api.rooms.state(stored.roomId)?.joinedServers() ?? [api.serverName])].slice(0, limits.implementation.aliasServersMax),
+    }
   }
   const outcome = await api.federation.resolveAlias(alias, signal)
   switch (outcome.kind) {
@@ -88,6 +107,13 @@ export async function resolveAlias(
     case 'unreachable':
       throw remoteError(outcome)
   }
+}
+
+/** Whether the user may decide what the room is called. */
+export async function mayNameRoom(api: Api, session: Session, roomId: RoomId, signal: AbortSignal): Promise<boolean> {
+  if (api.rooms.state(roomId)?.membershipOf(session.userId) !== 'join') return false
+  const draft = { roomId, sender: session.userId, type: 'm.room.canonical_alias', stateKey: '', content: {} }
+  return (await api.rooms.makeTemplate(draft, signal)).kind === 'template'
 }
 
 function aliasFrom(text: string): RoomAlias {

@@ -13,6 +13,8 @@ const unstableFeatures = {
 export const discoveryEndpoints = [
   plainEndpoint(['/_matrix/client/versions'], async () => ({ versions: specificationVersions, unstable_features: unstableFeatures })),
   plainEndpoint(['/.well-known/matrix/client'], async (_api, url) => ({ 'm.homeserver': { base_url: url.origin } })),
+  // A node is reached by the name that is its key, and by no other.
+  plainEndpoint(['/.well-known/matrix/server'], async (api) => ({ 'm.server': api.serverName })),
   endpoint({
     method: 'GET',
     path: '/capabilities',

@@ -4,6 +4,11 @@ import { accountEndpoints } from './account.ts'
 import { createRoomEndpoints } from './create-room.ts'
 import { deviceEndpoints } from './devices.ts'
 import { directoryEndpoints } from './directory.ts'
+import { hierarchyEndpoints } from './hierarchy.ts'
+import { mediaEndpoints } from './media.ts'
+import { openIdEndpoints } from './openid.ts'
+import { publicRoomsEndpoints } from './public-rooms.ts'
+import { timestampEndpoints } from './timestamp.ts'
 import { discoveryEndpoints } from './discovery.ts'
 import { ephemeralEndpoints } from './ephemeral.ts'
 import { filterEndpoints } from './filter.ts'
@@ -21,6 +26,7 @@ import { roomHistoryEndpoints } from './room-history.ts'
 import { roomStateEndpoints } from './room-state.ts'
 import { syncEndpoints } from './sync.ts'
 import { toDeviceEndpoints } from './to-device.ts'
+import { upgradeRoomEndpoints } from './upgrade-room.ts'
 
 /** Every endpoint of the client API. What is not here is answered with 404 M_UNRECOGNIZED. */
 export const endpoints: readonly Endpoint[] = [
@@ -37,8 +43,14 @@ export const endpoints: readonly Endpoint[] = [
   ...membershipEndpoints,
   ...roomEventEndpoints,
   ...roomStateEndpoints,
+  ...upgradeRoomEndpoints,
   ...roomHistoryEndpoints,
   ...directoryEndpoints,
+  ...publicRoomsEndpoints,
+  ...hierarchyEndpoints,
+  ...timestampEndpoints,
+  ...mediaEndpoints,
+  ...openIdEndpoints,
   ...ephemeralEndpoints,
   ...keysUploadEndpoints,
   ...keysQueryEndpoints,

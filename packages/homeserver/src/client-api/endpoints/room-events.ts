@@ -2,6 +2,7 @@ import { canonicalJson, type EventId, type JsonObject, parseEventId, parseUserId
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { checkCanonicalAlias } from '../canonical-alias.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { inviteUser } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
@@ -96,6 +97,7 @@ async function sendState(
   const existing = state.get(type, stateKey)
   // The same state again is no news, but the answer that a repeated request expects.
   if (existing?.pdu.sender === session.userId && canonicalJson(existing.pdu.content) === canonicalJson(content)) return existing.eventId
+  if (type === 'm.room.canonical_alias' && stateKey === '') await checkCanonicalAlias(api, roomId, existing?.pdu.content, content, signal)
   const invitee = type === 'm.room.member' && content['membership'] === 'invite' ? parseUserId(stateKey) : undefined
   if (invitee !== undefined && serverNameOf(invitee) !== api.serverName) {
     await inviteUser(api, session.userId, { roomId, invitee, content }, signal)

@@ -16,9 +16,10 @@ export function backfillEndpoint(parts: ServeParts): Endpoint {
       const latest = request.query.getAll('v').map(eventIdOrThrow)
       if (latest.length === 0) throw new MatrixError(400, 'M_MISSING_PARAM', '`v` is missing')
       if (latest.length > limits.implementation.eventIdsPerRequestMax) throw new MatrixError(400, 'M_INVALID_PARAM', 'Too many events')
-      const { backfillEventsMax } = limits.implementation
-      const limit = countQuery(request, 'limit', backfillEventsMax, backfillEventsMax)
+      if (request.query.get('limit') === null) throw new MatrixError(400, 'M_MISSING_PARAM', '`limit` is missing')
+      const limit = countQuery(request, 'limit', 0, limits.implementation.backfillEventsMax)
       const named = (await parts.rooms.events(latest)).flatMap((event) => (event?.roomId === roomId ? [event] : []))
+      // The named ones come first: the limit cuts off what is farthest back.
       const older = await parts.rooms.missingEvents(roomId, { earliest: [], latest, limit, minDepth: 0 })
       const events = [...named, ...older].slice(0, limit)
       const pdus = await visibleEvents(parts, request.origin, version, events)

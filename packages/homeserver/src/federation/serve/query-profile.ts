@@ -14,23 +14,10 @@ export function queryProfileEndpoint(parts: ServeParts): Endpoint {
       const profile = await parts.users.profileOf(localUser(parts, text))
       if (profile === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user')
       const field = request.query.get('field')
-      const { displayname, avatar_url } = profile
-      return {
-        ...(displayname !== undefined && (field === null || field === 'displayname') ? { displayname } : {}),
-        ...(avatar_url !== undefined && (field === null || field === 'avatar_url') ? { avatar_url } : {}),
-        'im.kith.relay_list': parts.relayLists.own,
-      }
-    },
-  }
-}
-
-/** Servers have no aliases yet. @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1querydirectory */
-export function queryDirectoryEndpoint(): Endpoint {
-  return {
-    method: 'GET',
-    path: '/_matrix/federation/v1/query/directory',
-    handle() {
-      throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such alias')
+      if (field === null) return { ...profile, 'im.kith.relay_list': parts.relayLists.own }
+      const value = Object.hasOwn(profile, field) ? profile[field] : undefined
+      if (value === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The profile has no such field')
+      return { [field]: value }
     },
   }
 }

@@ -1,4 +1,7 @@
 import type { JsonObject, ServerName } from '@kith/matrix-protocol'
+import type { OpenIdTokens } from '../../accounts/open-id-tokens.ts'
+import type { Directory } from '../../directory/index.ts'
+import type { MediaStore } from '../../media/index.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
 import type { Rooms } from '../../rooms/index.ts'
@@ -6,6 +9,7 @@ import type { Ingest } from '../ingest/ingest.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import type { ThirdPartyInvites } from '../membership/third-party-invites.ts'
+import type { ServerKeys } from '../query/server-keys.ts'
 
 /** What the endpoints work with. */
 export interface ServeParts {
@@ -14,6 +18,10 @@ export interface ServeParts {
   readonly softwareVersion: string
   readonly rooms: Rooms
   readonly users: LocalUsers
+  readonly directory: Directory
+  readonly media: MediaStore
+  readonly openIdTokens: OpenIdTokens
+  readonly serverKeys: ServerKeys
   readonly ingest: Ingest
   readonly invites: InviteReceiver
   readonly thirdPartyInvites: ThirdPartyInvites

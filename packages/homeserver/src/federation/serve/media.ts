@@ -1,0 +1,70 @@
+import { limits } from '../../limits.ts'
+import { MatrixError } from '../../matrix-error.ts'
+import { isAnimated, mayBeThumbnail, multipartResponse, type StoredMedia } from '../../media/index.ts'
+import { countQuery } from './request-arguments.ts'
+import type { Endpoint, PeerRequest } from './router.ts'
+import type { ServeParts } from './serve-parts.ts'
+
+const mediaIdPattern = /^[A-Za-z0-9_-]{1,255}$/
+
+/** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1mediadownloadmediaid */
+export function mediaDownloadEndpoint(parts: ServeParts): Endpoint {
+  return {
+    method: 'GET',
+    path: '/_matrix/federation/v1/media/download/:mediaId',
+    handle: async (request) => answerWith(parts, await findMedia(parts, request)),
+  }
+}
+
+/**
+ * The picture itself stands for its thumbnail, which may be larger than asked for.
+ * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1mediathumbnailmediaid
+ */
+export function mediaThumbnailEndpoint(parts: ServeParts): Endpoint {
+  return {
+    method: 'GET',
+    path: '/_matrix/federation/v1/media/thumbnail/:mediaId',
+    async handle(request) {
+      for (const side of ['width', 'height']) {
+        if (request.query.get(side) === null) throw new MatrixError(400, 'M_MISSING_PARAM', `\`${side}\` is missing`)
+        if (countQuery(request, side, 0, limits.implementation.thumbnailSideMax) === 0) {
+          throw new MatrixError(400, 'M_INVALID_PARAM', `\`${side}\` must be greater than zero`)
+        }
+      }
+      const animated = request.query.get('animated')
+      const method = request.query.get('method') ?? 'scale'
+      if (method !== 'crop' && method !== 'scale') throw new MatrixError(400, 'M_INVALID_PARAM', '`method` must be crop or scale')
+      const media = await findMedia(parts, request)
+      const isRefused = !mayBeThumbnail(media.contentType) || (animated === 'false' && (await isMoving(parts, media)))
+      if (isRefused) throw new MatrixError(400, 'M_UNKNOWN', 'There can be no such thumbnail of this file')
+      return answerWith(parts, media)
+    },
+  }
+}
+
+async function findMedia(parts: ServeParts, request: PeerRequest): Promise<StoredMedia> {
+  const mediaId = request.parameter('mediaId')
+  const { mediaPatienceDefaultMs, mediaPatienceMaxMs } = limits.implementation
+  const patienceMs = countQuery(request, 'timeout_ms', mediaPatienceDefaultMs, mediaPatienceMaxMs)
+  const found = mediaIdPattern.test(mediaId) ? await parts.media.find(mediaId, patienceMs, request.signal) : undefined
+  switch (found?.kind) {
+    case 'found':
+      return found.media
+    case 'not-yet':
+      throw new MatrixError(504, 'M_NOT_YET_UPLOADED', 'The content has not been uploaded yet')
+    case 'unknown':
+    case undefined:
+      throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such file')
+  }
+}
+
+function answerWith(parts: ServeParts, media: StoredMedia): Response {
+  return multipartResponse(parts.media.newBoundary(), { details: media, size: media.size, body: parts.media.read(media) })
+}
+
+async function isMoving(parts: ServeParts, media: StoredMedia): Promise<boolean> {
+  const reader = parts.media.read(media).getReader()
+  const { value } = await reader.read()
+  await reader.cancel()
+  return value !== undefined && isAnimated(media.contentType, value)
+}
