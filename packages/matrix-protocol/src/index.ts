@@ -7,6 +7,7 @@ export {
   creatorsOf,
   type PowerLevelAction,
   powerLevelOf,
+  readLevel,
   requiredPowerForAction,
   requiredPowerForEvent,
 } from './auth-rules/power-levels.ts'

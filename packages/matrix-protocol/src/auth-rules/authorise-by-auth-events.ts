@@ -27,11 +27,11 @@ export function authoriseByAuthEvents(
     if (key === undefined || !expected.has(key)) return denied('auth-events.unexpected')
     // 3.3
     if (authEvent.rejected) return denied('auth-events.rejected')
-    // 3.5
+    // 3.4 (2.5 before version 12)
     if (roomId !== pdu.room_id) return denied('auth-events.other-room')
     cited.set(key, authEvent)
   }
-  // 3.4 Before version 12.
+  // 2.4 Before version 12.
   const needsCreateEvent = !version.roomIdIsCreateEvent && pdu.type !== 'm.room.create'
   if (needsCreateEvent && !cited.has(stateKeyOf('m.room.create', ''))) return denied('auth-events.no-create-event')
   return authorise(event, (type, stateKey) => cited.get(stateKeyOf(type, stateKey)), version, context)

@@ -1,18 +1,17 @@
 import { createEventIdOf, roomIdFromCreateEvent } from '../events/hashes.ts'
 import type { Pdu } from '../events/pdu.ts'
-import { alice, oldRoomId, someEventId } from '../events/pdu-fixture.ts'
+import { alice, oldRoomId, someEventId, someReference } from '../events/pdu-fixture.ts'
 import { stateKeyOf, type StateMap } from '../events/state-map.ts'
 import { type EventId, type RoomId, serverNameOf, type UserId } from '../ids/ids.ts'
 import type { JsonObject } from '../json/json-value.ts'
 import type { RoomVersion } from '../room-versions/room-version.ts'
-import type { AuthContext, AuthEvent } from './auth-event.ts'
+import type { AuthContext, AuthEvent, AuthOutcome } from './auth-event.ts'
+import { authTypesFor } from './auth-types.ts'
 import { authorise } from './authorise.ts'
 
 export const bob = '@bob:example.org' as UserId
 export const carol = '@carol:other.org' as UserId
 export const dave = '@dave:other.org' as UserId
-
-const createEventId = someEventId('C')
 
 export type Proto = Partial<Pdu> & Pick<Pdu, 'type'>
 
@@ -22,11 +21,14 @@ export class RoomFixture {
   readonly roomId: RoomId
   readonly #state: StateMap<AuthEvent> = new Map()
   #createEvent: AuthEvent
+  readonly #createEventId: EventId
   verifySignature: AuthContext['verifySignature']
   #count = 0
 
   constructor(version: RoomVersion, createContent: JsonObject = {}) {
     this.version = version
+    const createEventId = someEventId('C', version)
+    this.#createEventId = createEventId
     this.roomId = version.roomIdIsCreateEvent ? roomIdFromCreateEvent(createEventId) : oldRoomId
     const content = { room_version: version.id, creator: alice, ...createContent }
     const create = this.event({ type: 'm.room.create', state_key: '', content, prev_events: [] })
@@ -47,7 +49,7 @@ export class RoomFixture {
       ...(isSource ? {} : { room_id: this.roomId }),
       origin_server_ts: 1,
       depth: 1,
-      prev_events: [someEventId('p')],
+      prev_events: [someReference('p', this.version)],
       auth_events: [],
       content: {},
       hashes: { sha256: '' },
@@ -86,7 +88,8 @@ export class RoomFixture {
   }
 
   get context(): AuthContext {
-    const createEvent = this.version.roomIdIsCreateEvent && createEventIdOf(this.roomId) === createEventId ? this.#createEvent : undefined
+    const createEvent =
+      this.version.roomIdIsCreateEvent && createEventIdOf(this.roomId) === this.#createEventId ? this.#createEvent : undefined
     return this.verifySignature === undefined ? { createEvent } : { createEvent, verifySignature: this.verifySignature }
   }
 
@@ -94,8 +97,23 @@ export class RoomFixture {
 
   /** 'allowed', or the rule that denies the event. */
   try(proto: Proto): string {
-    const outcome = authorise(this.event(proto), this.state, this.version, this.context)
+    const outcome = this.decide(proto)
     return outcome.kind === 'allowed' ? 'allowed' : outcome.rule
+  }
+
+  decide(proto: Proto): AuthOutcome {
+    return authorise(this.event(proto), this.state, this.version, this.context)
+  }
+
+  /** Like tryMember, with the rule that decides. */
+  decideMember(sender: UserId, target: UserId, membership: string, more: JsonObject = {}): AuthOutcome {
+    return this.decide({ type: 'm.room.member', sender, state_key: target, content: { membership, ...more } })
+  }
+
+  /** What such an event would cite. */
+  citedFor(proto: Proto): AuthEvent[] {
+    const keys = authTypesFor(this.event(proto).pdu, this.version)
+    return keys.map(({ type, stateKey }) => this.state(type, stateKey)).filter((event) => event !== undefined)
   }
 
   tryMember(sender: UserId, target: UserId, membership: string, more: Partial<Pdu> & { more?: JsonObject } = {}): string {
