@@ -119,6 +119,10 @@ export class SimulatedNetwork {
     this.#links.get(linkName(one, other))?.break('no path between them')
   }
 
+  get hidesAnybody(): boolean {
+    return this.#hidden.size > 0
+  }
+
   async delay(signal: AbortSignal): Promise<void> {
     const spread = this.#delayMaxMs - this.#delayMinMs
     const jitter = this.jitterMs === 0 ? 0 : this.#random.integer(this.jitterMs)

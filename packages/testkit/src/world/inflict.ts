@@ -34,6 +34,8 @@ export class Faults {
         this.#world.node(fault.server).crash({ after: fault.after, durable: fault.durable })
         return this.#startAfter(fault.server, fault.forMs)
       case 'restart':
+        // A frozen program cannot end as it should.
+        if (this.#world.node(fault.server).isAsleep) this.#world.node(fault.server).crash()
         await this.#world.node(fault.server).stop()
         return this.#world.node(fault.server).start()
       case 'lose':

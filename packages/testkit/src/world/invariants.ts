@@ -1,7 +1,7 @@
 import { backlogOf, eventsOf, extremitiesOf, type InspectedEvent, mailAt } from './inspect.ts'
 import type { Json } from './json.ts'
 import { concurrentlyRestricted, RoomGraph } from './room-graph.ts'
-import type { World } from './world.ts'
+import type { AcknowledgedEvent, World } from './world.ts'
 import type { WorldServer } from './world-node.ts'
 import type { WorldUser } from './world-user.ts'
 
@@ -28,7 +28,7 @@ export async function findViolations(world: World): Promise<string[]> {
   for (const room of rooms) {
     found.push(...(await unequalState(room)), ...(await unequalExtremities(room)), ...unjustSoftFailures(room, stored))
     const histories = await readHistories(world, room)
-    found.push(...unequalHistories(room, histories, stored), ...(await syncFaults(world, room, stored)))
+    found.push(...unequalHistories(world, room, histories, stored), ...(await syncFaults(world, room, stored)))
     found.push(...unredacted(world, room, histories, stored))
   }
   return found
@@ -129,7 +129,17 @@ function isDisputed(stored: Stored, eventId: string): boolean {
   return [...stored.values()].some((events) => events.get(eventId)?.status === 'soft-failed')
 }
 
-function unequalHistories(room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
+/** Since their only join, and what was before when it is shared and whoever has it can be reached. */
+function mustSee(world: World, { graph }: RoomView, user: WorldUser, eventId: string): boolean {
+  return (graph.isShared && !world.simulated.network.hidesAnybody) || graph.wasAlwaysJoinedSince(user.userId, eventId)
+}
+
+function unequalHistories(
+  world: World,
+  room: RoomView,
+  histories: ReadonlyMap<WorldUser, readonly Json[]>,
+  stored: Stored,
+): string[] {
   const found: string[] = []
   const shown = new Map([...histories].map(([user, events]) => [user, events.map((event: Json): string => event.event_id)] as const))
   const everything = new Set([...shown.values()].flat())
@@ -137,11 +147,23 @@ function unequalHistories(room: RoomView, histories: ReadonlyMap<WorldUser, read
     const own = new Set(ids)
     if (own.size < ids.length) found.push(`history: ${room.name}: ${user.name} is shown an event twice`)
     for (const eventId of everything) {
-      if (own.has(eventId) || isDisputed(stored, eventId) || !room.graph.maySee(user.userId, eventId)) continue
+      if (own.has(eventId) || isDisputed(stored, eventId) || !mustSee(world, room, user, eventId)) continue
       found.push(`history: ${room.name}: ${user.name} lacks ${eventId} (${room.graph.describe(eventId)})`)
     }
   }
-  return [...found, ...misordered(room, shown)]
+  return [...found, ...misordered(room, shown), ...unequalContents(room, histories)]
+}
+
+/** Also of what was redacted: gone for all or for nobody. */
+function unequalContents(room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>): string[] {
+  const contents = new Map<string, string>()
+  const different = new Set<string>()
+  for (const event of [...histories.values()].flat()) {
+    const content = JSON.stringify(event.content)
+    if ((contents.get(event.event_id) ?? content) !== content) different.add(event.event_id)
+    contents.set(event.event_id, content)
+  }
+  return [...different].map((eventId) => `content: ${room.name}: members read different contents of ${room.graph.describe(eventId)}`)
 }
 
 /** Any two members see what both see in one order. */
@@ -169,27 +191,36 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
     const client = world.clients.get(user.name)
     const told = client?.timelines.get(roomId) ?? []
     const once = new Set(told)
-    for (const eventId of once) {
+    // Whoever comes back is told the latest of the room from scratch.
+    for (const eventId of graph.cameBack(user.userId) ? [] : once) {
       const times = told.filter((candidate) => candidate === eventId).length
       if (times > 1) found.push(`sync: ${name}: ${user.name} was told ${times} times of ${graph.describe(eventId)}`)
     }
     if (client?.limited.has(roomId) === true) continue
-    for (const { eventId, room } of world.acknowledged) {
-      if (room !== name || once.has(eventId) || stored.get(user.server)?.get(eventId)?.status === 'soft-failed') continue
+    for (const event of world.acknowledged) {
+      const { eventId, room } = event
+      if (room !== name || once.has(eventId) || !mustBeTold(world, event) || stored.get(user.server)?.get(eventId)?.status === 'soft-failed') continue
       if (graph.wasAlwaysJoinedSince(user.userId, eventId)) found.push(`sync: ${name}: ${user.name} was never told of ${graph.describe(eventId)} ${eventId}`)
     }
   }
   return found
 }
 
+/** Redactions without the right to them do nothing, and clients do not hear of them. */
+function mustBeTold(world: World, event: AcknowledgedEvent): boolean {
+  return event.target === undefined || world.acknowledged.find(({ eventId }) => eventId === event.target)?.user === event.user
+}
+
 function unredacted(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
   const found: string[] = []
-  for (const { eventId, target, room: name } of world.acknowledged) {
-    if (name !== room.name || target === undefined || !isAcceptedEverywhere(room, stored, eventId)) continue
-    const text = world.acknowledged.find((event) => event.eventId === target)?.text ?? ''
-    for (const [user, events] of histories) {
+  for (const { eventId, target, room: name, user } of world.acknowledged) {
+    const redacted = world.acknowledged.find((event) => event.eventId === target)
+    // Others' messages may be redacted by some only, which the comparison of histories covers.
+    if (name !== room.name || target === undefined || redacted?.user !== user || !isAcceptedEverywhere(room, stored, eventId)) continue
+    const text = redacted.text ?? ''
+    for (const [reader, events] of histories) {
       const shown = events.some((event: Json) => event.event_id === target && 'body' in event.content)
-      if (shown) found.push(`redaction: ${name}: ${user.name} still reads ${target}`)
+      if (shown) found.push(`redaction: ${name}: ${reader.name} still reads ${target}`)
     }
     for (const server of room.servers) {
       const kept = stored.get(server)?.get(target)

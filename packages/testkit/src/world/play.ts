@@ -44,8 +44,8 @@ export async function play(scenario: Scenario, options: WorldOptions & { readonl
     for (const [index, { at, action }] of scenario.steps.entries()) {
       await simulated.run(Math.max(0, beganAt + at - simulated.clock.now()))
       if (await hasDiverged(world)) divergences++
-      if (isFault(action)) void faults.inflict(action)
-      else void world.user(action.user).inTurn(() => perform(world, action, index))
+      const work = isFault(action) ? faults.inflict(action) : world.user(action.user).inTurn(() => perform(world, action, index))
+      work.catch((error: unknown) => world.problems.push(`step ${index}: ${error instanceof Error ? error.message : String(error)}`))
     }
     await simulated.run(5_000)
     if (await hasDiverged(world)) divergences++

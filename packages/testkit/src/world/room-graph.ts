@@ -52,10 +52,16 @@ export class RoomGraph {
     return !ended && joins.length === 1 && join !== undefined && this.ancestorsOf(eventId).has(join.eventId)
   }
 
-  /** Whether the event must be shown to a member: always with history that is shared, otherwise since their only join. */
-  maySee(userId: string, eventId: string): boolean {
-    const visibility = [...this.#events.values()].findLast(({ pdu }) => pdu.type === 'm.room.history_visibility')
-    return visibility?.pdu.content['history_visibility'] === 'shared' || this.wasAlwaysJoinedSince(userId, eventId)
+  /** Whether the user became a member more than once, or was one and no longer. */
+  cameBack(userId: string): boolean {
+    const memberships = this.memberships(userId).map(({ pdu }) => pdu.content['membership'])
+    return memberships.includes('leave') || memberships.includes('ban') || memberships.filter((membership) => membership === 'join').length > 1
+  }
+
+  /** Whether members see what was before them. */
+  get isShared(): boolean {
+    const settings = [...this.#events.values()].filter(({ pdu }) => pdu.type === 'm.room.history_visibility')
+    return settings.every(({ pdu }) => pdu.content['history_visibility'] === 'shared')
   }
 
   describe(eventId: string): string {
