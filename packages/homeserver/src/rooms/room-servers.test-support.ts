@@ -2,6 +2,8 @@ import {
   eventIdOf,
   type EventId,
   type JsonObject,
+  localpartOf,
+  makeEventId,
   makeUserId,
   type Pdu,
   type RoomId,
@@ -77,7 +79,7 @@ export class RoomServer {
           {
             type: 'm.room.power_levels',
             stateKey: '',
-            content: options.powerLevels ?? (options.version === '10' || options.version === '11' ? { users: { [creator]: 100 } } : {}),
+            content: options.powerLevels ?? (mustListCreator(options.version) ? { users: { [creator]: 100 } } : {}),
           },
           { type: 'm.room.join_rules', stateKey: '', content: { join_rule: 'public' } },
           ...(options.events ?? []),
@@ -136,6 +138,10 @@ export class RoomServer {
   }
 }
 
+function mustListCreator(version: string | undefined): boolean {
+  return version !== undefined && roomVersion(version)?.creatorsHaveInfinitePower === false
+}
+
 export function sentId(outcome: SendOutcome): EventId {
   if (outcome.kind !== 'sent') throw new Error(`not sent: ${JSON.stringify(outcome)}`)
   return outcome.eventId
@@ -150,7 +156,11 @@ export async function joinRemotely(joiner: RoomServer, userId: UserId, resident:
   if (template.kind !== 'template') throw new Error(`no template: ${JSON.stringify(template)}`)
   const version = roomVersion(template.version)
   if (version === undefined) throw new Error('unknown version')
-  const event = await joiner.sign(template.event as unknown as UnhashedPdu, version)
+  const chosen =
+    version.eventIds === 'given'
+      ? { event_id: makeEventId(`join-${localpartOf(userId)}-${roomId.slice(1, 9)}-${joiner.clock.now()}`, joiner.name) }
+      : {}
+  const event = await joiner.sign({ ...(template.event as unknown as UnhashedPdu), ...chosen }, version)
   const accepted = await resident.rooms.receiveAndForward(roomId, event, signal)
   if (accepted.kind !== 'accepted') throw new Error(`join refused: ${JSON.stringify(accepted)}`)
   const answer = await stateForJoin(resident, eventIdOf(event, version))
