@@ -24,7 +24,7 @@ export const discoveryEndpoints = [
           'm.change_password': { enabled: true },
           'm.room_versions': {
             default: DEFAULT_ROOM_VERSION,
-            available: Object.fromEntries(supportedRoomVersions.map(({ id }) => [id, 'stable'])),
+            available: Object.fromEntries(supportedRoomVersions.map(({ id, stability }) => [id, stability])),
           },
           'm.set_displayname': { enabled: true },
           'm.set_avatar_url': { enabled: true },
