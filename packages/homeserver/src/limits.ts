@@ -54,6 +54,10 @@ export const limits = {
     /** How far back a user's own memberships are looked through for the end of their last stay in a room. */
     membershipChangesWalkedMax: 100,
     createRoomEventsMax: 500,
+    /** Of a room's state, what an upgrade copies into the new room besides the settings. */
+    upgradeLinksMax: 1_000,
+    upgradeBansMax: 5_000,
+    additionalCreatorsMax: 100,
     userSearchResultsMax: 50,
     relationsScannedMax: 2000,
     backfillPageSize: 50,
@@ -157,6 +161,13 @@ export const limits = {
     inviteStateCharactersMax: 512 * 1024,
     /** Rooms whose members may join a restricted room; further ones do not count. */
     joinConditionsMax: 100,
+    /** A room with more members is answered without those whom nobody needs at first, to whoever can do without. */
+    joinMembersWholeMax: 50,
+    /** How long the members of a room that was joined without them are waited for by a client that needs them. */
+    membersPatienceMs: 20_000,
+    /** How soon, and how late, they are asked for again. */
+    completeRetryMinMs: 5_000,
+    completeRetryMaxMs: 10 * 60_000,
     /** Servers in a room that an answer to a join may name. */
     serversInRoomMax: 20_000,
     /** Invites that one notice of an identity server may bring. */

@@ -1,8 +1,10 @@
 import { type EventId, ownString, type RoomId, type StateKey } from '@kith/matrix-protocol'
 import type { Session } from '../accounts/accounts.ts'
+import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import type { RoomState, StateAtPosition, StoredEvent } from '../rooms/index.ts'
 import type { Api } from './endpoint.ts'
+import { waitBounded } from './wait-bounded.ts'
 
 /** The current state of a room that the user is in. @throws MatrixError M_FORBIDDEN, also for rooms that nobody here knows. */
 export function joinedState(api: Api, session: Session, roomId: RoomId): RoomState {
@@ -64,4 +66,17 @@ export function notInRoom(): MatrixError {
 function isWorldReadable(state: RoomState): boolean {
   const event = state.get('m.room.history_visibility', '')
   return event !== undefined && ownString(event.pdu.content, 'history_visibility') === 'world_readable'
+}
+
+/**
+ * Waits until the members of a room are known, which may take a while after a join. Whoever encrypts for them must not be told of some.
+ * @throws MatrixError 504 when they do not come in time.
+ */
+export async function waitForMembers(api: Api, roomId: RoomId, signal: AbortSignal): Promise<void> {
+  if (!api.rooms.isPartial(roomId)) return
+  const { membersPatienceMs } = limits.implementation
+  await waitBounded(api.ports.clock, membersPatienceMs, signal, (bounded) => api.rooms.whenComplete(roomId, bounded))
+  if (api.rooms.isPartial(roomId)) {
+    throw new MatrixError(504, 'M_UNKNOWN', 'The members of this room are not known yet', { 'im.kith.unreachable': true })
+  }
 }

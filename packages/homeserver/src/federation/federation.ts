@@ -47,6 +47,7 @@ import type { Healing } from './ingest/healing.ts'
 import { JoinsUnderWay } from './ingest/joins-under-way.ts'
 import type { LocalUsers } from './local-users.ts'
 import { buildMembership } from './membership/build-membership.ts'
+import type { CompleteRooms } from './membership/complete-rooms.ts'
 import type { RemoteInvite } from './membership/remote-invite.ts'
 import type { RemoteMembership } from './membership/remote-membership.ts'
 import { NetworkState } from './network-state.ts'
@@ -91,6 +92,7 @@ interface Parts {
   readonly profiles: Profiles
   readonly spaces: SpaceAnswers
   readonly remoteMedia: RemoteMedia
+  readonly complete: CompleteRooms
   readonly membership: RemoteMembership
   readonly invites: RemoteInvite
   readonly network: NetworkState
@@ -120,13 +122,14 @@ export class Federation implements FederationPort, AsyncDisposable {
 
   /** Begins to deliver, to collect and to keep relays. */
   start(): void {
-    const { deliver, healing, collect, finder, relays } = this.#parts
+    const { deliver, healing, complete, collect, finder, relays } = this.#parts
     relays.watchReady((relay) => {
       collect.collect(relay)
       deliver.relayReady()
     })
     deliver.start()
     healing.start()
+    complete.start()
     collect.start()
     finder.start()
     relays.start()
@@ -134,8 +137,8 @@ export class Federation implements FederationPort, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#lifetime.abort(new DOMException('The homeserver is closing', 'AbortError'))
-    const { deliver, healing, collect } = this.#parts
-    await Promise.all([deliver.stopped(), healing.stopped(), collect.stopped()])
+    const { deliver, healing, complete, collect } = this.#parts
+    await Promise.all([deliver.stopped(), healing.stopped(), complete.stopped(), collect.stopped()])
   }
 
   joinRoom(
@@ -269,7 +272,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   const deliver = buildDeliver({ ports, rooms, timeline, serverName, client, relayLists, ownRelays: () => relays.servers(), signal })
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
-  const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ports, client, rooms, users, joins, serverName })
+  const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ports, client, rooms, users, joins, serverName, signal })
   const { ingest, healing } = await buildIngest({
     ports,
     rooms,

@@ -4,14 +4,17 @@ import type { StoredEvent } from '../../rooms/index.ts'
 import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { roomIdFrom } from '../parameters.ts'
-import { joinedState, readableState, readableStateIds } from '../room-access.ts'
+import { joinedState, readableState, readableStateIds, waitForMembers } from '../room-access.ts'
 
 export const roomStateEndpoints = [
   endpoint({
     method: 'GET',
     path: '/rooms/:roomId/state',
-    async handle(api, { params, session }) {
-      const ids = await readableStateIds(api, session, roomIdFrom(params.roomId))
+    async handle(api, { params, session, signal }) {
+      const roomId = roomIdFrom(params.roomId)
+      await readableState(api, session, roomId)
+      await waitForMembers(api, roomId, signal)
+      const ids = await readableStateIds(api, session, roomId)
       return api.sync.events.withRoomId(await load(api, ids.values()), session)
     },
   }),
@@ -33,8 +36,13 @@ export const roomStateEndpoints = [
   endpoint({
     method: 'GET',
     path: '/rooms/:roomId/members',
-    async handle(api, { params, session, query }) {
-      const state = await readableState(api, session, roomIdFrom(params.roomId), positionFrom(query.get('at')))
+    async handle(api, { params, session, query, signal }) {
+      const roomId = roomIdFrom(params.roomId)
+      await readableState(api, session, roomId)
+      // Nobody's members of a moment before they were known.
+      const at = api.rooms.isPartial(roomId) ? undefined : positionFrom(query.get('at'))
+      await waitForMembers(api, roomId, signal)
+      const state = await readableState(api, session, roomId, at)
       const members = await load(api, memberIds(await state.ids()))
       const [wanted, unwanted] = [query.get('membership'), query.get('not_membership')]
       const chosen = members.filter((member) => {
@@ -47,8 +55,11 @@ export const roomStateEndpoints = [
   endpoint({
     method: 'GET',
     path: '/rooms/:roomId/joined_members',
-    async handle(api, { params, session }) {
-      const members = [...joinedState(api, session, roomIdFrom(params.roomId)).members('join')]
+    async handle(api, { params, session, signal }) {
+      const roomId = roomIdFrom(params.roomId)
+      joinedState(api, session, roomId)
+      await waitForMembers(api, roomId, signal)
+      const members = [...joinedState(api, session, roomId).members('join')]
       const described = members.map(({ userId, event }) => {
         const displayName = ownString(event.pdu.content, 'displayname')
         const avatarUrl = ownString(event.pdu.content, 'avatar_url')

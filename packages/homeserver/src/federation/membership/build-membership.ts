@@ -4,6 +4,7 @@ import type { Rooms } from '../../rooms/index.ts'
 import type { JoinsUnderWay } from '../ingest/joins-under-way.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { PeerClient } from '../peer-client.ts'
+import { CompleteRooms } from './complete-rooms.ts'
 import { InviteReceiver } from './receive-invite.ts'
 import { RemoteInvite } from './remote-invite.ts'
 import { RemoteMembership } from './remote-membership.ts'
@@ -16,6 +17,7 @@ export interface BuildMembershipInput {
   readonly users: LocalUsers
   readonly joins: JoinsUnderWay
   readonly serverName: ServerName
+  readonly signal: AbortSignal
 }
 
 export interface MembershipParts {
@@ -23,15 +25,18 @@ export interface MembershipParts {
   readonly invites: RemoteInvite
   readonly inviteReceiver: InviteReceiver
   readonly thirdPartyInvites: ThirdPartyInvites
+  readonly complete: CompleteRooms
 }
 
 /** Everything by which users come into rooms of other servers, and other servers' users into rooms here. */
-export function buildMembership({ ports, client, rooms, users, joins, serverName }: BuildMembershipInput): MembershipParts {
+export function buildMembership({ ports, client, rooms, users, joins, serverName, signal }: BuildMembershipInput): MembershipParts {
+  const complete = new CompleteRooms({ ports, client, rooms, serverName }, signal)
   const invites = new RemoteInvite({ client, rooms })
   return {
-    membership: new RemoteMembership({ ports, client, rooms, joins, serverName }),
+    membership: new RemoteMembership({ ports, client, rooms, joins, complete, serverName }),
     invites,
     inviteReceiver: new InviteReceiver({ crypto: ports.crypto, rooms, users, serverName }),
     thirdPartyInvites: new ThirdPartyInvites({ rooms, client, invites, serverName }),
+    complete,
   }
 }

@@ -11,6 +11,7 @@ import {
   type RoomId,
   roomIdOf,
   type RoomVersion,
+  roomVersionNamed,
 } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { Crypto } from '../../ports/crypto.ts'
@@ -65,7 +66,7 @@ function versionFault(events: readonly JsonObject[], version: RoomVersion): Chec
   const create = events.find(({ type, state_key: stateKey }) => type === 'm.room.create' && stateKey === '')
   if (create === undefined) return version.roomIdIsCreateEvent ? bad('The create event of the room is missing') : undefined
   const content = isJsonObject(create['content']) ? create['content'] : {}
-  return (ownMember(content, 'room_version') ?? '1') === version.id ? undefined : bad('The create event names another room version')
+  return roomVersionNamed(ownMember(content, 'room_version')) === version ? undefined : bad('The create event names another room version')
 }
 
 /** Neither hashed nor signed: whoever sends only this much claims no more. */

@@ -8,6 +8,7 @@ import {
   type RoomId,
   roomIdOf,
   type RoomVersion,
+  roomVersionNamed,
   type ServerName,
   serverNameOf,
   signatureOf,
@@ -39,7 +40,7 @@ export function readJoinAnswer(body: JsonObject, roomId: RoomId, { event, versio
   const create = [...state.values()].find((pdu) => pdu.type === 'm.room.create' && pdu.state_key === '')
   if (create === undefined) return bad('The state that came with the join lacks the create event')
   if (roomIdOf(create, version) !== roomId) return bad('The state that came with the join is of another room')
-  if ((ownMember(create.content, 'room_version') ?? '1') !== version.id) return bad('The room is of another version than was said')
+  if (roomVersionNamed(ownMember(create.content, 'room_version')) !== version) return bad('The room is of another version than was said')
   const read = {
     kind: 'ok',
     event: countersigned(body, event, version),

@@ -27,7 +27,7 @@ export type JoinConditions =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unmet' }
 
-type RoomsReader = Pick<Rooms, 'state' | 'version'>
+type RoomsReader = Pick<Rooms, 'state' | 'version' | 'isPartial'>
 
 /** @see https://spec.matrix.org/latest/server-server-api/#restricted-rooms */
 export function judgeJoinConditions(rooms: RoomsReader, serverName: ServerName, roomId: RoomId, userId: UserId): JoinConditions {
@@ -42,7 +42,9 @@ export function judgeJoinConditions(rooms: RoomsReader, serverName: ServerName, 
     const voucher = voucherOf(state, version, serverName)
     return voucher === undefined ? { kind: 'no-voucher' } : { kind: 'met', voucher }
   }
-  return allowed.every((allowedRoom) => isHeld(rooms, serverName, allowedRoom)) ? { kind: 'unmet' } : { kind: 'unknown' }
+  // Of a room whose members are not all known yet, only a presence counts, no absence.
+  const canJudge = (allowedRoom: RoomId): boolean => isHeld(rooms, serverName, allowedRoom) && !rooms.isPartial(allowedRoom)
+  return allowed.every(canJudge) ? { kind: 'unmet' } : { kind: 'unknown' }
 }
 
 function isRestricted(state: RoomState, version: RoomVersion): boolean {

@@ -18,6 +18,8 @@ export async function joinHeldRoom(
   const state = rooms.state(roomId)
   if (state?.isJoined(serverName) !== true) return undefined
   if (state.membershipOf(userId) === 'join') return { kind: 'joined', roomId }
+  // The invite may be among what is not known yet.
+  if (rooms.isPartial(roomId)) return undefined
   const conditions = judgeJoinConditions(rooms, serverName, roomId, userId)
   switch (conditions.kind) {
     case 'none':

@@ -1,8 +1,8 @@
 import {
   addContentHash,
   encodeBase64Url,
-  isJsonObject,
   type EventId,
+  isJsonObject,
   type JsonObject,
   parsePdu,
   parseRoomId,
@@ -10,7 +10,7 @@ import {
   type Pdu,
   type RoomId,
   type RoomVersion,
-  roomVersion,
+  roomVersionNamed,
   type ServerName,
   supportedRoomVersions,
   type UserId,
@@ -40,9 +40,6 @@ export interface TemplateReader {
   readonly now: number
 }
 
-/** What make_join and make_leave mean when they name no room version: they are older than its name. */
-const UNNAMED_VERSION = '1'
-
 /** `ver=…` for every room version that this server knows. */
 export function versionsQuery(): string {
   return new URLSearchParams(supportedRoomVersions.map(({ id }) => ['ver', id])).toString()
@@ -54,7 +51,7 @@ export function versionsQuery(): string {
  */
 export function readTemplate(answer: JsonObject, wanted: WantedMembership, reader: TemplateReader): MemberTemplate | undefined {
   const { event } = answer
-  const version = roomVersion(answer['room_version'] ?? UNNAMED_VERSION)
+  const version = roomVersionNamed(answer['room_version'])
   if (version === undefined || !isJsonObject(event) || !isWanted(event, wanted)) return undefined
   const { depth, prev_events: prevEvents, auth_events: authEvents } = event
   const voucher = version.restrictedJoins && wanted.membership === 'join' ? voucherOf(event) : undefined

@@ -4,6 +4,7 @@ import { limits } from '../../limits.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import type { PeerAnswer } from '../peer-client.ts'
+import type { CompleteRooms } from './complete-rooms.ts'
 import { readJoinAnswer } from './join-answer.ts'
 import type { MemberHandshake, SignedMembership } from './member-handshake.ts'
 import type { WantedMembership } from './member-template.ts'
@@ -14,6 +15,7 @@ export interface RemoteJoinParts {
   readonly ports: { readonly log: Log }
   readonly rooms: Rooms
   readonly handshake: MemberHandshake
+  readonly complete: CompleteRooms
 }
 
 /** One attempt to join a room through one server of it. Nothing is stored unless all of the answer holds. */
@@ -33,15 +35,17 @@ export class RemoteJoin {
     if (answer.kind !== 'ok') return failureOf(answer)
     const read = readJoinAnswer(answer.body, roomId, made)
     if (read.kind === 'bad') return this.#distrust(server, read.reason)
-    const { event, state, authChain } = read
-    const installed = await this.#parts.rooms.installJoined({ version: made.version.id, event, state, authChain }, signal)
+    const { event, state, authChain, servers } = read
+    const partial = servers === undefined ? {} : { partial: { servers: [...new Set([server, ...servers])] } }
+    const installed = await this.#parts.rooms.installJoined({ version: made.version.id, event, state, authChain, ...partial }, signal)
     if (installed.kind === 'invalid') return this.#distrust(server, installed.reason)
+    if (this.#parts.rooms.isPartial(roomId)) this.#parts.complete.begin(roomId)
     return { kind: 'joined', roomId }
   }
 
   /** Who accepted the join and whose answer was lost answers the same event again. */
   async #send(server: ServerName, wanted: WantedMembership, made: SignedMembership, signal: AbortSignal): Promise<PeerAnswer> {
-    const options = { timeoutMs: limits.implementation.joinTimeoutMs }
+    const options = { query: '?omit_members=true', timeoutMs: limits.implementation.joinTimeoutMs }
     const answer = await this.#parts.handshake.send(server, wanted, made, options, signal)
     return answer.kind === 'unreachable' ? this.#parts.handshake.send(server, wanted, made, options, signal) : answer
   }

@@ -15,6 +15,7 @@ import { serversToAsk } from '../fetch/servers-to-ask.ts'
 import type { JoinsUnderWay } from '../ingest/joins-under-way.ts'
 import type { PeerClient } from '../peer-client.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'
+import type { CompleteRooms } from './complete-rooms.ts'
 import { declineEvent, LEAVE_EDU_TYPE, leaveEdu } from './decline-event.ts'
 import { checkInviteState } from './invite-state.ts'
 import { joinHeldRoom } from './join-held-room.ts'
@@ -28,6 +29,7 @@ export interface RemoteMembershipParts {
   readonly client: PeerClient
   readonly rooms: Rooms
   readonly joins: JoinsUnderWay
+  readonly complete: CompleteRooms
   readonly serverName: ServerName
 }
 

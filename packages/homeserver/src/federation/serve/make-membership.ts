@@ -3,7 +3,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { judgeJoinConditions } from '../membership/join-conditions.ts'
 import type { AskedMembership } from '../membership/member-template.ts'
 import { conditionsError } from './join-conditions-error.ts'
-import { heldRoom, ownUserParameter, roomIdParameter } from './request-arguments.ts'
+import { heldRoom, ownUserParameter, refusePartial, roomIdParameter } from './request-arguments.ts'
 import type { Endpoint, PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 
@@ -14,7 +14,7 @@ export function makeJoinEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/make_join/:roomId/:userId',
     async handle(request) {
       const target = readTarget(parts, request)
-      checkVersion(parts, request, target.roomId, ['1'])
+      checkEntry(parts, request, target.roomId, ['1'])
       return makeTemplate(parts, request, target, { membership: 'join', ...joinVoucher(parts, target) })
     },
   }
@@ -27,7 +27,7 @@ export function makeKnockEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/make_knock/:roomId/:userId',
     async handle(request) {
       const target = readTarget(parts, request)
-      checkVersion(parts, request, target.roomId, [])
+      checkEntry(parts, request, target.roomId, [])
       return makeTemplate(parts, request, target, { membership: 'knock' })
     },
   }
@@ -55,8 +55,10 @@ function readTarget(parts: ServeParts, request: PeerRequest): Target {
   return { roomId, userId }
 }
 
-function checkVersion(parts: ServeParts, request: PeerRequest, roomId: RoomId, otherwise: readonly string[]): void {
+/** Of those who come in: they need a server that knows the room, and must know its version. */
+function checkEntry(parts: ServeParts, request: PeerRequest, roomId: RoomId, otherwise: readonly string[]): void {
   const { version } = heldRoom(parts, request, roomId)
+  refusePartial(parts, roomId)
   const named = request.query.getAll('ver')
   if ((named.length === 0 ? otherwise : named).includes(version.id)) return
   throw new MatrixError(400, 'M_INCOMPATIBLE_ROOM_VERSION', 'Your server does not know the version of this room', {

@@ -17,7 +17,7 @@ import { isEventSigned } from '../event-signatures.ts'
 import { judgeJoinConditions } from '../membership/join-conditions.ts'
 import type { AskedMembership } from '../membership/member-template.ts'
 import { conditionsError } from './join-conditions-error.ts'
-import { heldRoom } from './request-arguments.ts'
+import { heldRoom, refusePartial } from './request-arguments.ts'
 import type { PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 
@@ -41,6 +41,7 @@ export async function receiveMember(
   membership: AskedMembership,
 ): Promise<ReceivedMember> {
   const { version } = heldRoom(parts, request, roomId)
+  if (membership !== 'leave') refusePartial(parts, roomId)
   const pdu = readMember(request, await request.jsonObject(), version, membership)
   const signed = await vouchedFor(parts, roomId, pdu, version)
   if (!(await isEventSigned(parts.ports.crypto, signed, version))) throw invalid('A signature of the event is missing or wrong')

@@ -110,6 +110,11 @@ export function sharedRoom(parts: ServeParts, request: PeerRequest, roomId: Room
   return version
 }
 
+/** Whoever wants to know all of a room must ask a server that does. @throws MatrixError M_NOT_FOUND while members are missing here. */
+export function refusePartial(parts: ServeParts, roomId: RoomId): void {
+  if (parts.rooms.isPartial(roomId)) throw new MatrixError(404, 'M_NOT_FOUND', 'This server does not know the whole room yet')
+}
+
 /** A stored event of that room. */
 export async function storedEvent(parts: ServeParts, roomId: RoomId, eventId: EventId): Promise<StoredEvent> {
   const event = await parts.rooms.event(eventId)

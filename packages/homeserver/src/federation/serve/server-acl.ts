@@ -1,7 +1,7 @@
 import type { RoomId, ServerName } from '@kith/matrix-protocol'
 import { MatrixError } from '../../matrix-error.ts'
 import type { Rooms } from '../../rooms/index.ts'
-import { originMayAct } from '../server-acl.ts'
+import { originMayAct } from '../origin-may-act.ts'
 
 /** @throws MatrixError M_FORBIDDEN for a server that the room shuts out. */
 export function refuseShutOut(rooms: Pick<Rooms, 'state'>, roomId: RoomId, origin: ServerName): void {

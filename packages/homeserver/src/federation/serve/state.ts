@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../../rooms/index.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { pduJson } from '../transaction.ts'
-import { eventIdParameter, eventIdQuery, roomIdParameter, sharedRoom, storedEvent } from './request-arguments.ts'
+import { eventIdParameter, eventIdQuery, refusePartial, roomIdParameter, sharedRoom, storedEvent } from './request-arguments.ts'
 import type { Endpoint, PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 
@@ -48,6 +48,7 @@ export function eventAuthEndpoint(parts: ServeParts): Endpoint {
 async function stateAt(parts: ServeParts, request: PeerRequest): Promise<{ state: StoredEvent[]; authChain: StoredEvent[] }> {
   const roomId = roomIdParameter(request)
   sharedRoom(parts, request, roomId)
+  refusePartial(parts, roomId)
   const event = await storedEvent(parts, roomId, eventIdQuery(request))
   const before = await parts.rooms.stateBefore(event.eventId)
   if (before === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The state at this event is not known here')
