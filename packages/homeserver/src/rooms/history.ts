@@ -107,7 +107,8 @@ async function scan(
 
 function cursorOf(roomId: RoomId, token: HistoryToken, direction: 'b' | 'f'): readonly (string | number)[] {
   if (direction === 'b' || token.sequence === 0) return direction === 'b' ? [roomId, token.depth, token.sequence] : [roomId, token.depth]
-  return [roomId, token.depth, token.sequence - 1]
+  // Behind every event at the place before.
+  return [roomId, token.depth, token.sequence - 1, '\uffff']
 }
 
 /** What arrived after the token was made comes to the client by sync; backfilled events never do. */
