@@ -20,15 +20,24 @@ export async function readHistory(
 ): Promise<{ readonly events: readonly StoredEvent[]; readonly end: string | undefined }> {
   const events: StoredEvent[] = []
   let from = input.from
+  if (input.direction === 'b' && from !== undefined) await fillGapAbove(api, roomId, from, signal)
   for (let attempt = 0; ; attempt++) {
     const page = await api.rooms.page(roomId, { ...input, from, limit: input.limit - events.length })
     events.push(...page.events)
     from = page.end ?? from
     if (page.gapAt === undefined) return { events, end: page.end }
     const isFull = events.length >= input.limit || attempt >= attemptsMax
-    // The token leads on, so that a later request tries the gap again.
+    // The request that goes on from the token tries the gap again, and after that what is stored beyond it.
     if (isFull || !(await fillGap(api, roomId, page.gapAt, signal))) return { events, end: from }
   }
+}
+
+/** The page before this one may have ended at a gap: then what is missing comes next. */
+async function fillGapAbove(api: Api, roomId: RoomId, from: string, signal: AbortSignal): Promise<void> {
+  const [above] = (await api.rooms.page(roomId, { from, direction: 'f', limit: 1 })).events
+  if (above === undefined) return
+  const { gapAt } = await api.rooms.page(roomId, { from: api.rooms.tokensAround(above).after, direction: 'b', limit: 1 })
+  if (gapAt !== undefined) await fillGap(api, roomId, gapAt, signal)
 }
 
 /** Whether events came. */
