@@ -1,4 +1,13 @@
-import { isJsonObject, type JsonObject, ownMember, ownString, roomVersion, supportedRoomVersions, unreachable } from '@kith/matrix-protocol'
+import {
+  isJsonObject,
+  type JsonObject,
+  ownMember,
+  ownString,
+  roomVersion,
+  roomVersionNamed,
+  supportedRoomVersions,
+  unreachable,
+} from '@kith/matrix-protocol'
 import { MatrixError } from '../../matrix-error.ts'
 import { pduJson } from '../transaction.ts'
 import { eventIdParameter, roomIdParameter } from './request-arguments.ts'
@@ -57,7 +66,7 @@ function fromVersion1(event: JsonObject): JsonObject {
   const items: readonly unknown[] = Array.isArray(state) ? state : []
   const create = items.find((item) => isJsonObject(item) && item['type'] === 'm.room.create')
   const content = isJsonObject(create) && isJsonObject(create['content']) ? create['content'] : undefined
-  const named = roomVersion(ownString(content, 'room_version') ?? '1')
+  const named = roomVersionNamed(ownString(content, 'room_version'))
   return { room_version: named?.eventIds === 'given' ? named.id : '1', event, invite_room_state: state }
 }
 
