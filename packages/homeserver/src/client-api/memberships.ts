@@ -11,6 +11,7 @@ import {
 import { MatrixError } from '../matrix-error.ts'
 import type { Api } from './endpoint.ts'
 import { remoteError, sentEventId } from './outcomes.ts'
+import { inheritFromPredecessor } from './successor-settings.ts'
 
 const SERVERS_NAMED_MAX = 20
 
@@ -42,6 +43,7 @@ export async function joinRoom(api: Api, userId: UserId, target: RoomTarget, sig
   const via = otherServers(api, userId, target)
   const outcome = await api.federation.joinRoom({ roomId, userId, via, content }, signal)
   if (outcome.kind !== 'joined') throw remoteError(outcome)
+  await inheritFromPredecessor(api, userId, outcome.roomId)
   return outcome.roomId
 }
 

@@ -59,6 +59,22 @@ export class Aliases {
     })
   }
 
+  /** Lets all aliases of a room lead to another. */
+  async moveAll(from: RoomId, to: RoomId): Promise<RoomAlias[]> {
+    return this.#changes.run('aliases', async () => {
+      const aliases = await this.ofRoom(from)
+      const batch = new WriteBatch()
+      for (const alias of aliases) {
+        const stored = await this.get(alias)
+        if (stored === undefined) continue
+        batch.put(directoryTables.aliases, [alias], { ...stored, roomId: to })
+        batch.delete(directoryTables.aliasesByRoom, [from, alias]).put(directoryTables.aliasesByRoom, [to, alias], true)
+      }
+      if (batch.writes.length > 0) await this.#storage.commit(batch.writes)
+      return aliases
+    })
+  }
+
   async ofRoom(roomId: RoomId): Promise<RoomAlias[]> {
     const limit = limits.implementation.aliasesPerRoomMax
     const rows = await this.#storage.range(directoryTables.aliasesByRoom, { prefix: [roomId], limit })

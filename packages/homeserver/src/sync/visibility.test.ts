@@ -107,7 +107,7 @@ class Story {
       await this.alice.ok('PUT', `${this.#path}/send/m.room.message/a${this.#count}`, { body: 'answer', 'm.relates_to': relation })
     } else if (step.kind === 'visibility') {
       await this.alice.ok('PUT', `${this.#path}/state/m.room.history_visibility`, { history_visibility: step.value })
-    } else {
+    } else if ('who' in step) {
       const other = this.others[step.who]
       if (step.kind === 'sync') await this.sync(other)
       else if (step.kind === 'rename') {
