@@ -2,6 +2,7 @@ import type { Clock, Crypto } from '@kith/homeserver/ports'
 import {
   addContentHash,
   authEventIdsOf,
+  authTypesFor,
   type EventId,
   eventIdOf,
   eventSigningBytes,
@@ -27,12 +28,12 @@ export interface HandmadeEvent {
 }
 
 /** What is to be different from an honest event. */
-export type EventWish = Partial<Omit<UnhashedPdu, 'prev_events' | 'auth_events'>> & {
+export type EventWish = Partial<UnhashedPdu> & {
   readonly type: string
   readonly content: JsonObject
   /** Default: the newest event that is known. */
   readonly prev?: readonly HandmadeEvent[]
-  /** Default: the create event (where it is cited), power levels, join rules and the sender's membership, as they are known. */
+  /** Default: what this event must cite, as it is known. */
   readonly auth?: readonly HandmadeEvent[]
 }
 
@@ -46,6 +47,7 @@ export class HostileRoom {
   readonly #events = new Map<EventId, Pdu>()
   readonly #state = new Map<string, HandmadeEvent>()
   #newest: HandmadeEvent | undefined
+  #made = 0
 
   constructor(input: {
     readonly roomId: RoomId
@@ -104,7 +106,7 @@ export class HostileRoom {
   /** An event by the protocol's rules, as far as `wish` does not want it otherwise. Nobody hears of it. */
   async make({ prev = [this.newest], auth, ...wish }: EventWish): Promise<HandmadeEvent> {
     const sender = wish.sender ?? this.#user
-    const cited = auth ?? this.#authEventsFor(sender)
+    const cited = auth ?? this.#authEventsFor({ ...wish, sender })
     const depth = Math.max(0, ...prev.map(({ pdu }) => pdu.depth)) + 1
     return this.sign({
       room_id: this.roomId,
@@ -122,8 +124,8 @@ export class HostileRoom {
   }
 
   /** Hashes and signs with this server's key, whoever the sender is. */
-  async sign(unhashed: UnhashedPdu): Promise<HandmadeEvent> {
-    const hashed = addContentHash(unhashed, this.version)
+  async sign(wished: UnhashedPdu): Promise<HandmadeEvent> {
+    const hashed = addContentHash(this.#withId(wished), this.version)
     const signature = await this.#crypto.sign(eventSigningBytes(hashed, this.version))
     const pdu = withSignature(hashed, serverNameOf(this.#user), SIGNING_KEY_ID, signature)
     return { eventId: eventIdOf(pdu, this.version), pdu }
@@ -140,7 +142,9 @@ export class HostileRoom {
   }
 
   /** Answers get_missing_events, event, backfill, state_ids and state truly from these events, for events of this room. */
-  answersFrom(events: ReadonlyMap<EventId, Pdu>): (asked: { path: string; query: URLSearchParams; body: JsonObject }) => Response | undefined {
+  answersFrom(
+    events: ReadonlyMap<EventId, Pdu>,
+  ): (asked: { path: string; query: URLSearchParams; body: JsonObject }) => Response | undefined {
     return ({ path, query, body }) => {
       if (path.startsWith('/v1/event/')) {
         const pdu = events.get(path.slice('/v1/event/'.length) as EventId)
@@ -162,10 +166,14 @@ export class HostileRoom {
     }
   }
 
-  #authEventsFor(sender: UserId): HandmadeEvent[] {
-    const keys = ['m.room.power_levels\n', 'm.room.join_rules\n', `m.room.member\n${sender}`]
-    if (!this.version.roomIdIsCreateEvent) keys.unshift('m.room.create\n')
-    return keys.flatMap((key) => this.#state.get(key) ?? [])
+  /** In the first room versions an event says its own id. */
+  #withId(event: UnhashedPdu): UnhashedPdu {
+    if (this.version.eventIds !== 'given' || event.event_id !== undefined) return event
+    return { ...event, event_id: `$${this.#made++}:${serverNameOf(this.#user)}` as EventId }
+  }
+
+  #authEventsFor(event: Pick<UnhashedPdu, 'type' | 'sender' | 'content' | 'state_key'>): HandmadeEvent[] {
+    return authTypesFor(event, this.version).flatMap(({ type, stateKey }) => this.#state.get(`${type}\n${stateKey}`) ?? [])
   }
 }
 

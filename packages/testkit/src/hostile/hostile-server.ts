@@ -1,5 +1,6 @@
 import {
   encodeBase64Url,
+  type EventId,
   isJsonObject,
   type JsonObject,
   type JsonValue,
@@ -34,6 +35,7 @@ export interface Answer {
 }
 
 const PREFIX = '/_matrix/federation'
+const VERSIONS = Array.from({ length: 12 }, (_, index) => `ver=${index + 1}`).join('&')
 const never = new AbortController().signal
 
 /**
@@ -93,7 +95,7 @@ export class HostileServer {
 
   /** Joins a room by way of a server in it, as the protocol has it. */
   async join(resident: ServerName, roomId: RoomId): Promise<HostileRoom> {
-    const made = await this.call(resident, 'GET', `/v1/make_join/${part(roomId)}/${part(this.user)}?ver=10&ver=11&ver=12`)
+    const made = await this.call(resident, 'GET', `/v1/make_join/${part(roomId)}/${part(this.user)}?${VERSIONS}`)
     const version = typeof made.body['room_version'] === 'string' ? roomVersion(made.body['room_version']) : undefined
     if (version === undefined) throw new Error(`make_join: ${made.status} ${JSON.stringify(made.body)}`)
     const { origin: _origin, ...template } = made.body['event'] as JsonObject
@@ -109,7 +111,7 @@ export class HostileServer {
   /** Sends a transaction. `members`: further ones, or others in place of the usual. */
   send(
     to: ServerName,
-    pdus: readonly JsonValue[] | readonly Pdu[],
+    pdus: readonly (JsonValue | Pdu)[],
     edus: readonly JsonObject[] = [],
     members: JsonObject & { readonly txnId?: string } = {},
   ): Promise<Answer> {
@@ -118,18 +120,18 @@ export class HostileServer {
 
   sendLater(
     to: ServerName,
-    pdus: readonly JsonValue[] | readonly Pdu[],
+    pdus: readonly (JsonValue | Pdu)[],
     edus: readonly JsonObject[] = [],
     { txnId = `t${this.#transactions++}`, ...members }: JsonObject & { readonly txnId?: string } = {},
   ): Promise<Answer> {
-    const body = { origin: this.server, origin_server_ts: this.#world.clock.now(), pdus: pdus as JsonValue[], edus, ...members }
+    const body = { origin: this.server, origin_server_ts: this.#world.clock.now(), pdus: pdus as readonly JsonValue[], edus, ...members }
     return this.callLater(to, 'PUT', `/v1/send/${part(txnId)}`, body)
   }
 
   /** An id that no event has. */
-  inventEventId(version: RoomVersion): string {
+  inventEventId(version: RoomVersion): EventId {
     const random = encodeBase64Url(this.#world.random.bytes(32))
-    return version.eventIds === 'given' ? `$${random}:${this.server}` : `$${random}`
+    return (version.eventIds === 'given' ? `$${random}:${this.server}` : `$${random}`) as EventId
   }
 
   async #serve(origin: ServerName, request: Request): Promise<Response> {

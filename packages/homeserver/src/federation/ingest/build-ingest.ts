@@ -35,12 +35,12 @@ export async function buildIngest(input: BuildIngestInput): Promise<{ readonly i
   const { ports, rooms, users, serverName, client, fetch, joins, relayLists, deliver, inviteReceiver: invites } = input
   const staged = await StagedEvents.open({ storage: ports.storage, crypto: ports.crypto, clock: ports.clock, rooms, log: ports.log })
   const budgets = new FetchBudgets(ports.clock)
-  const { network, clock } = ports
+  const { network, clock, crypto } = ports
   const fetchState = new FetchState({ client, rooms, network, serverName }, fetch)
-  const intake = new RoomIntake({ rooms, fetch, fetchState, budgets, staged, network, clock, serverName })
+  const intake = new RoomIntake({ rooms, fetch, fetchState, budgets, staged, network, clock, crypto, serverName })
   const healing = new Healing({ ports, rooms, intake, staged, fetch, budgets }, input.signal)
   const acknowledge = (server: ServerName, ids: ReadonlySet<string>): Promise<void> => deliver.acknowledge(server, ids)
-  const edus = new Edus({ users, invites, relayLists, log: ports.log, acknowledge })
+  const edus = new Edus({ rooms, users, invites, relayLists, log: ports.log, acknowledge })
   const remembered = new RememberedTransactions(ports.storage)
   return { ingest: new Ingest({ rooms, intake, edus, invites, healing, joins, relayLists, remembered }), healing }
 }

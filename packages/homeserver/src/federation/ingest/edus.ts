@@ -1,11 +1,14 @@
-import { isJsonObject, type JsonObject, type JsonValue, ownMember, type ServerName } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, type JsonValue, ownMember, parseRoomId, type ServerName } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Log } from '../../ports/log.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
+import type { Rooms } from '../../rooms/index.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
+import { originMayAct } from '../origin-may-act.ts'
 
 export interface EdusParts {
+  readonly rooms: Pick<Rooms, 'state'>
   readonly users: LocalUsers
   readonly invites: InviteReceiver
   readonly relayLists: RelayLists
@@ -66,9 +69,15 @@ export class Edus {
       case 'm.direct_to_device':
       case 'm.device_list_update':
       case 'm.signing_key_update':
-      case 'm.typing':
-      case 'm.receipt':
         return this.#parts.users.receiveEdu(origin, type, content)
+      case 'm.typing':
+        if (this.#mayActIn(ownMember(content, 'room_id'), origin)) await this.#parts.users.receiveEdu(origin, type, content)
+        return
+      case 'm.receipt': {
+        const allowed = Object.entries(content).filter(([roomId]) => this.#mayActIn(roomId, origin))
+        if (allowed.length > 0) await this.#parts.users.receiveEdu(origin, type, Object.fromEntries(allowed))
+        return
+      }
       case 'im.kith.ack': {
         const ack = v.safeParse(ackSchema, content)
         if (ack.success) await this.#parts.acknowledge(origin, new Set(ack.output.transaction_ids))
@@ -89,5 +98,11 @@ export class Edus {
         // Presence, and what this server does not know.
         return
     }
+  }
+
+  /** @see https://spec.matrix.org/latest/server-server-api/#server-access-control-lists-acls */
+  #mayActIn(room: unknown, origin: ServerName): boolean {
+    const roomId = parseRoomId(room)
+    return roomId !== undefined && originMayAct(this.#parts.rooms, roomId, origin)
   }
 }

@@ -49,7 +49,7 @@ export class Healing {
       const roomId = parseRoomId(room)
       if (roomId === undefined || !Array.isArray(ids)) continue
       const eventIds = ids.slice(0, limits.implementation.extremitiesPerRoomMax).flatMap((id: JsonValue) => parseEventId(id) ?? [])
-      if (this.#parts.rooms.state(roomId)?.isJoined(origin) === true) {
+      if (this.#parts.rooms.state(roomId)?.joinedServers().has(origin) === true) {
         this.#queueWork(`compare ${origin}`, roomId, () => this.#fetchUnknown(roomId, origin, eventIds))
       }
     }
@@ -82,14 +82,14 @@ export class Healing {
 
   #retryStagedWith(server: ServerName): void {
     for (const roomId of this.#parts.staged.roomIds()) {
-      if (this.#parts.rooms.state(roomId)?.isJoined(server) === true) this.retryStaged(roomId, server)
+      if (this.#parts.rooms.state(roomId)?.joinedServers().has(server) === true) this.retryStaged(roomId, server)
     }
   }
 
   async #retryRegularly(): Promise<void> {
     for (;;) {
       await this.#parts.ports.clock.sleep(limits.implementation.stagedRetryIntervalMs, this.#signal)
-      for (const roomId of this.#parts.staged.roomIds()) this.retryStaged(roomId, undefined)
+      for (const roomId of this.#parts.staged.dueRoomIds()) this.retryStaged(roomId, undefined)
     }
   }
 

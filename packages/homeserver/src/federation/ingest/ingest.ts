@@ -1,4 +1,5 @@
 import {
+  type EventId,
   eventIdOf,
   isJsonObject,
   type JsonObject,
@@ -7,6 +8,7 @@ import {
   parseRoomId,
   type Pdu,
   type RoomId,
+  type RoomVersion,
   type ServerName,
   unreachable,
 } from '@kith/matrix-protocol'
@@ -15,6 +17,7 @@ import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import type { IncomingTransaction } from '../transaction.ts'
+import { originMayAct } from '../origin-may-act.ts'
 import { type Edus, isEphemeral } from './edus.ts'
 import type { Healing } from './healing.ts'
 import type { JoinsUnderWay } from './joins-under-way.ts'
@@ -79,6 +82,12 @@ export class Ingest {
     }
     const results: Record<string, JsonObject> = {}
     for (const [roomId, values] of byRoom) {
+      // https://spec.matrix.org/latest/server-server-api/#server-access-control-lists-acls
+      if (!originMayAct(this.#parts.rooms, roomId, origin)) {
+        for (const eventId of idsOf(values, this.#parts.rooms.version(roomId)))
+          results[eventId] = { error: 'The room does not let your server act in it' }
+        continue
+      }
       const outcomes = await this.#receiveInRoom(roomId, values, origin, signal)
       for (const [eventId, outcome] of outcomes) results[eventId] = resultOf(outcome)
     }
@@ -108,6 +117,14 @@ export class Ingest {
     if (outcomes.values().some(({ kind }) => kind === 'missing')) this.#parts.healing.retryStaged(roomId, origin)
     return new Map([...outcomes].filter(([eventId]) => pdus.has(eventId)))
   }
+}
+
+function idsOf(values: readonly JsonValue[], version: RoomVersion | undefined): EventId[] {
+  if (version === undefined) return []
+  return values.flatMap((value) => {
+    const parsed = parsePdu(value, version)
+    return parsed.kind === 'ok' ? [eventIdOf(parsed.pdu, version)] : []
+  })
 }
 
 /** An empty object says that the event was taken in; a soft-failed one was. */

@@ -11,7 +11,9 @@ import {
 } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { PeerNetwork } from '../../ports/peer-network.ts'
+import type { Crypto } from '../../ports/crypto.ts'
 import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
+import { isEventSigned } from '../event-signatures.ts'
 import type { Allowance } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
 import type { FetchState } from '../fetch/fetch-state.ts'
@@ -20,6 +22,7 @@ import { reachable } from '../fetch/reachable.ts'
 import { serversToAsk } from '../fetch/servers-to-ask.ts'
 
 export interface IntakeParts {
+  readonly crypto: Crypto
   readonly rooms: Rooms
   readonly fetch: FetchEvents
   readonly fetchState: FetchState
@@ -71,11 +74,19 @@ export class Intake {
 
   /** Those of the given events that wait for others. Events that only wait for each other, in a circle, wait for nothing. */
   stuckEvents(): Map<EventId, Pdu> {
-    return this.isStuck ? new Map(this.#pending.entries().filter(([eventId]) => this.#given.has(eventId))) : new Map()
+    const stuck = new Map<EventId, Pdu>()
+    if (!this.isStuck) return stuck
+    for (const [eventId, pdu] of this.#pending) if (this.#given.has(eventId)) stuck.set(eventId, pdu)
+    return stuck
   }
 
   settledEvents(): EventId[] {
     return this.isStuck ? [...this.#given].filter((eventId) => !this.#pending.has(eventId)) : [...this.#given]
+  }
+
+  /** Before anything is received: given events that came damaged are replaced by whole ones, where somebody has them. */
+  async mendGiven(signal: AbortSignal): Promise<void> {
+    for (const [eventId, pdu] of await this.#intactCopies(this.#pending, this.#input.source, signal)) this.#pending.set(eventId, pdu)
   }
 
   async receivePending(signal: AbortSignal): Promise<void> {
@@ -130,16 +141,24 @@ export class Intake {
 
   /**
    * An event whose content is not what was hashed counts as redacted, for good. That may be so, or `server` tampered with it, which no
-   * signature shows: others are asked before that is believed.
+   * signature shows: its own server and others are asked before that is believed.
    */
   async #intactCopies(pdus: ReadonlyMap<EventId, Pdu>, server: ServerName, signal: AbortSignal): Promise<Map<EventId, Pdu>> {
     const { roomId, version, allowance } = this.#input
-    const doubtful = [...pdus].filter(([, pdu]) => !checkContentHash(pdu, version)).map(([eventId]) => eventId)
+    const doubtful: EventId[] = []
+    const authors = new Set<ServerName>()
+    for (const [eventId, pdu] of pdus) {
+      const author = serverNameOf(pdu.sender)
+      if (author === server || checkContentHash(pdu, version) || !(await isEventSigned(this.#parts.crypto, pdu, version))) continue
+      doubtful.push(eventId)
+      authors.add(author)
+    }
     if (doubtful.length === 0) return new Map()
-    const others = this.#servers()
-      .filter((other) => other !== server)
-      .slice(0, limits.implementation.intactCopyServersMax)
-    const copies = await this.#parts.fetch.events(roomId, doubtful, others, allowance, signal)
+    const others = new Set([...authors, ...this.#servers()])
+    others.delete(server)
+    others.delete(this.#parts.serverName)
+    const asked = [...others].slice(0, limits.implementation.intactCopyServersMax)
+    const copies = await this.#parts.fetch.events(roomId, doubtful, asked, allowance, signal)
     return new Map(copies.entries().filter(([, pdu]) => checkContentHash(pdu, version)))
   }
 

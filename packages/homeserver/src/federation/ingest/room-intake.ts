@@ -29,9 +29,10 @@ export class RoomIntake {
   async receive(roomId: RoomId, pdus: readonly Pdu[], origin: ServerName, signal: AbortSignal): Promise<Map<EventId, ReceiveOutcome>> {
     const intake = this.#intake(roomId, origin, origin, pdus)
     if (intake === undefined) return new Map()
+    const { fetchRoundsMax, fetchWithinTransactionMs } = limits.implementation
+    await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.mendGiven(bounded))
     await intake.receivePending(signal)
     if (intake.isStuck) {
-      const { fetchRoundsMax, fetchWithinTransactionMs } = limits.implementation
       await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.fillGaps(fetchRoundsMax, bounded))
       await this.#parts.staged.add(roomId, origin, intake.stuckEvents(), signal)
     }
@@ -70,7 +71,8 @@ export class RoomIntake {
     await intake.receivePending(signal)
     await this.#boundedFetch(fetchInBackgroundMs, signal, async (bounded) => {
       await intake.fillGaps(fetchRoundsInBackgroundMax, bounded)
-      if (intake.isStuck) await intake.startAnew(outOfPatience, bounded)
+      // While most of a room's state is unknown here, whoever joined it completes it; a second source would only get in the way.
+      if (intake.isStuck && !this.#parts.rooms.isPartial(roomId)) await intake.startAnew(outOfPatience, bounded)
     })
     await staged.settle(roomId, { settled: intake.settledEvents(), stuck: intake.stuckEvents() }, signal)
   }

@@ -25,37 +25,44 @@ export class StagedEvents {
   readonly #rooms: Rooms
   readonly #clock: Clock
   readonly #log: Log
-  readonly #roomIds: Set<RoomId>
+  /** When the next of a room's events is due (ms). */
+  readonly #dueAt: Map<RoomId, number>
 
-  private constructor(parts: StagedEventsParts, roomIds: Set<RoomId>) {
+  private constructor(parts: StagedEventsParts, dueAt: Map<RoomId, number>) {
     this.#storage = parts.storage
     this.#crypto = parts.crypto
     this.#rooms = parts.rooms
     this.#clock = parts.clock
     this.#log = parts.log
-    this.#roomIds = roomIds
+    this.#dueAt = dueAt
   }
 
   static async open(parts: StagedEventsParts): Promise<StagedEvents> {
-    const roomIds = new Set<RoomId>()
+    const dueAt = new Map<RoomId, number>()
     let after: readonly [string, string] | undefined
-    while (roomIds.size < ROOMS_MAX) {
+    while (dueAt.size < ROOMS_MAX) {
       const query = after === undefined ? { limit: 1 } : { after, limit: 1 }
       const [entry] = await parts.storage.range(federationTables.staged, query)
       if (entry === undefined) break
-      roomIds.add(entry.key[0])
+      dueAt.set(entry.key[0], entry.value.retryAt)
       // Sorts behind every event id of that room.
       after = [entry.key[0], '\uffff']
     }
-    return new StagedEvents(parts, roomIds)
+    return new StagedEvents(parts, dueAt)
   }
 
   has(roomId: RoomId): boolean {
-    return this.#roomIds.has(roomId)
+    return this.#dueAt.has(roomId)
   }
 
   roomIds(): RoomId[] {
-    return [...this.#roomIds]
+    return [...this.#dueAt.keys()]
+  }
+
+  /** Rooms with an event that is to be tried again, whoever is there. */
+  dueRoomIds(): RoomId[] {
+    const now = this.#clock.now()
+    return [...this.#dueAt].filter(([, dueAt]) => dueAt <= now).map(([roomId]) => roomId)
   }
 
   async read(roomId: RoomId): Promise<StagedEvent[]> {
@@ -91,7 +98,7 @@ export class StagedEvents {
     signal.throwIfAborted()
     if (batch.writes.length === 0) return
     await this.#storage.commit(batch.writes)
-    this.#roomIds.add(roomId)
+    await this.#noteDue(roomId)
   }
 
   /** What became of staged events: some need no stage any more, for others everybody was asked in vain once more. */
@@ -111,8 +118,13 @@ export class StagedEvents {
     }
     signal.throwIfAborted()
     if (batch.writes.length > 0) await this.#storage.commit(batch.writes)
-    const [left] = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: 1 })
-    if (left === undefined) this.#roomIds.delete(roomId)
+    await this.#noteDue(roomId)
+  }
+
+  async #noteDue(roomId: RoomId): Promise<void> {
+    const left = await this.read(roomId)
+    if (left.length === 0) this.#dueAt.delete(roomId)
+    else this.#dueAt.set(roomId, Math.min(...left.map(({ retryAt }) => retryAt)))
   }
 
   /** Undefined after so long a time that nobody is going to have what is missing. */
