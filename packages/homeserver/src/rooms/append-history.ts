@@ -1,14 +1,17 @@
-import { authEventIdsOf, authoriseByAuthEvents, type EventId, type Pdu, type RoomId } from '@kith/matrix-protocol'
+import { authEventIdsOf, authoriseByAuthEvents, type EventId, type Pdu, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
+import { computeForward } from './compute-states.ts'
 import type { HistoryOutcome } from './outcomes.ts'
 import { judgeOutliers, storeOutliers } from './outliers.ts'
+import { behindGaps, type ValidPdu } from './receive-event.ts'
 import { toAuthEvent } from './room.ts'
-import type { RoomDraft } from './room-draft.ts'
+import { idsNear, type RoomDraft } from './room-draft.ts'
 import type { RoomsContext } from './rooms-context.ts'
+import type { StoredEvent } from './stored-event.ts'
 import { type VerifiedPdu, verifyPdus } from './verify-pdu.ts'
 
 /**
- * Stores backfilled events: older than what is known, judged by the events that they cite, since nobody here knows the state there.
- * Undefined for an unknown room.
+ * Stores backfilled events: older than what is known, judged by the events that they cite, and by the state before them where that can
+ * be had. Undefined for an unknown room.
  */
 export async function appendHistory(
   context: RoomsContext,
@@ -20,36 +23,80 @@ export async function appendHistory(
   const room = context.rooms.get(roomId)
   if (room === undefined) return undefined
   const verified = await verifyPdus(pdus, roomId, room.version, context.ports.crypto, signal)
-  const oldestFirst = verified.sort((a, b) => depthOf(a) - depthOf(b))
   const outliers = await judgeOutliers(context, roomId, room.version, authEvents, signal)
   await storeOutliers(context, outliers.values(), signal)
-  const job = async (draft: RoomDraft): Promise<() => Map<EventId, HistoryOutcome>> => {
-    const outcomes = new Map<EventId, HistoryOutcome>()
-    for (const event of oldestFirst) outcomes.set(event.eventId, await backfillOne(draft, event))
-    return () => outcomes
-  }
-  return context.queues.run(roomId, job, signal)
+  return context.queues.run(roomId, async (draft) => backfill(draft, verified), signal)
 }
 
-async function backfillOne(draft: RoomDraft, event: VerifiedPdu): Promise<HistoryOutcome> {
-  if (event.kind === 'invalid') return { kind: 'rejected', reason: event.reason }
-  const { eventId, pdu } = event
+async function backfill(draft: RoomDraft, events: readonly VerifiedPdu[]): Promise<() => Map<EventId, HistoryOutcome>> {
+  const outcomes = new Map<EventId, HistoryOutcome>()
+  const valid: ValidPdu[] = []
+  for (const event of events) {
+    if (event.kind === 'valid') valid.push(event)
+    else outcomes.set(event.eventId, { kind: 'rejected', reason: event.reason })
+  }
+  await draft.events.load(idsNear(valid))
+  const connected = behindGaps(draft, new Map(valid.map(({ eventId, pdu }) => [eventId, pdu])))
+  const oldestFirst = valid.sort((left, right) => left.pdu.depth - right.pdu.depth)
+  const stored: EventId[] = []
+  for (const event of oldestFirst) {
+    const outcome = await judgeOne(draft, event)
+    outcomes.set(event.eventId, outcome)
+    if (outcome.kind === 'accepted' || outcome.kind === 'rejected') stored.push(event.eventId)
+  }
+  if (draft.room.row.partial === undefined) await giveStates(draft, stored)
+  for (const eventId of stored) {
+    const event = await draft.event(eventId)
+    if (event?.status === 'accepted') await draft.insert(event)
+    else outcomes.set(eventId, { kind: 'rejected', reason: event?.rejectedBecause ?? '' })
+  }
+  // What is known to lie behind the room's events closes a gap; anything else is only shown.
+  for (const eventId of stored.toReversed()) {
+    const event = await draft.event(eventId)
+    if (event !== undefined && connected.has(eventId)) await draft.connect(event)
+  }
+  return () => outcomes
+}
+
+async function judgeOne(draft: RoomDraft, { eventId, pdu }: ValidPdu): Promise<HistoryOutcome> {
   const { roomId, version } = draft.room
   const known = await draft.event(eventId)
   if (known !== undefined && known.status !== 'outlier') return { kind: 'duplicate' }
-  const authEvents = await draft.eventsOf(authEventIdsOf(pdu))
-  const missing = authEventIdsOf(pdu).filter((_, index) => authEvents[index] === undefined)
+  const authEventIds = authEventIdsOf(pdu)
+  const authEvents = await draft.eventsOf(authEventIds)
+  const missing = authEventIds.filter((_, index) => authEvents[index] === undefined)
   if (missing.length > 0) return { kind: 'missing', eventIds: missing }
   const cited = authEvents.filter((found) => found !== undefined).map(toAuthEvent)
-  const outcome = authoriseByAuthEvents({ eventId, pdu, rejected: false }, cited, version, await draft.authContext())
+  const base: StoredEvent = known ?? { eventId, roomId, pdu, status: 'accepted' }
+  const outcome = authoriseByAuthEvents({ ...toAuthEvent(base), rejected: false }, cited, version, await draft.authContext())
   if (outcome.kind === 'denied') {
-    draft.putAside({ eventId, roomId, pdu, status: 'rejected', rejectedBecause: outcome.rule })
+    draft.putAside({ ...base, status: 'rejected', rejectedBecause: outcome.rule })
     return { kind: 'rejected', reason: outcome.rule }
   }
-  await draft.backfill({ ...known, eventId, roomId, pdu: known?.pdu ?? pdu, status: 'accepted' })
+  draft.putAside({ ...base, status: 'accepted' })
   return { kind: 'accepted' }
 }
 
-function depthOf(event: VerifiedPdu): number {
-  return event.kind === 'valid' ? event.pdu.depth : 0
+/**
+ * The states around backfilled events, where they follow from others: what an only predecessor leaves behind is what its successor
+ * found, and a message leaves behind what it found itself; or they are put together from the states of all predecessors.
+ */
+async function giveStates(draft: RoomDraft, oldestFirst: readonly EventId[]): Promise<void> {
+  const events = (await draft.eventsOf(oldestFirst)).filter((event) => event !== undefined)
+  const successors = new Map<EventId, Set<EventId>>()
+  for (const { eventId } of events) successors.set(eventId, new Set(draft.successorsOf(eventId)))
+  for (const { eventId, pdu } of events) for (const prevEventId of prevEventIdsOf(pdu)) successors.get(prevEventId)?.add(eventId)
+  for (const { eventId } of events.toReversed()) {
+    const event = await draft.event(eventId)
+    const following = await draft.eventsOf([...(successors.get(eventId) ?? [])])
+    const only = following.find((next) => next?.stateBefore !== undefined && prevEventIdsOf(next.pdu).length === 1)
+    if (event === undefined || only?.stateBefore === undefined) continue
+    const stateAfter = only.stateBefore
+    const isMessage = event.pdu.state_key === undefined || event.status === 'rejected'
+    draft.putAside({ ...event, stateAfter, ...(isMessage ? { stateBefore: stateAfter } : {}) })
+  }
+  const lacking = (await draft.eventsOf(oldestFirst))
+    .filter((event) => event !== undefined)
+    .filter((event) => event.stateAfter === undefined)
+  await computeForward(draft, lacking)
 }

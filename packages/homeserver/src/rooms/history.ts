@@ -55,10 +55,29 @@ export async function readTimelineSince(
   })
   const limited = arrivals.length > bounded
   const newest = arrivals.slice(0, bounded).reverse()
-  const events = await context.store.getMany(newest.map((entry) => entry.value))
+  const events = await context.store.getMany(newest.map((entry) => entry.value.eventId).filter((eventId) => eventId !== undefined))
   const found = events.filter((event) => event !== undefined)
   const [first] = found
   return { events: found, limited, prevBatch: formatHistoryToken(first === undefined ? tokenAfter(until) : tokenBefore(first)) }
+}
+
+export async function readEventNear(
+  context: RoomsContext,
+  roomId: RoomId,
+  timestamp: number,
+  direction: 'b' | 'f',
+): Promise<StoredEvent | undefined> {
+  const at = Math.min(Math.max(0, timestamp), Number.MAX_SAFE_INTEGER - 1)
+  const bound = direction === 'b' ? { before: [roomId, at + 1] } : { after: [roomId, at] }
+  // A bound of two parts lies just before all keys that begin with it.
+  const [entry] = await context.ports.storage.range(roomsTables.times, {
+    prefix: [roomId],
+    ...bound,
+    reverse: direction === 'b',
+    limit: 1,
+  })
+  if (entry === undefined || (direction === 'b' && timestamp < 0)) return undefined
+  return context.store.get(entry.key[2])
 }
 
 /** Everything that was in the timeline before this event, and all that was backfilled behind it. */

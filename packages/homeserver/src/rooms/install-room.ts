@@ -1,29 +1,27 @@
 import {
   authEventIdsOf,
-  authorise,
-  authoriseByAuthEvents,
-  createEventIdOf,
   type EventId,
-  eventIdOf,
   parseUserId,
   type Pdu,
+  prevEventIdsOf,
   type RoomId,
   roomIdOf,
   roomVersion,
   type RoomVersion,
   serverNameOf,
-  type StateKey,
-  stateKeyOf,
 } from '@kith/matrix-protocol'
+import { isEventIdTaken } from './event-id-taken.ts'
+import { idsOfState, joinDenial, type StateEvents, stateOfEvents, stateOfPdus } from './installed-state.ts'
 import type { InstallJoinedInput, InstallOutcome, ReceiveOutcome, StateBeforeInput } from './outcomes.ts'
 import { judgeOutliers, storeOutliers } from './outliers.ts'
-import { judgeInState, type ReceiveOptions } from './receive-event.ts'
-import { Room, toAuthEvent } from './room.ts'
+import { judgeInState } from './receive-event.ts'
+import { Room } from './room.ts'
 import { RoomDraft } from './room-draft.ts'
 import { commitDraft, type RoomsContext } from './rooms-context.ts'
 import { IndexedState } from './room-state.ts'
-import { readWhole, wholeSnapshot } from './snapshots.ts'
+import { EMPTY_STATE } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
+import type { RoomRow } from './tables.ts'
 import { verifyPdu } from './verify-pdu.ts'
 
 /** Makes a room out of what another server answered to a join. The room shows only with the last commit. */
@@ -36,24 +34,23 @@ export async function installJoinedRoom(context: RoomsContext, input: InstallJoi
   const joined = await verifyPdu(input.event, roomId, version, context.ports.crypto)
   if (joined.kind === 'invalid') return invalid(joined.reason)
   const events = await judgeOutliers(context, roomId, version, [...input.state, ...input.authChain], signal)
-  return context.queues.runAlone(
-    roomId,
-    async () => {
-      const room = context.rooms.get(roomId)
-      if (room?.state.isJoined(context.serverName) === true)
-        return joinActiveRoom(context, room, { ...joined, version, events, input }, signal)
-      return installRoom(context, { ...joined, version, roomId, events, input }, signal)
-    },
-    signal,
-  )
+  const state = stateOfPdus(version, input.state, events)
+  if (typeof state === 'string') return invalid(state)
+  const installation = { eventId: joined.eventId, pdu: joined.pdu, version, roomId, events, state, isPartial: input.partial !== undefined }
+  const denied = joinDenial(installation)
+  if (denied !== undefined) return invalid(denied)
+  await storeOutliers(context, events.values(), signal)
+  return context.queues.runAlone(roomId, async () => install(context, { ...installation, partial: input.partial }, signal), signal)
 }
 
 interface Installation {
+  readonly roomId: RoomId
   readonly eventId: EventId
   readonly pdu: Pdu
   readonly version: RoomVersion
   readonly events: ReadonlyMap<EventId, StoredEvent>
-  readonly input: InstallJoinedInput
+  readonly state: StateEvents
+  readonly partial: InstallJoinedInput['partial']
 }
 
 function joinFault(context: RoomsContext, event: Pdu): string | undefined {
@@ -62,41 +59,51 @@ function joinFault(context: RoomsContext, event: Pdu): string | undefined {
   return serverNameOf(userId) === context.serverName ? undefined : 'not a join of a user of this server'
 }
 
-async function installRoom(
-  context: RoomsContext,
-  installation: Installation & { readonly roomId: RoomId },
-  signal: AbortSignal,
-): Promise<InstallOutcome> {
-  const { roomId, version, eventId, pdu, events, input } = installation
-  const state = toState(version, input.state, events)
-  if (typeof state === 'string') return invalid(state)
-  const denied = joinDenial(installation, state)
-  if (denied !== undefined) return invalid(denied)
-  await storeOutliers(context, events.values(), signal)
+async function install(context: RoomsContext, installation: Installation, signal: AbortSignal): Promise<InstallOutcome> {
+  const { roomId, eventId } = installation
+  const room = context.rooms.get(roomId)
+  const known = await context.store.get(eventId)
+  if (room !== undefined && known?.position !== undefined && known.status === 'accepted')
+    return { kind: 'joined', roomId, eventId, position: known.position }
+  if (room?.state.isJoined(context.serverName) === true && (await goesOnHere(context, installation)))
+    return joinActiveRoom(context, room, installation)
+  return installAnew(context, installation, signal)
+}
+
+/**
+ * Whether this server has followed the room up to the join. Where it has not, it was perhaps thrown out without hearing of it: then what
+ * it holds of the room is of the past, as after a leave.
+ */
+async function goesOnHere(context: RoomsContext, { pdu }: Installation): Promise<boolean> {
+  const prevEvents = await context.store.getMany(prevEventIdsOf(pdu))
+  return prevEvents.every((event) => event?.stateAfter !== undefined)
+}
+
+async function installAnew(context: RoomsContext, installation: Installation, signal: AbortSignal): Promise<InstallOutcome> {
+  const { roomId, version, eventId, pdu, state, partial } = installation
   const old = context.rooms.get(roomId)
-  const before = old?.row.nextSnapshot ?? 0
-  const ids = new Map(Array.from(state, ([key, event]) => [key, event.eventId]))
-  // A new Room also for one that was left: readers of the old see it unchanged until the new one takes its place.
-  const row = { version: version.id, extremities: [], snapshot: before, nextSnapshot: before + 1, depth: old?.row.depth ?? 0 }
-  const room = new Room(roomId, version, row, IndexedState.of(state), new Map(old?.pendingRedactions))
-  const draft = new RoomDraft(room, context.serverName, context.store, context.snapshots)
-  draft.putSnapshot(before, wholeSnapshot(before, ids))
-  const appended = await draft.append({ eventId, roomId, pdu, status: 'accepted', stateBefore: before }, { forward: false })
+  const row: RoomRow = {
+    version: version.id,
+    extremities: [],
+    state: EMPTY_STATE,
+    depth: old?.row.depth ?? 0,
+    ...(partial === undefined ? {} : { partial: { joinEventId: eventId, servers: partial.servers } }),
+  }
+  // A new Room also for one that is there: readers of the old see it unchanged until the new one takes its place.
+  const waiting = { pendingRedactions: new Map(old?.pendingRedactions), gaps: new Map(old?.gaps) }
+  const room = new Room(roomId, version, row, IndexedState.of(state), waiting)
+  const draft = new RoomDraft(room, context)
+  const stateBefore = await draft.beginWith(idsOfState(state))
+  const known = await context.store.get(eventId)
+  const appended = await draft.append({ ...(known ?? { eventId, roomId, pdu }), status: 'accepted', stateBefore }, { forward: false })
   signal.throwIfAborted()
   await commitDraft(context, draft, () => context.rooms.set(roomId, room))
   return { kind: 'joined', roomId, eventId, position: appended.position }
 }
 
 /** The room goes on here already: the answer may add what is missing, and change nothing. */
-async function joinActiveRoom(context: RoomsContext, room: Room, installation: Installation, signal: AbortSignal): Promise<InstallOutcome> {
-  const { eventId, pdu, events, input, version } = installation
-  const known = await context.store.get(eventId)
-  if (known?.position !== undefined && known.status === 'accepted')
-    return { kind: 'joined', roomId: room.roomId, eventId, position: known.position }
-  const state = toState(version, input.state, events)
-  if (typeof state === 'string') return invalid(state)
-  await storeOutliers(context, events.values(), signal)
-  const outcome = await receiveInState(context, room, { eventId, pdu, state }, { forward: false })
+async function joinActiveRoom(context: RoomsContext, room: Room, { eventId, pdu, state }: Installation): Promise<InstallOutcome> {
+  const outcome = await receiveInState(context, room, { eventId, pdu, state })
   if (outcome.kind === 'accepted') return { kind: 'joined', roomId: room.roomId, eventId, position: outcome.position }
   return invalid(outcome.kind === 'rejected' || outcome.kind === 'soft-failed' ? outcome.reason : outcome.kind)
 }
@@ -115,85 +122,49 @@ export async function receiveWithState(
   const { eventId } = verified
   if (verified.kind === 'invalid') return { kind: 'rejected', eventId, reason: verified.reason }
   const events = await judgeOutliers(context, roomId, room.version, before.events, signal)
-  return context.queues.runAlone(
-    roomId,
-    async (): Promise<ReceiveOutcome> => {
-      const known = await context.store.get(eventId)
-      if (known?.stateAfter !== undefined) return { kind: 'duplicate', eventId }
-      await storeOutliers(context, events.values(), signal)
-      const [stateEvents, authEvents] = await Promise.all([
-        context.store.getMany(before.stateIds),
-        context.store.getMany(authEventIdsOf(verified.pdu)),
-      ])
-      const missing = [
-        ...before.stateIds.filter((_, index) => stateEvents[index] === undefined),
-        ...authEventIdsOf(verified.pdu).filter((_, index) => authEvents[index] === undefined),
-      ]
-      if (missing.length > 0) return { kind: 'missing', eventId, eventIds: missing }
-      const state = toStateMap(stateEvents.filter((event) => event !== undefined))
-      if (typeof state === 'string') return { kind: 'rejected', eventId, reason: state }
-      const current = context.rooms.get(roomId) ?? room
-      return receiveInState(context, current, { eventId, pdu: verified.pdu, state }, { forward: false })
-    },
-    signal,
-  )
+  await storeOutliers(context, events.values(), signal)
+  const receive = async (): Promise<ReceiveOutcome> => {
+    const known = await context.store.get(eventId)
+    if (isEventIdTaken(known, roomId, verified.pdu, room.version)) return { kind: 'rejected', eventId, reason: 'event-id.taken' }
+    if (known?.stateBefore !== undefined) return { kind: 'duplicate', eventId }
+    const authEventIds = authEventIdsOf(verified.pdu)
+    const [stateEvents, authEvents] = await Promise.all([context.store.getMany(before.stateIds), context.store.getMany(authEventIds)])
+    const missingAuth = authEventIds.filter((_, index) => authEvents[index] === undefined)
+    const missing = [...before.stateIds.filter((_, index) => stateEvents[index] === undefined), ...missingAuth]
+    if (missing.length > 0) return { kind: 'missing', eventId, eventIds: missing, authEventIds: missing }
+    if ([...stateEvents, ...authEvents].some((event) => event?.roomId !== roomId))
+      return { kind: 'rejected', eventId, reason: 'state.other-room' }
+    const state = stateOfEvents(stateEvents.filter((event) => event !== undefined))
+    if (typeof state === 'string') return { kind: 'rejected', eventId, reason: state }
+    return receiveInState(context, context.rooms.get(roomId) ?? room, { eventId, pdu: verified.pdu, state })
+  }
+  return context.queues.runAlone(roomId, receive, signal)
 }
 
 async function receiveInState(
   context: RoomsContext,
   room: Room,
-  event: { readonly eventId: EventId; readonly pdu: Pdu; readonly state: ReadonlyMap<StateKey, StoredEvent> },
-  options: ReceiveOptions,
+  { eventId, pdu, state }: { readonly eventId: EventId; readonly pdu: Pdu; readonly state: StateEvents },
 ): Promise<ReceiveOutcome> {
-  const draft = new RoomDraft(room, context.serverName, context.store, context.snapshots)
-  const ids = new Map(Array.from(event.state, ([key, stateEvent]) => [key, stateEvent.eventId]))
-  const current = { id: draft.currentSnapshot, state: await readWhole(draft, draft.currentSnapshot) }
-  const stateBefore = await draft.addSnapshot([current], ids)
-  const judgement = await judgeInState(draft, { eventId: event.eventId, pdu: event.pdu, stateBefore }, options)
+  const draft = new RoomDraft(room, context)
+  const known = await draft.event(eventId)
+  const stateBefore = await draft.stateOf(idsOfState(state))
+  if (known?.status === 'accepted') {
+    // It came by backfill and has its place; only the state around it was not known.
+    draft.putAside({ ...known, stateBefore, stateAfter: await draft.stateAfter(known, stateBefore) })
+    await commitDraft(context, draft)
+    return { kind: 'duplicate', eventId }
+  }
+  const judgement = await judgeInState(draft, { eventId, pdu, stateBefore }, { forward: false, late: draft.isBehindGap(eventId) })
   await commitDraft(context, draft)
-  if (judgement.kind !== 'appended') return judgement
-  return { kind: 'accepted', eventId: event.eventId, position: judgement.appended.position }
-}
-
-/** The state that these events are, or what is wrong with them. */
-function toState(
-  version: RoomVersion,
-  pdus: readonly Pdu[],
-  events: ReadonlyMap<EventId, StoredEvent>,
-): Map<StateKey, StoredEvent> | string {
-  const ids = new Set(pdus.map((pdu) => eventIdOf(pdu, version)))
-  const found = Array.from(ids, (eventId) => events.get(eventId)).filter((event) => event !== undefined)
-  return toStateMap(found)
-}
-
-function toStateMap(events: readonly StoredEvent[]): Map<StateKey, StoredEvent> | string {
-  const state = new Map<StateKey, StoredEvent>()
-  for (const event of events) {
-    if (event.status === 'rejected') continue
-    const { type, state_key: stateKey } = event.pdu
-    if (stateKey === undefined) return 'the state contains a message'
-    const key = stateKeyOf(type, stateKey)
-    if (state.has(key)) return 'the state contains an entry twice'
-    state.set(key, event)
+  switch (judgement.kind) {
+    case 'appended':
+      return { kind: 'accepted', eventId, position: judgement.appended.position }
+    case 'inserted':
+      return { kind: 'accepted', eventId, position: context.timeline.position }
+    default:
+      return judgement
   }
-  return state.has(stateKeyOf('m.room.create', '')) ? state : 'the state lacks the create event'
-}
-
-function joinDenial({ eventId, pdu, version, events }: Installation, state: ReadonlyMap<StateKey, StoredEvent>): string | undefined {
-  const createEvent = version.roomIdIsCreateEvent && pdu.room_id !== undefined ? events.get(createEventIdOf(pdu.room_id)) : undefined
-  const context = { createEvent: createEvent === undefined ? undefined : toAuthEvent(createEvent) }
-  const candidate = { eventId, pdu, rejected: false }
-  const authEvents = authEventIdsOf(pdu).map((authId) => events.get(authId))
-  if (authEvents.includes(undefined)) return 'the auth chain is incomplete'
-  const cited = authEvents.filter((event) => event !== undefined).map(toAuthEvent)
-  const byAuthEvents = authoriseByAuthEvents(candidate, cited, version, context)
-  if (byAuthEvents.kind === 'denied') return byAuthEvents.rule
-  const lookUp = (type: string, stateKey: string): ReturnType<typeof toAuthEvent> | undefined => {
-    const event = state.get(stateKeyOf(type, stateKey))
-    return event === undefined ? undefined : toAuthEvent(event)
-  }
-  const byState = authorise(candidate, lookUp, version, context)
-  return byState.kind === 'denied' ? byState.rule : undefined
 }
 
 function invalid(reason: string): InstallOutcome {

@@ -1,22 +1,30 @@
-import { type EventId, type RoomId, roomVersion, type RoomVersion } from '@kith/matrix-protocol'
+import { type RoomId, roomVersion, type RoomVersion } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import type { Entry, Key, StorageReader, StoredValue, Table } from '../ports/index.ts'
 import type { EventStore } from './event-store.ts'
-import { Room } from './room.ts'
+import { nothingWaits, Room } from './room.ts'
 import { IndexedState } from './room-state.ts'
-import { readWhole, type SnapshotStore, type StateIds } from './snapshots.ts'
+import type { StateStore } from './state-store.ts'
+import type { StateIds } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import { type RoomRow, roomsTables } from './tables.ts'
 
 const PAGE_MAX = 500
 
 /** All rooms that are stored, each with its current state. */
-export async function openRooms(storage: StorageReader, store: EventStore, snapshots: SnapshotStore): Promise<Map<RoomId, Room>> {
+export async function openRooms(storage: StorageReader, store: EventStore, states: StateStore): Promise<Map<RoomId, Room>> {
   const rooms = new Map<RoomId, Room>()
+  const rows: (readonly [RoomId, RoomVersion, RoomRow])[] = []
   for await (const { key, value: row } of readAll(storage, roomsTables.rooms, [])) {
-    const [roomId] = key
     const version = roomVersion(row.version)
     // Rooms of versions that a newer Kith made stay untouched.
-    if (version !== undefined) rooms.set(roomId, await openRoom({ storage, store, snapshots }, roomId, version, row))
+    if (version !== undefined) rows.push([key[0], version, row])
+  }
+  const { roomsOpenedAtOnceMax } = limits.implementation
+  for (let start = 0; start < rows.length; start += roomsOpenedAtOnceMax) {
+    const group = rows.slice(start, start + roomsOpenedAtOnceMax)
+    const opened = await Promise.all(group.map(async (row) => openRoom({ storage, store, states }, ...row)))
+    for (const room of opened) rooms.set(room.roomId, room)
   }
   return rooms
 }
@@ -24,18 +32,19 @@ export async function openRooms(storage: StorageReader, store: EventStore, snaps
 interface Stores {
   readonly storage: StorageReader
   readonly store: EventStore
-  readonly snapshots: SnapshotStore
+  readonly states: StateStore
 }
 
-async function openRoom({ storage, store, snapshots }: Stores, roomId: RoomId, version: RoomVersion, row: RoomRow): Promise<Room> {
-  const reader = { get: async (id: number) => snapshots.get(roomId, id) }
-  const state = await loadState(store, await readWhole(reader, row.snapshot))
-  const pending = new Map<EventId, Set<EventId>>()
+async function openRoom({ storage, store, states }: Stores, roomId: RoomId, version: RoomVersion, row: RoomRow): Promise<Room> {
+  const state = await loadState(store, await states.of(roomId).whole(row.state))
+  const waiting = nothingWaits()
   for await (const { key } of readAll(storage, roomsTables.pendingRedactions, [roomId])) {
     const [, target, redaction] = key
-    pending.getOrInsertComputed(target, () => new Set()).add(redaction)
+    waiting.pendingRedactions.getOrInsertComputed(target, () => new Set()).add(redaction)
   }
-  return new Room(roomId, version, row, state, pending)
+  const room = new Room(roomId, version, row, state, waiting)
+  for await (const { key } of readAll(storage, roomsTables.gaps, [roomId])) room.rememberGap(key[1], key[2])
+  return room
 }
 
 /** @throws Error when an event of the state is not stored. */
@@ -58,7 +67,7 @@ export async function loadState(store: EventStore, ids: StateIds): Promise<Index
 }
 
 /** Everything below a prefix, page by page. */
-async function* readAll<K extends Key, V extends StoredValue>(
+export async function* readAll<K extends Key, V extends StoredValue>(
   storage: StorageReader,
   table: Table<K, V>,
   prefix: Key,

@@ -61,8 +61,13 @@ export type ReceiveOutcome =
   | { readonly kind: 'duplicate'; readonly eventId: EventId }
   | { readonly kind: 'soft-failed'; readonly eventId: EventId; readonly reason: string }
   | { readonly kind: 'rejected'; readonly eventId: EventId; readonly reason: string }
-  /** Nothing was stored. These prev or auth events must come first. */
-  | { readonly kind: 'missing'; readonly eventId: EventId; readonly eventIds: readonly EventId[] }
+  /** Nothing was stored. These prev or auth events must come first; of `authEventIds` it is enough that they are known, wherever they stand. */
+  | {
+      readonly kind: 'missing'
+      readonly eventId: EventId
+      readonly eventIds: readonly EventId[]
+      readonly authEventIds: readonly EventId[]
+    }
   | { readonly kind: 'unknown-room' }
 
 /** Outcome of a backfilled event; `accepted` here has no stream position. */
@@ -81,7 +86,15 @@ export interface InstallJoinedInput {
   readonly state: readonly Pdu[]
   /** The auth chain of the state and of the join; may repeat events of `state`. */
   readonly authChain: readonly Pdu[]
+  /** Present when the answer left members out: then these servers are in the room, and `completeState` brings the rest. */
+  readonly partial?: { readonly servers: readonly ServerName[] }
 }
+
+export type CompleteOutcome =
+  | { readonly kind: 'completed'; readonly position: number }
+  /** Nothing changed. */
+  | { readonly kind: 'invalid'; readonly reason: string }
+  | { readonly kind: 'unknown-room' }
 
 export type InstallOutcome =
   | { readonly kind: 'joined'; readonly roomId: RoomId; readonly eventId: EventId; readonly position: number }

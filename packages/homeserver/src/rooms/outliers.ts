@@ -32,9 +32,22 @@ export async function judgeOutliers(
   for (const event of await verifyPdus(pdus, roomId, version, context.ports.crypto, signal)) {
     if (event.kind === 'valid') valid.set(event.eventId, event.pdu)
   }
-  const judged = await readKnown(context, roomId, version, valid)
-  for (const eventId of citedFirst(valid)) {
-    const pdu = valid.get(eventId)
+  return judgeByCitations({ roomId, version, pdus: valid, load: async (ids) => context.store.getMany(ids) })
+}
+
+interface CitedJudging {
+  readonly roomId: RoomId
+  readonly version: RoomVersion
+  /** With valid signatures. */
+  readonly pdus: ReadonlyMap<EventId, Pdu>
+  readonly load: (eventIds: readonly EventId[]) => Promise<(StoredEvent | undefined)[]>
+}
+
+/** Judges each event by the events it cites. The result holds what was known before, too; what cites unknown events is left out. */
+export async function judgeByCitations({ roomId, version, pdus, load }: CitedJudging): Promise<Map<EventId, StoredEvent>> {
+  const judged = await readKnown(roomId, version, pdus, load)
+  for (const eventId of citedFirst(pdus)) {
+    const pdu = pdus.get(eventId)
     if (pdu === undefined || judged.has(eventId)) continue
     const event = judgeOutlier({ eventId, roomId, pdu, status: 'outlier' }, judged, version)
     if (event !== undefined) judged.set(eventId, event)
@@ -60,15 +73,15 @@ export async function storeOutliers(context: RoomsContext, events: Iterable<Stor
 
 /** What is stored of these events and of those they cite. */
 async function readKnown(
-  context: RoomsContext,
   roomId: RoomId,
   version: RoomVersion,
   pdus: ReadonlyMap<EventId, Pdu>,
+  load: CitedJudging['load'],
 ): Promise<Map<EventId, StoredEvent>> {
   const ids = new Set<EventId>(pdus.keys())
   for (const pdu of pdus.values()) for (const eventId of authEventIdsOf(pdu)) ids.add(eventId)
   if (version.roomIdIsCreateEvent) ids.add(createEventIdOf(roomId))
-  const known = await context.store.getMany([...ids])
+  const known = await load([...ids])
   return new Map(
     known.filter((event) => event?.roomId === roomId).flatMap((event) => (event === undefined ? [] : [[event.eventId, event]])),
   )
@@ -90,22 +103,34 @@ function outlierContext(roomId: RoomId, judged: ReadonlyMap<EventId, StoredEvent
   return { createEvent: createEvent === undefined ? undefined : toAuthEvent(createEvent) }
 }
 
-/** The ids in an order in which cited events come before those that cite them. Ids are hashes, so nothing cites in a circle. */
+/**
+ * The ids in an order in which cited events come before those that cite them. Where ids are no hashes, in the oldest room versions,
+ * events can cite each other in a circle: such events find one that is not judged yet, and are left out.
+ */
 function citedFirst(events: ReadonlyMap<EventId, Pdu>): EventId[] {
-  const ordered = new Set<EventId>()
+  const ordered: EventId[] = []
+  const reached = new Set<EventId>()
   for (const start of createFirst(events)) {
-    const waiting = [start]
-    for (let eventId = waiting.at(-1); eventId !== undefined; eventId = waiting.at(-1)) {
-      const pdu = ordered.has(eventId) ? undefined : events.get(eventId)
-      const next = pdu && authEventIdsOf(pdu).find((authId) => events.has(authId) && !ordered.has(authId))
-      if (next !== undefined) waiting.push(next)
-      else {
-        waiting.pop()
-        ordered.add(eventId)
+    if (reached.has(start)) continue
+    reached.add(start)
+    const path = [{ eventId: start, cited: citedIn(events, start) }]
+    for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
+      const next = step.cited.pop()
+      if (next === undefined) {
+        path.pop()
+        ordered.push(step.eventId)
+      } else if (!reached.has(next)) {
+        reached.add(next)
+        path.push({ eventId: next, cited: citedIn(events, next) })
       }
     }
   }
-  return [...ordered]
+  return ordered
+}
+
+function citedIn(events: ReadonlyMap<EventId, Pdu>, eventId: EventId): EventId[] {
+  const pdu = events.get(eventId)
+  return pdu === undefined ? [] : authEventIdsOf(pdu).filter((authId) => events.has(authId))
 }
 
 /** Where the room id stands for the create event nobody cites it, and yet everybody needs it. */

@@ -2,6 +2,7 @@ import {
   authEventIdsOf,
   type AuthState,
   type EventId,
+  type JsonObject,
   redact,
   redactionApplies,
   redactsOf,
@@ -11,6 +12,7 @@ import {
 import { limits } from '../limits.ts'
 import { toAuthEvent } from './room.ts'
 import type { RoomDraft } from './room-draft.ts'
+import type { StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 
 /** A redaction whose target is not known yet, to be remembered or, once the target is there, to be forgotten. */
@@ -30,10 +32,14 @@ export interface RedactionEffects {
 
 /**
  * What redactions mean for an event that is being accepted, and the event for others when it is a redaction.
- * @param stateBefore snapshot before the event; undefined where it was never known.
+ * @param stateBefore undefined where it was never known.
  * @see https://spec.matrix.org/latest/rooms/v12/#handling-redactions
  */
-export async function redactionEffects(draft: RoomDraft, event: StoredEvent, stateBefore: number | undefined): Promise<RedactionEffects> {
+export async function redactionEffects(
+  draft: RoomDraft,
+  event: StoredEvent,
+  stateBefore: StateRoot | undefined,
+): Promise<RedactionEffects> {
   const { room } = draft
   const waiting = [...(room.pendingRedactions.get(event.eventId) ?? [])]
   const pending: PendingRedaction[] = waiting.map((redaction) => ({ kind: 'delete', target: event.eventId, redaction }))
@@ -49,7 +55,31 @@ export async function redactionEffects(draft: RoomDraft, event: StoredEvent, sta
 }
 
 export function redactedForm(event: StoredEvent, redactedBy: EventId, version: RoomVersion): StoredEvent {
-  return { ...event, pdu: redact(event.pdu, version), redactedBy }
+  const pdu = redact(event.pdu, version)
+  const content = contentForAuth(event.pdu)
+  const saysLess = Object.keys(content).some((key) => pdu.content[key] === undefined)
+  return { ...event, pdu, redactedBy, ...(saysLess ? { forAuth: { ...pdu, content } } : {}) }
+}
+
+/** What the auth rules read, without what people wrote. Older versions prune some of it. */
+function contentForAuth({ type, state_key: stateKey, content }: StoredEvent['pdu']): JsonObject {
+  if (stateKey === undefined) return {}
+  switch (type) {
+    case 'm.room.create':
+    case 'm.room.power_levels':
+    case 'm.room.join_rules':
+      return content
+    case 'm.room.third_party_invite':
+      return pick(content, ['public_key', 'public_keys'])
+    case 'm.room.member':
+      return pick(content, ['membership', 'join_authorised_via_users_server', 'third_party_invite'])
+    default:
+      return {}
+  }
+}
+
+function pick(content: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(content).filter(([key]) => keys.includes(key)))
 }
 
 /** The first of these redactions that takes effect on the event. */
@@ -62,7 +92,7 @@ async function findRedactionOf(draft: RoomDraft, event: StoredEvent, redactionId
 }
 
 /** The state that says whether a redaction takes effect; where that was never known, what the redaction cites. */
-async function stateFor(draft: RoomDraft, redaction: StoredEvent, stateBefore: number | undefined): Promise<AuthState> {
+async function stateFor(draft: RoomDraft, redaction: StoredEvent, stateBefore: StateRoot | undefined): Promise<AuthState> {
   if (stateBefore === undefined) return citedState(draft, authEventIdsOf(redaction.pdu))
   return draft.stateForRules(stateBefore, [
     { type: 'm.room.create', stateKey: '' },

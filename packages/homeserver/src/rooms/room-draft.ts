@@ -2,7 +2,9 @@ import {
   type AuthContext,
   type AuthEvent,
   type AuthState,
+  authEventIdsOf,
   type EventId,
+  parseUserId,
   prevEventIdsOf,
   type RoomId,
   type ServerName,
@@ -11,21 +13,25 @@ import {
   stateKeyOf,
   type UserId,
 } from '@kith/matrix-protocol'
-import { limits } from '../limits.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
+import { DraftCurrent } from './draft-current.ts'
+import { DraftEvents } from './draft-events.ts'
+import { DraftRows } from './draft-rows.ts'
 import type { EventStore } from './event-store.ts'
-import { historyPlaceOf } from './history-place.ts'
+import { boundExtremities } from './extremities.ts'
+import { type PendingRedaction, redactedForm, redactionEffects } from './redactions.ts'
+import { resolveStates } from './resolve-states.ts'
 import { authContextOf, type Room, toAuthEvent } from './room.ts'
 import { memberOf } from './room-state.ts'
-import { difference, extend, lookUp, readWhole, type Snapshot, type SnapshotReader, type SnapshotStore, toRow } from './snapshots.ts'
+import { DraftStates, type StateStore } from './state-store.ts'
+import { EMPTY_STATE, type StateIds, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
-import { type PendingRedaction, redactedForm, redactionEffects } from './redactions.ts'
-import { resolveSnapshots } from './resolve-snapshots.ts'
-import { roomsTables } from './tables.ts'
 
 /** An event that the commit of the draft puts into the timeline. */
 export interface AppendedEvent {
-  event: StoredEvent
+  readonly eventId: EventId
+  /** The room's current state from this event on. */
+  readonly state: StateRoot
   /** Known once committed. */
   position: number
   readonly destinations: ReadonlySet<ServerName>
@@ -38,41 +44,47 @@ export interface AppendOptions {
   readonly extraWrites?: ((transaction: TimelineTransaction, eventId: EventId) => void) | undefined
 }
 
+export type EventWithState = StoredEvent & { readonly stateBefore: StateRoot }
+
+export interface RoomStores {
+  readonly serverName: ServerName
+  readonly store: EventStore
+  readonly states: StateStore
+}
+
 /**
  * What one commit will change in a room: the room as it will be, over the room as it is.
  *
  * Invariants:
  * 1. The room itself stays untouched until `apply`, which must run only after `write` was committed.
  * 2. Everything read through the draft sees the draft's own changes.
+ * 3. A method that throws leaves the draft as it was, but for nodes of states that nothing refers to.
  */
-export class RoomDraft implements SnapshotReader {
+export class RoomDraft {
   readonly room: Room
-  readonly #serverName: ServerName
-  readonly #store: EventStore
-  readonly #snapshotStore: SnapshotStore
-  readonly #events = new Map<EventId, StoredEvent>()
-  readonly #snapshots = new Map<number, Snapshot>()
-  readonly #state = new Map<StateKey, StoredEvent | undefined>()
-  /** How many joined members each server gains or loses. */
-  readonly #joinedDelta = new Map<ServerName, number>()
-  readonly #appended: AppendedEvent[] = []
-  readonly #backfilled: EventId[] = []
-  readonly #pendingRedactions: PendingRedaction[] = []
-  readonly #resolutions = new Map<string, number>()
+  readonly serverName: ServerName
+  readonly states: DraftStates
+  readonly events: DraftEvents
+  readonly current: DraftCurrent
+  readonly #stores: RoomStores
+  readonly #rows: DraftRows
+  readonly #resolutions = new Map<string, StateRoot>()
   #extremities: ReadonlySet<EventId>
-  #snapshot: number
-  #nextSnapshot: number
+  #state: StateRoot
   #depth: number
   #roomChanged = false
+  #writesRoom = true
 
-  constructor(room: Room, serverName: ServerName, store: EventStore, snapshotStore: SnapshotStore) {
+  constructor(room: Room, stores: RoomStores) {
     this.room = room
-    this.#serverName = serverName
-    this.#store = store
-    this.#snapshotStore = snapshotStore
+    this.serverName = stores.serverName
+    this.#stores = stores
+    this.states = new DraftStates(stores.states.of(room.roomId))
+    this.events = new DraftEvents(stores.store)
+    this.current = new DraftCurrent(room.state)
+    this.#rows = new DraftRows(room.roomId, this.events, (event) => this.#refreshState(event))
     this.#extremities = new Set(room.row.extremities)
-    this.#snapshot = room.row.snapshot
-    this.#nextSnapshot = room.row.nextSnapshot
+    this.#state = room.row.state
     this.#depth = room.row.depth
   }
 
@@ -80,307 +92,286 @@ export class RoomDraft implements SnapshotReader {
     return this.#extremities
   }
 
-  /** The snapshot of the current state. */
-  get currentSnapshot(): number {
-    return this.#snapshot
+  get currentState(): StateRoot {
+    return this.#state
   }
 
   async event(eventId: EventId): Promise<StoredEvent | undefined> {
-    return this.#events.get(eventId) ?? this.#store.get(eventId)
+    return this.events.get(eventId)
   }
 
   async eventsOf(eventIds: readonly EventId[]): Promise<(StoredEvent | undefined)[]> {
-    const stored = await this.#store.getMany(eventIds)
-    return eventIds.map((eventId, index) => this.#events.get(eventId) ?? stored[index])
-  }
-
-  async get(id: number): Promise<Snapshot> {
-    return this.#snapshots.get(id) ?? this.#snapshotStore.get(this.room.roomId, id)
-  }
-
-  current(type: string, stateKey: string): StoredEvent | undefined {
-    return this.#currentAt(stateKeyOf(type, stateKey))
+    return this.events.getMany(eventIds)
   }
 
   async authContext(): Promise<AuthContext> {
     return authContextOf(this.room.roomId, this.room.version, async (eventId) => this.event(eventId))
   }
 
-  /** The entries of a snapshot that are asked for, ready for the synchronous auth rules. */
-  async stateForRules(snapshot: number, keys: readonly { type: string; stateKey: string }[]): Promise<AuthState> {
+  /** The entries of a state that are asked for, ready for the synchronous auth rules. */
+  async stateForRules(root: StateRoot, keys: readonly { type: string; stateKey: string }[]): Promise<AuthState> {
+    const wanted = keys.map(({ type, stateKey }) => stateKeyOf(type, stateKey))
     const found = new Map<StateKey, AuthEvent>()
-    for (const { type, stateKey } of keys) {
-      const key = stateKeyOf(type, stateKey)
-      const event = snapshot === this.#snapshot ? this.#currentAt(key) : await this.#eventAt(snapshot, key)
-      if (event !== undefined) found.set(key, toAuthEvent(event))
+    if (root === this.#state) {
+      for (const key of wanted) {
+        const event = this.current.at(key)
+        if (event !== undefined) found.set(key, toAuthEvent(event))
+      }
+    } else {
+      const ids = [...(await this.states.lookUpMany(root, wanted))]
+      const events = await this.eventsOf(ids.map(([, eventId]) => eventId))
+      for (const [index, [key]] of ids.entries()) {
+        const event = events[index]
+        if (event !== undefined) found.set(key, toAuthEvent(event))
+      }
     }
     return (type, stateKey) => found.get(stateKeyOf(type, stateKey))
   }
 
   /**
-   * The snapshot that follows from several: the state after a set of events.
+   * The state that follows from several: the state after a set of events.
    * @param arriving an event of these states that is not part of the draft yet.
    */
-  async merge(snapshots: readonly number[], arriving?: StoredEvent): Promise<number> {
-    const distinct = [...new Set(snapshots)].sort((a, b) => a - b)
+  async merge(roots: readonly StateRoot[], arriving?: StoredEvent): Promise<StateRoot> {
+    const distinct = [...new Set(roots)].sort()
     const [first] = distinct
     if (first === undefined) throw new Error('there is no state to merge')
     if (distinct.length === 1) return first
     const name = distinct.join(' ')
     const known = this.#resolutions.get(name) ?? this.room.resolutions.get(name)
     if (known !== undefined) return known
-    const states = await Promise.all(distinct.map(async (id) => readWhole(this, id)))
     const load = async (ids: readonly EventId[]): Promise<(StoredEvent | undefined)[]> => {
       const events = await this.eventsOf(ids)
       return events.map((event, index) => (ids[index] === arriving?.eventId ? arriving : event))
     }
-    const resolved = await resolveSnapshots(this.room.version, states, load)
-    const result = await this.addSnapshot(
-      states.map((state, index) => ({ id: distinct[index] ?? first, state })),
-      resolved,
-    )
+    const result = await resolveStates(this.room.version, distinct, this.states, load)
     this.#resolutions.set(name, result)
     return result
   }
 
-  /** The snapshot of that state: one of the given ones when it equals, or a new one that differs least. */
-  async addSnapshot(
-    near: readonly { readonly id: number; readonly state: ReadonlyMap<StateKey, EventId> }[],
-    state: ReadonlyMap<StateKey, EventId>,
-  ): Promise<number> {
-    const candidates = near.map(({ id, state: from }) => ({ id, delta: difference(from, state) }))
-    const closest = candidates.reduce((best, candidate) => (candidate.delta.size < best.delta.size ? candidate : best))
-    return closest.delta.size === 0 ? closest.id : this.#extend(closest.id, closest.delta)
+  /** The state after an event; its predecessor's when it is no state event. */
+  async stateAfter(event: StoredEvent, stateBefore: StateRoot): Promise<StateRoot> {
+    const { type, state_key: stateKey } = event.pdu
+    if (stateKey === undefined) return stateBefore
+    return this.states.change(stateBefore, new Map([[stateKeyOf(type, stateKey), event.eventId]]))
   }
 
-  putSnapshot(id: number, snapshot: Snapshot): void {
-    this.#snapshots.set(id, snapshot)
+  /** The state of exactly these entries. */
+  async stateOf(ids: StateIds): Promise<StateRoot> {
+    // Mostly it is near the current one, and then only the difference costs anything.
+    const changes = new Map<StateKey, EventId | undefined>()
+    for (const [key, eventId] of ids) if (this.current.at(key)?.eventId !== eventId) changes.set(key, eventId)
+    if (changes.size > ids.size / 2) return this.states.change(EMPTY_STATE, ids)
+    for (const key of (await this.states.whole(this.#state)).keys()) if (!ids.has(key)) changes.set(key, undefined)
+    return this.states.change(this.#state, changes)
   }
 
-  /** Stores an event that takes no part in the room's history. */
+  /** For a room that is being made: the state that it has before its first event; the room's memory holds it already. */
+  async beginWith(ids: StateIds): Promise<StateRoot> {
+    this.#state = await this.states.change(EMPTY_STATE, ids)
+    this.#roomChanged = true
+    return this.#state
+  }
+
+  /** Stores an event that takes no part in the room's history, or stores it anew. */
   putAside(event: StoredEvent): void {
-    this.#events.set(event.eventId, event)
+    this.events.put(event)
   }
 
-  /**
-   * Adds an accepted event to the DAG, the history and the timeline.
-   * @param event with `stateBefore`
-   */
-  async append(event: StoredEvent & { readonly stateBefore: number }, options: AppendOptions): Promise<AppendedEvent> {
+  /** Remembers that the event was judged by a state that lacks members. */
+  noteJudged(eventId: EventId): void {
+    if (this.room.row.partial !== undefined) this.#rows.noteJudged(eventId)
+  }
+
+  /** Adds an accepted event to the DAG, the history and the timeline. */
+  async append(event: EventWithState, options: AppendOptions): Promise<AppendedEvent> {
     const { stateBefore } = event
-    const placed: StoredEvent = {
+    const prevEventIds = prevEventIdsOf(event.pdu)
+    const missing = await this.#notHere(prevEventIds)
+    const placed: EventWithState = {
       ...event,
       status: 'accepted',
       stateAfter: await this.stateAfter(event, stateBefore),
       depthBefore: this.#depth,
+      ...(missing.length > 0 ? { afterGap: true } : {}),
     }
     const redactions = await redactionEffects(this, placed, stateBefore)
-    const extremities = this.#nextExtremities(placed)
-    const snapshot = await this.#stateOver(placed, extremities)
-    const delta = snapshot === this.#snapshot ? undefined : await this.#loadDelta(snapshot, placed)
+    const followed = new Set(prevEventIds)
+    const next = await this.#heads(
+      [...this.#extremities].filter((eventId) => !followed.has(eventId)),
+      placed,
+    )
 
     // From here on nothing waits: the draft changes whole or not at all.
-    const before = this.joinedServers()
-    const inRoom: StoredEvent = { ...placed, roomState: snapshot }
-    const own = redactions.own === undefined ? inRoom : redactedForm(inRoom, redactions.own, this.room.version)
-    this.#events.set(own.eventId, own)
-    for (const [key, stateEvent] of delta ?? []) this.#setState(key, stateEvent?.eventId === own.eventId ? own : stateEvent)
-    this.#snapshot = snapshot
-    this.#extremities = extremities
+    const before = this.current.joinedServers()
+    const waiting = serverOfWaiting(placed, this.current)
+    const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
+    this.events.put(own)
+    this.#moveTo(next, own)
     this.#depth = Math.max(this.#depth, own.pdu.depth)
     this.#roomChanged = true
-    if (redactions.target !== undefined) this.#redact(redactions.target, own.eventId)
-    this.#pendingRedactions.push(...redactions.pending)
-    const destinations = options.forward ? this.joinedServers().union(before) : new Set<ServerName>()
-    destinations.delete(this.#serverName)
+    this.#applyRedactions(redactions.target, redactions.pending, own.eventId)
+    this.#rows.openGaps(own.eventId, missing)
+    this.#rows.closeGaps(own.eventId, this.room)
+    const destinations = options.forward ? this.current.joinedServers().union(before).union(waiting) : new Set<ServerName>()
+    destinations.delete(this.serverName)
     // Its own server made it, and knows.
     destinations.delete(serverNameOf(own.pdu.sender))
-    const appended: AppendedEvent = { event: own, position: 0, destinations, extraWrites: options.extraWrites }
-    this.#appended.push(appended)
+    const appended: AppendedEvent = {
+      eventId: own.eventId,
+      state: this.#state,
+      position: 0,
+      destinations,
+      extraWrites: options.extraWrites,
+    }
+    this.#rows.append(appended)
     return appended
   }
 
-  /** Adds an event to the history, at the place that its depth gives it, and to nothing else. */
-  async backfill(event: StoredEvent): Promise<void> {
-    const redactions = await redactionEffects(this, event, undefined)
-    const own = redactions.own === undefined ? event : redactedForm(event, redactions.own, this.room.version)
-    this.#events.set(own.eventId, own)
-    this.#backfilled.push(own.eventId)
-    if (redactions.target !== undefined) this.#redact(redactions.target, own.eventId)
-    this.#pendingRedactions.push(...redactions.pending)
+  /** Adds an accepted event to the history, at the place that its depth gives it, and not to the timeline: it is not new. */
+  async insert(event: StoredEvent): Promise<void> {
+    const placed = event.stateBefore === undefined ? event : { ...event, stateAfter: await this.stateAfter(event, event.stateBefore) }
+    const redactions = await redactionEffects(this, placed, placed.stateBefore)
+    const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
+    this.events.put(own)
+    this.#rows.insert(own.eventId)
+    this.#applyRedactions(redactions.target, redactions.pending, own.eventId)
   }
 
-  /** The snapshot after an event; its predecessor's when it is no state event. */
-  async stateAfter(event: StoredEvent, stateBefore: number): Promise<number> {
-    const { type, state_key: stateKey } = event.pdu
-    if (stateKey === undefined) return stateBefore
-    return this.#extend(stateBefore, new Map([[stateKeyOf(type, stateKey), event.eventId]]))
+  /** Whether an event that is part of the room follows this one, which is not here. */
+  isBehindGap(eventId: EventId): boolean {
+    return this.#rows.successorsOf(eventId, this.room).size > 0
   }
 
-  /** Servers with a joined member, as the state will be. */
-  joinedServers(): Set<ServerName> {
-    const servers = new Set(this.room.state.joinedServers())
-    for (const [server, change] of this.#joinedDelta) {
-      if (this.room.state.joinedCount(server) + change > 0) servers.add(server)
-      else servers.delete(server)
+  successorsOf(eventId: EventId): ReadonlySet<EventId> {
+    return this.#rows.successorsOf(eventId, this.room)
+  }
+
+  /** Takes an event that was just stored behind a gap into the DAG: what it follows is no head any more, and the gap moves on. */
+  async connect(event: StoredEvent): Promise<void> {
+    const prevEventIds = prevEventIdsOf(event.pdu)
+    const missing = await this.#notHere(prevEventIds)
+    const others = [...this.#extremities].filter((eventId) => !prevEventIds.includes(eventId))
+    // Something always is the head; an event that follows all heads and yet lies behind them is somebody's lie.
+    const moves = others.length > 0 && others.length < this.#extremities.size
+    const next = moves ? await this.#heads(others) : undefined
+    if (next !== undefined) {
+      if (next.state !== this.#state) this.#rows.stateMoved(next.state)
+      this.#moveTo(next)
+      this.#roomChanged = true
     }
-    return servers
+    this.#rows.closeGaps(event.eventId, this.room)
+    this.#rows.openGaps(event.eventId, missing)
   }
 
-  /** Snapshots use up ids, which the row counts. */
-  get #changesRow(): boolean {
-    return this.#roomChanged || this.#snapshots.size > 0
+  /** Lets an event of the room follow its state before once more: the heads and the state move on as when it came. */
+  async replay(event: EventWithState): Promise<void> {
+    const placed = { ...event, stateAfter: await this.stateAfter(event, event.stateBefore) }
+    const followed = new Set(prevEventIdsOf(placed.pdu))
+    const isHead = placed.position !== undefined
+    const others = [...this.#extremities].filter((eventId) => !followed.has(eventId))
+    if (isHead || (others.length > 0 && others.length < this.#extremities.size)) {
+      this.#moveTo(await this.#heads(others, isHead ? placed : undefined), placed)
+      this.#roomChanged = true
+    }
+    this.events.put(placed)
+  }
+
+  /** Keeps the room's own row as it is: a later commit changes it. */
+  withoutRoom(): this {
+    this.#writesRoom = false
+    return this
+  }
+
+  /** Makes the state of this draft the room's state for all who read it. */
+  changeOver(depth: number): void {
+    this.#depth = Math.max(this.#depth, depth)
+    this.#roomChanged = true
+    this.#rows.stateMoved(this.#state)
+  }
+
+  /** Takes an event that turned out to be none out of what is shown. */
+  leave(event: StoredEvent): void {
+    this.#rows.leave(event)
   }
 
   get isEmpty(): boolean {
-    return this.#events.size === 0 && this.#pendingRedactions.length === 0
+    return this.events.changed.size === 0 && this.#rows.isEmpty
   }
 
   /** Memberships that begin with this draft. */
   joins(): { readonly roomId: RoomId; readonly userId: UserId }[] {
     const { roomId } = this.room
-    const members = this.#appended.map(({ event }) => memberOf(event)).filter((member) => member !== undefined)
+    const events = this.#rows.appended.map(({ eventId }) => this.events.changed.get(eventId))
+    const members = events.map((event) => (event === undefined ? undefined : memberOf(event))).filter((member) => member !== undefined)
     return members.filter((member) => member.membership === 'join').map(({ userId }) => ({ roomId, userId }))
   }
 
   /** Runs inside the builder of `Timeline.commit`. */
   write(transaction: TimelineTransaction): void {
-    const { roomId } = this.room
-    for (const appended of this.#appended) this.#writeAppended(transaction, appended)
-    for (const eventId of this.#backfilled) this.#writeBackfilled(transaction, eventId)
-    for (const event of this.#events.values()) transaction.batch.put(roomsTables.events, [event.eventId], event)
-    for (const [id, snapshot] of this.#snapshots) transaction.batch.put(roomsTables.snapshots, [roomId, id], toRow(snapshot))
-    for (const { kind, target, redaction } of this.#pendingRedactions) {
-      if (kind === 'put') transaction.batch.put(roomsTables.pendingRedactions, [roomId, target, redaction], true)
-      else transaction.batch.delete(roomsTables.pendingRedactions, [roomId, target, redaction])
-    }
-    if (this.#changesRow) transaction.batch.put(roomsTables.rooms, [roomId], this.#nextRow())
+    this.#rows.write(transaction, this.states.created)
+    if (this.#roomChanged && this.#writesRoom) this.#rows.writeRoom(transaction, this.#nextRow())
   }
 
   /** Lets the room follow what was committed. */
   apply(): void {
     const { room } = this
-    if (this.#changesRow) room.row = this.#nextRow()
-    for (const [key, event] of this.#state) {
-      if (event === undefined) room.state.delete(key)
-      else room.state.set(key, event)
-    }
-    for (const [name, snapshot] of this.#resolutions) room.resolutions.set(name, snapshot)
-    for (const { kind, target, redaction } of this.#pendingRedactions) {
-      if (kind === 'put') room.pendingRedactions.getOrInsertComputed(target, () => new Set()).add(redaction)
-      else room.pendingRedactions.delete(target)
-    }
-    this.#store.remember(this.#events.values())
-    this.#snapshotStore.remember(room.roomId, this.#snapshots)
-  }
-
-  #writeAppended(transaction: TimelineTransaction, appended: AppendedEvent): void {
-    const { roomId } = this.room
-    const { eventId, pdu } = appended.event
-    const position = transaction.append({ kind: 'room-event', roomId, eventId })
-    appended.position = position
-    // A redaction later in the same commit may have replaced the event.
-    const event: StoredEvent = { ...(this.#events.get(eventId) ?? appended.event), position, sequence: historyPlaceOf(eventId) }
-    this.#events.set(eventId, event)
-    this.#refreshState(event)
-    transaction.batch.put(roomsTables.history, [roomId, pdu.depth, historyPlaceOf(eventId), eventId], { eventId, position })
-    transaction.batch.put(roomsTables.arrivals, [roomId, position], eventId)
-    for (const destination of appended.destinations) transaction.enqueue(destination, { kind: 'pdu', roomId, eventId })
-    appended.extraWrites?.(transaction, eventId)
-  }
-
-  #writeBackfilled(transaction: TimelineTransaction, eventId: EventId): void {
-    const event = this.#events.get(eventId)
-    if (event === undefined) return
-    const sequence = historyPlaceOf(eventId)
-    this.#events.set(eventId, { ...event, sequence })
-    transaction.batch.put(roomsTables.history, [this.room.roomId, event.pdu.depth, sequence, eventId], { eventId })
+    if (this.#roomChanged) room.row = this.#nextRow()
+    this.current.apply()
+    for (const [name, root] of this.#resolutions) room.resolutions.set(name, root)
+    this.#rows.apply(room)
+    this.#stores.store.remember(this.events.changed.values())
+    this.#stores.states.remember(room.roomId, this.states.created)
   }
 
   #nextRow(): Room['row'] {
-    return {
-      version: this.room.version.id,
-      extremities: [...this.#extremities],
-      snapshot: this.#snapshot,
-      nextSnapshot: this.#nextSnapshot,
-      depth: this.#depth,
-    }
+    return { ...this.room.row, extremities: [...this.#extremities], state: this.#state, depth: this.#depth }
   }
 
-  #currentAt(key: StateKey): StoredEvent | undefined {
-    return this.#state.has(key) ? this.#state.get(key) : this.room.state.at(key)
+  /** Those that are unknown, or known without their place in the DAG. */
+  async #notHere(eventIds: readonly EventId[]): Promise<EventId[]> {
+    const events = await this.eventsOf(eventIds)
+    return eventIds.filter((_, index) => events[index] === undefined || events[index].status === 'outlier')
   }
 
-  async #eventAt(snapshot: number, key: StateKey): Promise<StoredEvent | undefined> {
-    const eventId = await lookUp(this, snapshot, key)
-    return eventId === undefined ? undefined : this.event(eventId)
+  async #heads(extremities: readonly EventId[], arriving?: StoredEvent): Promise<NextHeads> {
+    const known = (await this.eventsOf(extremities)).filter((head) => head?.stateAfter !== undefined).filter((head) => head !== undefined)
+    const heads = boundExtremities(arriving === undefined ? known : [...known, arriving])
+    const roots = heads.map((head) => head.stateAfter).filter((root) => root !== undefined)
+    const state = roots.length === 0 ? this.#state : await this.merge(roots, arriving)
+    const changes = state === this.#state ? new Map<StateKey, StoredEvent | undefined>() : await this.#loadChanges(state, arriving)
+    return { extremities: heads.map((head) => head.eventId), state, changes }
   }
 
-  async #extend(parent: number, changes: ReadonlyMap<StateKey, EventId | undefined>): Promise<number> {
-    const id = this.#nextSnapshot++
-    this.#snapshots.set(id, await extend(this, parent, id, changes))
-    return id
+  #moveTo({ extremities, state, changes }: NextHeads, own?: StoredEvent): void {
+    for (const [key, stateEvent] of changes) this.current.set(key, stateEvent?.eventId === own?.eventId ? own : stateEvent)
+    this.#extremities = new Set(extremities)
+    this.#state = state
   }
 
-  #nextExtremities(event: StoredEvent): ReadonlySet<EventId> {
-    const extremities = new Set(this.#extremities)
-    for (const eventId of prevEventIdsOf(event.pdu)) extremities.delete(eventId)
-    extremities.add(event.eventId)
-    // Nobody may make the room arbitrarily expensive by branching: the heads that were there longest go.
-    for (const oldest of extremities) {
-      if (extremities.size <= limits.implementation.roomExtremitiesMax) break
-      extremities.delete(oldest)
-    }
-    return extremities
-  }
-
-  async #stateOver(event: StoredEvent, extremities: ReadonlySet<EventId>): Promise<number> {
-    const others = [...extremities].filter((eventId) => eventId !== event.eventId)
-    const heads = [event, ...(await this.eventsOf(others))]
-    const snapshots = heads.map((head) => head?.stateAfter).filter((id) => id !== undefined)
-    return this.merge(snapshots, event)
-  }
-
-  /** The events of what changes between the current state and that of the snapshot. */
-  async #loadDelta(snapshot: number, event: StoredEvent): Promise<Map<StateKey, StoredEvent | undefined>> {
-    const changes = await this.#differenceTo(snapshot)
-    const ids = [...changes.values()].filter((eventId) => eventId !== undefined)
+  /** The events of what changes between the current state and that one. */
+  async #loadChanges(state: StateRoot, arriving: StoredEvent | undefined): Promise<Map<StateKey, StoredEvent | undefined>> {
+    const difference = [...(await this.states.difference(this.#state, state))]
+    const ids = difference.map(([, { to }]) => to).filter((eventId) => eventId !== undefined)
     const loaded = await this.eventsOf(ids)
     const events = new Map(loaded.filter((found) => found !== undefined).map((found) => [found.eventId, found]))
-    events.set(event.eventId, event)
+    if (arriving !== undefined) events.set(arriving.eventId, arriving)
     return new Map(
-      Array.from(changes, ([key, eventId]) => {
-        const found = eventId === undefined ? undefined : events.get(eventId)
-        if (eventId !== undefined && found === undefined) throw new Error(`room ${this.room.roomId} lacks the state event ${eventId}`)
+      difference.map(([key, { to }]) => {
+        const found = to === undefined ? undefined : events.get(to)
+        if (to !== undefined && found === undefined) throw new Error(`room ${this.room.roomId} lacks the state event ${to}`)
         return [key, found]
       }),
     )
   }
 
-  async #differenceTo(snapshot: number): Promise<ReadonlyMap<StateKey, EventId | undefined>> {
-    const next = await this.get(snapshot)
-    // The usual case, in a room of any size: one step on.
-    if (next.base === this.#snapshot) return next.changes
-    return difference(await readWhole(this, this.#snapshot), await readWhole(this, snapshot))
-  }
-
-  #setState(key: StateKey, event: StoredEvent | undefined): void {
-    this.#countJoined(this.#currentAt(key), -1)
-    this.#countJoined(event, 1)
-    this.#state.set(key, event)
-  }
-
-  #countJoined(event: StoredEvent | undefined, change: 1 | -1): void {
-    const member = event === undefined ? undefined : memberOf(event)
-    if (member?.membership !== 'join') return
-    const server = serverNameOf(member.userId)
-    this.#joinedDelta.set(server, (this.#joinedDelta.get(server) ?? 0) + change)
-  }
-
-  #redact(target: StoredEvent, redactedBy: EventId): void {
-    const redacted = redactedForm(target, redactedBy, this.room.version)
-    this.#events.set(redacted.eventId, redacted)
-    this.#refreshState(redacted)
+  #applyRedactions(target: StoredEvent | undefined, pending: readonly PendingRedaction[], redactedBy: EventId): void {
+    if (target !== undefined) {
+      const redacted = redactedForm(target, redactedBy, this.room.version)
+      this.events.put(redacted)
+      this.#refreshState(redacted)
+    }
+    this.#rows.changePendingRedactions(pending)
   }
 
   /** Keeps the current state pointing at the newest form of the event. */
@@ -388,6 +379,26 @@ export class RoomDraft implements SnapshotReader {
     const { type, state_key: stateKey } = event.pdu
     if (stateKey === undefined) return
     const key = stateKeyOf(type, stateKey)
-    if (this.#currentAt(key)?.eventId === event.eventId) this.#setState(key, event)
+    if (this.current.at(key)?.eventId === event.eventId) this.current.set(key, event)
   }
+}
+
+interface NextHeads {
+  readonly extremities: readonly EventId[]
+  readonly state: StateRoot
+  readonly changes: ReadonlyMap<StateKey, StoredEvent | undefined>
+}
+
+/** Everything that judging these events will look at first. */
+export function idsNear(events: readonly { readonly eventId: EventId; readonly pdu: StoredEvent['pdu'] }[]): EventId[] {
+  return events.flatMap(({ eventId, pdu }) => [eventId, ...prevEventIdsOf(pdu), ...authEventIdsOf(pdu)])
+}
+
+/** Of somebody invited or knocking who is turned away: their server is not in the room, and has to hear of it. */
+function serverOfWaiting({ pdu }: StoredEvent, current: DraftCurrent): Set<ServerName> {
+  const userId = pdu.type === 'm.room.member' && pdu.sender !== pdu.state_key ? parseUserId(pdu.state_key) : undefined
+  if (userId === undefined || pdu.content['membership'] === 'invite') return new Set()
+  const member = current.at(stateKeyOf('m.room.member', userId))
+  const membership = member === undefined ? undefined : memberOf(member)?.membership
+  return membership === 'invite' || membership === 'knock' ? new Set([serverNameOf(userId)]) : new Set()
 }

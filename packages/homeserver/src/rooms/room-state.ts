@@ -41,6 +41,7 @@ export class IndexedState implements RoomState {
   readonly #members = new Map<UserId, Member>()
   readonly #joinedByServer = new Map<ServerName, number>()
   readonly #joinedServers = new Set<ServerName>()
+  #assumed: ReadonlySet<ServerName> = new Set()
 
   static of(events: Iterable<readonly [StateKey, StoredEvent]>): IndexedState {
     const state = new IndexedState()
@@ -76,6 +77,16 @@ export class IndexedState implements RoomState {
 
   isJoined(server: ServerName): boolean {
     return this.#joinedServers.has(server)
+  }
+
+  /** Counts servers as joined whose members are not part of the state yet. */
+  assumeJoined(servers: Iterable<ServerName>): void {
+    this.#assumed = new Set(servers)
+    for (const server of this.#assumed) this.#joinedServers.add(server)
+  }
+
+  isAssumed(server: ServerName): boolean {
+    return this.#assumed.has(server)
   }
 
   at(key: StateKey): StoredEvent | undefined {
@@ -117,7 +128,7 @@ export class IndexedState implements RoomState {
       this.#joinedServers.add(server)
     } else {
       this.#joinedByServer.delete(server)
-      this.#joinedServers.delete(server)
+      if (!this.#assumed.has(server)) this.#joinedServers.delete(server)
     }
   }
 }

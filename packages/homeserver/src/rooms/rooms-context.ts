@@ -6,7 +6,7 @@ import { GroupQueue } from './group-queue.ts'
 import type { Invites } from './invites.ts'
 import type { Room } from './room.ts'
 import { RoomDraft } from './room-draft.ts'
-import type { SnapshotStore } from './snapshots.ts'
+import type { StateStore } from './state-store.ts'
 
 export interface RoomsPorts {
   readonly storage: Storage
@@ -25,9 +25,36 @@ export interface RoomsContext {
   /** Ids of rooms that are being created. */
   readonly creating: Set<RoomId>
   readonly store: EventStore
-  readonly snapshots: SnapshotStore
+  readonly states: StateStore
   readonly invites: Invites
   readonly queues: RoomQueues
+  readonly completions: Completions
+}
+
+/** Tells who waits for the whole state of a room. */
+export class Completions {
+  readonly #waiting = new Map<RoomId, Set<() => void>>()
+
+  tell(roomId: RoomId): void {
+    const waiting = this.#waiting.get(roomId)
+    this.#waiting.delete(roomId)
+    for (const resolve of waiting ?? []) resolve()
+  }
+
+  async wait(roomId: RoomId, signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onAbort = (): void => reject(signal.reason)
+    const waiting = this.#waiting.getOrInsertComputed(roomId, () => new Set())
+    waiting.add(resolve)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      waiting.delete(resolve)
+      if (waiting.size === 0 && this.#waiting.get(roomId) === waiting) this.#waiting.delete(roomId)
+    }
+  }
 }
 
 /** One serial queue for each room that is being changed. */
@@ -58,20 +85,20 @@ export class RoomQueues {
       const context = this.#context()
       const room = context.rooms.get(roomId)
       if (room === undefined) throw new Error(`there is no room ${roomId}`)
-      return new RoomDraft(room, context.serverName, context.store, context.snapshots)
+      return new RoomDraft(room, context)
     }
     return new GroupQueue(
       begin,
-      async (draft) => commitDraft(this.#context(), draft),
+      async (draft) => void (await commitDraft(this.#context(), draft)),
       () => this.#queues.delete(roomId),
     )
   }
 }
 
-/** Stores what the draft holds; memory follows before anybody hears of it. */
-export async function commitDraft(context: RoomsContext, draft: RoomDraft, applied?: () => void): Promise<void> {
-  if (draft.isEmpty) return
-  await context.timeline.commit(
+/** Stores what the draft holds, and returns the position; memory follows before anybody hears of it. */
+export async function commitDraft(context: RoomsContext, draft: RoomDraft, applied?: () => void): Promise<number> {
+  if (draft.isEmpty) return context.timeline.position
+  return context.timeline.commit(
     (transaction) => {
       draft.write(transaction)
       context.invites.writeDropsFor(transaction, draft.joins())

@@ -153,13 +153,13 @@ async function checkAcceptedEvents(world: World, server: RoomServer): Promise<vo
     const event = await server.stored(eventId)
     if (event.status !== 'accepted') continue
     const cited = (await server.rooms.events(authEventIdsOf(event.pdu))).filter((found) => found !== undefined).map(toAuthEvent)
-    expect(authoriseByAuthEvents(toAuthEvent(event), cited, version, context)).toEqual({ kind: 'allowed' })
+    expect(authoriseByAuthEvents(toAuthEvent(event), cited, version, context)).toMatchObject({ kind: 'allowed' })
     const before = await server.rooms.stateBefore(eventId)
     const lookUp = (type: string, stateKey: string) => {
       const found = before?.get(type, stateKey)
       return found === undefined ? undefined : toAuthEvent(found)
     }
-    expect(authorise(toAuthEvent(event), lookUp, version, context)).toEqual({ kind: 'allowed' })
+    expect(authorise(toAuthEvent(event), lookUp, version, context)).toMatchObject({ kind: 'allowed' })
   }
 }
 

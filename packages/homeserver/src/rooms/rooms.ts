@@ -14,15 +14,17 @@ import {
 import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { appendHistory } from './append-history.ts'
 import { addSignature } from './build-event.ts'
+import { completeState } from './complete-state.ts'
 import { type MissingEventsInput, walkAuthChain, walkMissingEvents } from './dag-walks.ts'
 import { EventStore } from './event-store.ts'
-import { readPage, readTimelineSince } from './history.ts'
+import { readEventNear, readPage, readTimelineSince } from './history.ts'
 import { formatHistoryToken } from './history-token.ts'
 import { installJoinedRoom, receiveWithState } from './install-room.ts'
 import { Invites } from './invites.ts'
 import { loadState, openRooms } from './open-rooms.ts'
 import type {
   BuildOutcome,
+  CompleteOutcome,
   CreateRoomInput,
   CreateRoomOutcome,
   EventDraft,
@@ -40,20 +42,26 @@ import type {
   TemplateOutcome,
   TimelineSlice,
 } from './outcomes.ts'
+import { judgeOutliers, storeOutliers } from './outliers.ts'
 import { receiveEvents } from './receive-event.ts'
 import type { RoomState } from './room-state.ts'
-import { RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
+import { Completions, RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
 import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
-import { lookUp, readWhole, SnapshotStore, type StateIds } from './snapshots.ts'
+import { StateStore } from './state-store.ts'
+import type { StateIds, StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
-import { roomsTables } from './tables.ts'
+import { type PartialJoin, roomsTables } from './tables.ts'
 
-/** A room's state at some moment, read from snapshots. */
+/** A room's state at some moment. */
 export interface StateAtPosition {
   /** Equal at two moments of one room: the state is the same. */
-  readonly snapshot: number
+  readonly snapshot: string
   idOf(type: string, stateKey: string): Promise<EventId | undefined>
   ids(): Promise<StateIds>
+}
+
+export interface PartialRoom extends PartialJoin {
+  readonly roomId: RoomId
 }
 
 type SenderAndEvent = EventDraft & { readonly roomId: RoomId; readonly sender: UserId }
@@ -75,8 +83,8 @@ export class Rooms {
 
   static async open(ports: RoomsPorts, timeline: Timeline, serverName: ServerName): Promise<Rooms> {
     const store = new EventStore(ports.storage)
-    const snapshots = new SnapshotStore(ports.storage)
-    const rooms = await openRooms(ports.storage, store, snapshots)
+    const states = new StateStore(ports.storage)
+    const rooms = await openRooms(ports.storage, store, states)
     const invites = await Invites.open(ports.storage, timeline)
     const context: RoomsContext = {
       ports,
@@ -84,10 +92,11 @@ export class Rooms {
       serverName,
       rooms,
       store,
-      snapshots,
+      states,
       invites,
       creating: new Set(),
       queues: new RoomQueues(() => context),
+      completions: new Completions(),
     }
     return new Rooms(context)
   }
@@ -144,6 +153,39 @@ export class Rooms {
   /** Makes a room of the answer to send_join; all is verified here. */
   async installJoined(input: InstallJoinedInput, signal: AbortSignal): Promise<InstallOutcome> {
     return installJoinedRoom(this.#context, input, signal)
+  }
+
+  /** Whether the state of the room still lacks members, after a join that left them out. */
+  isPartial(roomId: RoomId): boolean {
+    return this.#context.rooms.get(roomId)?.row.partial !== undefined
+  }
+
+  /** The rooms that wait for `completeState`; also after a restart. */
+  partialRooms(): readonly PartialRoom[] {
+    return [...this.#context.rooms.values()].flatMap(({ roomId, row }) => (row.partial === undefined ? [] : [{ roomId, ...row.partial }]))
+  }
+
+  /** @param before the whole state before the join event. */
+  async completeState(roomId: RoomId, before: StateBeforeInput, signal: AbortSignal): Promise<CompleteOutcome> {
+    return completeState(this.#context, roomId, before, signal)
+  }
+
+  /** Resolves as soon as the state of the room is whole, at once where it is. */
+  async whenComplete(roomId: RoomId, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    while (this.isPartial(roomId)) await this.#context.completions.wait(roomId, signal)
+  }
+
+  /**
+   * Stores events that others cite or that are part of a state, without a place in the room's history.
+   * Returns those that are known now.
+   */
+  async addOutliers(roomId: RoomId, pdus: readonly Pdu[], signal: AbortSignal): Promise<ReadonlySet<EventId>> {
+    const version = this.version(roomId)
+    if (version === undefined) return new Set()
+    const judged = await judgeOutliers(this.#context, roomId, version, pdus, signal)
+    await storeOutliers(this.#context, judged.values(), signal)
+    return new Set(judged.keys())
   }
 
   /**
@@ -224,20 +266,19 @@ export class Rooms {
 
   async stateAfter(eventId: EventId): Promise<RoomState | undefined> {
     const event = await this.event(eventId)
-    const ids = await this.#readSnapshot(event, event?.stateAfter)
+    const ids = await this.#readState(event, event?.stateAfter)
     return ids === undefined ? undefined : loadState(this.#context.store, ids)
   }
 
   async stateIdsBefore(eventId: EventId): Promise<StateIds | undefined> {
     const event = await this.event(eventId)
-    return this.#readSnapshot(event, event?.stateBefore)
+    return this.#readState(event, event?.stateBefore)
   }
 
   /** One entry of the state before an event. */
   async stateIdBefore(event: StoredEvent, type: string, stateKey: string): Promise<EventId | undefined> {
     if (event.stateBefore === undefined) return undefined
-    const reader = { get: async (id: number) => this.#context.snapshots.get(event.roomId, id) }
-    return lookUp(reader, event.stateBefore, stateKeyOf(type, stateKey))
+    return this.#context.states.of(event.roomId).lookUp(event.stateBefore, stateKeyOf(type, stateKey))
   }
 
   /** The room's current state as it was at a stream position; undefined when the room was not known then. */
@@ -248,14 +289,13 @@ export class Rooms {
       reverse: true,
       limit: 1,
     })
-    const event = last === undefined ? undefined : await this.event(last.value)
-    const snapshot = event?.roomState
-    if (snapshot === undefined) return undefined
-    const reader = { get: async (id: number) => this.#context.snapshots.get(roomId, id) }
+    if (last === undefined) return undefined
+    const { state } = last.value
+    const states = this.#context.states.of(roomId)
     return {
-      snapshot,
-      idOf: async (type, stateKey) => lookUp(reader, snapshot, stateKeyOf(type, stateKey)),
-      ids: async () => readWhole(reader, snapshot),
+      snapshot: state,
+      idOf: async (type, stateKey) => states.lookUp(state, stateKeyOf(type, stateKey)),
+      ids: async () => states.whole(state),
     }
   }
 
@@ -285,6 +325,11 @@ export class Rooms {
   /** @throws RangeError when `from` is no history token; see isHistoryToken. */
   async page(roomId: RoomId, input: PageInput): Promise<HistoryPage> {
     return readPage(this.#context, roomId, input)
+  }
+
+  /** The event of the room that is closest to a time (ms), not before it (`f`) or not after it (`b`). */
+  async eventsNear(roomId: RoomId, timestamp: number, direction: 'f' | 'b'): Promise<StoredEvent | undefined> {
+    return readEventNear(this.#context, roomId, timestamp, direction)
   }
 
   /** The newest events of the room after a stream position, at most `limit`, up to and with the position `until`. */
@@ -334,10 +379,8 @@ export class Rooms {
     return outcome ?? { kind: 'unknown-room' }
   }
 
-  async #readSnapshot(event: StoredEvent | undefined, snapshot: number | undefined): Promise<StateIds | undefined> {
-    if (event === undefined || snapshot === undefined) return undefined
-    const { roomId } = event
-    return readWhole({ get: async (id) => this.#context.snapshots.get(roomId, id) }, snapshot)
+  async #readState(event: StoredEvent | undefined, root: StateRoot | undefined): Promise<StateIds | undefined> {
+    return event === undefined || root === undefined ? undefined : this.#context.states.of(event.roomId).whole(root)
   }
 }
 

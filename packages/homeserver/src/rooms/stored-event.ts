@@ -1,4 +1,5 @@
 import type { EventId, Pdu, RoomId } from '@kith/matrix-protocol'
+import type { StateRoot } from './state-trie.ts'
 
 /**
  * - `accepted`: part of the room's history.
@@ -21,19 +22,21 @@ export interface StoredEvent {
   /** The event in wire format; once redacted, in its redacted form. */
   readonly pdu: Pdu
   readonly status: EventStatus
-  /** Position in the timeline's stream; absent for outliers and for events that came by backfill. */
+  /** Position in the timeline's stream; absent for outliers and for events that came by backfill or behind a gap. */
   readonly position?: number
   /** Orders events of equal depth in the room's history. */
   readonly sequence?: number
   /** The greatest depth in the room's history just before this event joined the timeline. */
   readonly depthBefore?: number
-  /** Snapshot of the room's state before this event; absent when it was never known (outliers, backfill). */
-  readonly stateBefore?: number
-  /** Snapshot of the room's state after this event. */
-  readonly stateAfter?: number
-  /** Snapshot of the room's current state once this event had joined the timeline; differs from `stateAfter` where the DAG had branches. */
-  readonly roomState?: number
+  /** Some of its predecessors were not known when it joined the timeline. */
+  readonly afterGap?: true
+  /** The room's state before this event; absent when it was never known (outliers, backfill). */
+  readonly stateBefore?: StateRoot
+  /** The room's state after this event. */
+  readonly stateAfter?: StateRoot
   readonly redactedBy?: EventId
+  /** What the auth rules read of an event whose redacted form says less: that it was redacted changes nobody's rights in hindsight. */
+  readonly forAuth?: Pdu
   /** For rejected events: the rule they break. */
   readonly rejectedBecause?: string
   readonly transactionId?: TransactionId

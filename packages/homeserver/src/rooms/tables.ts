@@ -1,50 +1,56 @@
-import type { EventId, RoomId, UserId } from '@kith/matrix-protocol'
+import type { EventId, RoomId, ServerName, UserId } from '@kith/matrix-protocol'
 import type { Table } from '../ports/storage.ts'
 import type { StoredInvite } from './outcomes.ts'
+import type { NodeId, StateRoot, TrieNode } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 
 /** What a room is, apart from its events. A room exists here from the commit that writes this row. */
 export interface RoomRow {
   readonly version: string
   readonly extremities: readonly EventId[]
-  /** The snapshot of the current state. */
-  readonly snapshot: number
-  /** The next free snapshot id of this room. */
-  readonly nextSnapshot: number
+  /** The current state. */
+  readonly state: StateRoot
   /** The greatest depth in the room's history. */
   readonly depth: number
+  /** Present while the state lacks members, after a join that left them out. */
+  readonly partial?: PartialJoin
+}
+
+export interface PartialJoin {
+  readonly joinEventId: EventId
+  /** The servers in the room, as the answer to the join told. */
+  readonly servers: readonly ServerName[]
 }
 
 export interface HistoryRow {
   readonly eventId: EventId
-  /** Stream position; absent for backfilled events. */
+  /** Stream position; absent for events that came by backfill or behind a gap. */
   readonly position?: number
 }
 
-/** State as a difference to another snapshot, or whole when `base` is absent. */
-export interface SnapshotRow {
-  readonly base?: number
-  /** The snapshot that the next merge of differences is based on. */
-  readonly anchor: number
-  /** How many differences lie between this snapshot and its anchor. */
-  readonly stepsToAnchor: number
-  /** How many differences lie between the anchor and a whole snapshot. */
-  readonly anchorsToWhole: number
-  readonly changes: readonly SnapshotChange[]
+/** What joined the room's timeline at a position. */
+export interface ArrivalRow {
+  /** Absent where the state changed without an event of its own. */
+  readonly eventId?: EventId
+  /** The room's current state from here on. */
+  readonly state: StateRoot
 }
-
-/** A missing event id deletes the entry. */
-export type SnapshotChange = readonly [type: string, stateKey: string, eventId: EventId] | readonly [type: string, stateKey: string]
 
 export const roomsTables = {
   rooms: { name: 'rooms.rooms' } as Table<readonly [RoomId], RoomRow>,
   events: { name: 'rooms.events' } as Table<readonly [EventId], StoredEvent>,
-  snapshots: { name: 'rooms.snapshots' } as Table<readonly [RoomId, snapshot: number], SnapshotRow>,
+  stateNodes: { name: 'rooms.state-nodes' } as Table<readonly [RoomId, NodeId], TrieNode>,
   /** Accepted events in the room's own order. */
   history: { name: 'rooms.history' } as Table<readonly [RoomId, depth: number, place: number, EventId], HistoryRow>,
   /** Accepted events in the order in which they arrived. */
-  arrivals: { name: 'rooms.arrivals' } as Table<readonly [RoomId, position: number], EventId>,
+  arrivals: { name: 'rooms.arrivals' } as Table<readonly [RoomId, position: number], ArrivalRow>,
+  /** Accepted events by the time that their senders wrote. */
+  times: { name: 'rooms.times' } as Table<readonly [RoomId, timestamp: number, EventId], true>,
   /** Redactions whose target is not known yet. */
   pendingRedactions: { name: 'rooms.pending-redactions' } as Table<readonly [RoomId, target: EventId, redaction: EventId], true>,
+  /** Events that are not here while an event that follows them is part of the room. */
+  gaps: { name: 'rooms.gaps' } as Table<readonly [RoomId, missing: EventId, successor: EventId], true>,
+  /** Events judged while the state lacked members, in that order. */
+  judgedPartially: { name: 'rooms.judged-partially' } as Table<readonly [RoomId, sequence: number], EventId>,
   invites: { name: 'rooms.invites' } as Table<readonly [UserId, RoomId], StoredInvite>,
 } as const

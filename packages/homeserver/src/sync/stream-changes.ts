@@ -22,7 +22,7 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
     const page = await timeline.since(cursor, pageSize)
     for (const { key, value } of page) {
       if (key[0] > upTo) break
-      if (value.kind === 'room-event') rooms.add(value.roomId)
+      if (value.kind === 'room-event' || value.kind === 'room-state') rooms.add(value.roomId)
       else if (value.kind === 'receipt') receipts.add(value.roomId)
       else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)
     }

@@ -1,0 +1,50 @@
+import { type ServerName, serverNameOf, type StateKey } from '@kith/matrix-protocol'
+import { type IndexedState, memberOf } from './room-state.ts'
+import type { StoredEvent } from './stored-event.ts'
+
+/** The current state of a room as a commit under way will leave it, over the state as it is. */
+export class DraftCurrent {
+  readonly #state: IndexedState
+  readonly #changes = new Map<StateKey, StoredEvent | undefined>()
+  /** How many joined members each server gains or loses. */
+  readonly #joinedDelta = new Map<ServerName, number>()
+
+  constructor(state: IndexedState) {
+    this.#state = state
+  }
+
+  at(key: StateKey): StoredEvent | undefined {
+    return this.#changes.has(key) ? this.#changes.get(key) : this.#state.at(key)
+  }
+
+  set(key: StateKey, event: StoredEvent | undefined): void {
+    this.#countJoined(this.at(key), -1)
+    this.#countJoined(event, 1)
+    this.#changes.set(key, event)
+  }
+
+  /** Servers with a joined member, as the state will be. */
+  joinedServers(): Set<ServerName> {
+    const servers = new Set(this.#state.joinedServers())
+    for (const [server, change] of this.#joinedDelta) {
+      if (this.#state.joinedCount(server) + change > 0) servers.add(server)
+      else if (!this.#state.isAssumed(server)) servers.delete(server)
+    }
+    return servers
+  }
+
+  /** Lets the state follow what was committed. */
+  apply(): void {
+    for (const [key, event] of this.#changes) {
+      if (event === undefined) this.#state.delete(key)
+      else this.#state.set(key, event)
+    }
+  }
+
+  #countJoined(event: StoredEvent | undefined, change: 1 | -1): void {
+    const member = event === undefined ? undefined : memberOf(event)
+    if (member?.membership !== 'join') return
+    const server = serverNameOf(member.userId)
+    this.#joinedDelta.set(server, (this.#joinedDelta.get(server) ?? 0) + change)
+  }
+}

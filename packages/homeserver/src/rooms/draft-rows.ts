@@ -1,0 +1,157 @@
+import type { EventId, RoomId } from '@kith/matrix-protocol'
+import type { TimelineTransaction } from '../timeline/index.ts'
+import type { DraftEvents } from './draft-events.ts'
+import { historyPlaceOf } from './history-place.ts'
+import type { PendingRedaction } from './redactions.ts'
+import type { AppendedEvent } from './room-draft.ts'
+import type { Room } from './room.ts'
+import type { NodeId, StateRoot, TrieNode } from './state-trie.ts'
+import type { StoredEvent } from './stored-event.ts'
+import { type RoomRow, roomsTables } from './tables.ts'
+
+const NOBODY: ReadonlySet<EventId> = new Set()
+
+/** The rows of one commit in a room, apart from what they mean. */
+export class DraftRows {
+  readonly #roomId: RoomId
+  readonly #events: DraftEvents
+  readonly #placed: (event: StoredEvent) => void
+  readonly appended: AppendedEvent[] = []
+  readonly #inserted: EventId[] = []
+  readonly #judged: EventId[] = []
+  readonly #pendingRedactions: PendingRedaction[] = []
+  /** By the missing event: the successors that are added; undefined where all go. */
+  readonly #gaps = new Map<EventId, Set<EventId> | undefined>()
+  readonly #closed = new Map<EventId, ReadonlySet<EventId>>()
+  readonly #leaving: StoredEvent[] = []
+  /** The state to announce where it changed without an event that says so. */
+  #movedTo: StateRoot | undefined
+
+  /** @param placed hears of each event when its position is known. */
+  constructor(roomId: RoomId, events: DraftEvents, placed: (event: StoredEvent) => void) {
+    this.#roomId = roomId
+    this.#events = events
+    this.#placed = placed
+  }
+
+  append(appended: AppendedEvent): void {
+    this.appended.push(appended)
+    this.#movedTo = undefined
+  }
+
+  insert(eventId: EventId): void {
+    this.#inserted.push(eventId)
+  }
+
+  /** Takes an event out of what is shown. */
+  leave(event: StoredEvent): void {
+    this.#leaving.push(event)
+  }
+
+  stateMoved(state: StateRoot): void {
+    this.#movedTo = state
+  }
+
+  noteJudged(eventId: EventId): void {
+    this.#judged.push(eventId)
+  }
+
+  changePendingRedactions(changes: readonly PendingRedaction[]): void {
+    this.#pendingRedactions.push(...changes)
+  }
+
+  openGaps(successor: EventId, missing: readonly EventId[]): void {
+    for (const eventId of missing) {
+      const successors = this.#gaps.get(eventId) ?? new Set()
+      successors.add(successor)
+      this.#gaps.set(eventId, successors)
+    }
+  }
+
+  closeGaps(eventId: EventId, room: Room): void {
+    const successors = this.successorsOf(eventId, room)
+    if (successors.size === 0) return
+    this.#closed.set(eventId, successors)
+    this.#gaps.set(eventId, undefined)
+  }
+
+  successorsOf(eventId: EventId, room: Room): ReadonlySet<EventId> {
+    const stored = room.gaps.get(eventId) ?? NOBODY
+    if (!this.#gaps.has(eventId)) return stored
+    const added = this.#gaps.get(eventId)
+    return added === undefined ? NOBODY : added.union(stored)
+  }
+
+  get isEmpty(): boolean {
+    return this.#pendingRedactions.length === 0 && this.#gaps.size === 0 && this.#judged.length === 0 && this.#movedTo === undefined
+  }
+
+  write(transaction: TimelineTransaction, nodes: ReadonlyMap<NodeId, TrieNode>): void {
+    const { batch } = transaction
+    const roomId = this.#roomId
+    for (const appended of this.appended) this.#writeAppended(transaction, appended)
+    for (const eventId of this.#inserted) this.#place(transaction, eventId, {})
+    for (const event of this.#leaving) this.#writeLeaving(transaction, event)
+    for (const eventId of this.#judged) batch.put(roomsTables.judgedPartially, [roomId, transaction.allocate()], eventId)
+    for (const event of this.#events.changed.values()) batch.put(roomsTables.events, [event.eventId], event)
+    for (const [id, node] of nodes) batch.put(roomsTables.stateNodes, [roomId, id], node)
+    for (const { kind, target, redaction } of this.#pendingRedactions) {
+      if (kind === 'put') batch.put(roomsTables.pendingRedactions, [roomId, target, redaction], true)
+      else batch.delete(roomsTables.pendingRedactions, [roomId, target, redaction])
+    }
+    for (const [missing, successors] of this.#closed) {
+      for (const successor of successors) batch.delete(roomsTables.gaps, [roomId, missing, successor])
+    }
+    for (const [missing, successors] of this.#gaps) {
+      for (const successor of successors ?? []) batch.put(roomsTables.gaps, [roomId, missing, successor], true)
+    }
+    if (this.#movedTo !== undefined) {
+      batch.put(roomsTables.arrivals, [roomId, transaction.append({ kind: 'room-state', roomId })], { state: this.#movedTo })
+    }
+  }
+
+  writeRoom(transaction: TimelineTransaction, row: RoomRow): void {
+    transaction.batch.put(roomsTables.rooms, [this.#roomId], row)
+  }
+
+  /** Lets the room's memory follow what was committed. */
+  apply(room: Room): void {
+    for (const { kind, target, redaction } of this.#pendingRedactions) {
+      if (kind === 'put') room.pendingRedactions.getOrInsertComputed(target, () => new Set()).add(redaction)
+      else room.pendingRedactions.delete(target)
+    }
+    for (const [missing, successors] of this.#gaps) {
+      if (successors === undefined) room.gaps.delete(missing)
+      else for (const successor of successors) room.rememberGap(missing, successor)
+    }
+  }
+
+  #writeAppended(transaction: TimelineTransaction, appended: AppendedEvent): void {
+    const roomId = this.#roomId
+    const { eventId } = appended
+    const position = transaction.append({ kind: 'room-event', roomId, eventId })
+    appended.position = position
+    this.#place(transaction, eventId, { position })
+    transaction.batch.put(roomsTables.arrivals, [roomId, position], { eventId, state: appended.state })
+    for (const destination of appended.destinations) transaction.enqueue(destination, { kind: 'pdu', roomId, eventId })
+    appended.extraWrites?.(transaction, eventId)
+  }
+
+  #writeLeaving(transaction: TimelineTransaction, { eventId, pdu, position }: StoredEvent): void {
+    transaction.batch.delete(roomsTables.history, [this.#roomId, pdu.depth, historyPlaceOf(eventId), eventId])
+    transaction.batch.delete(roomsTables.times, [this.#roomId, Math.max(0, pdu.origin_server_ts), eventId])
+    if (position !== undefined) transaction.batch.delete(roomsTables.arrivals, [this.#roomId, position])
+  }
+
+  #place(transaction: TimelineTransaction, eventId: EventId, position: Pick<StoredEvent, 'position'>): void {
+    // A redaction later in the same commit may have replaced the event.
+    const event = this.#events.changed.get(eventId)
+    if (event === undefined) throw new Error('an event without content takes its place')
+    const { depth, origin_server_ts: timestamp } = event.pdu
+    const placed = { ...event, ...position, sequence: historyPlaceOf(eventId) }
+    this.#events.put(placed)
+    this.#placed(placed)
+    transaction.batch.put(roomsTables.history, [this.#roomId, depth, placed.sequence, eventId], { eventId, ...position })
+    transaction.batch.put(roomsTables.times, [this.#roomId, Math.max(0, timestamp), eventId], true)
+  }
+}
