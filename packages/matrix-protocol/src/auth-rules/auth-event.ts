@@ -19,11 +19,6 @@ export type AuthState = (type: string, stateKey: string) => AuthEvent | undefine
 export interface AuthContext {
   /** In versions whose room id is the create event: that event, found by the room id. Others take it from the state. */
   readonly createEvent: AuthEvent | undefined
-  /**
-   * Checks an Ed25519 signature, for invites through identity servers. Where it is missing, such invites are denied.
-   * Must give the same answer everywhere and always, since resolved state depends on it.
-   */
-  readonly verifySignature?: (publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array) => boolean
 }
 
 type AllowingRule = Extract<AuthRule, `${string}.allowed`>

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeBase64, encodeBase64Url } from '../bytes/base64.ts'
 import { alice } from '../events/pdu-fixture.ts'
 import type { ServerName } from '../ids/ids.ts'
-import type { JsonObject, JsonValue } from '../json/json-value.ts'
+import { type JsonObject, type JsonValue, ownObject, ownString } from '../json/json-value.ts'
 import { type RoomVersion, roomVersion } from '../room-versions/room-version.ts'
 import { signingBytes, withSignature } from '../signing/signed-json.ts'
 import { bob, carol, dave, RoomFixture } from './room-fixture.ts'
@@ -59,13 +59,6 @@ describe('rule 5.4.1, invites of an address', () => {
 
   function roomInviting(content: JsonObject = { public_key: encodeBase64(publicKey) }): RoomFixture {
     const room = new RoomFixture(v12)
-    room.verifySignature = (key, signature, message) => {
-      try {
-        return ed25519.verify(signature, message, key)
-      } catch {
-        return false
-      }
-    }
     room.put({ type: 'm.room.third_party_invite', state_key: 'token', content })
     return room
   }
@@ -116,20 +109,13 @@ describe('rule 5.4.1, invites of an address', () => {
     }))
     expect(invite(roomInviting(), { signed: { ...signed, signatures: { a: otherAlgorithm[0] ?? {} } } })).toBe(denied)
   })
-  test('5.4.1.8 not where signatures cannot be checked', () => {
-    const room = roomInviting()
-    room.verifySignature = undefined
-    expect(invite(room, { signed })).toBe('member.invite.third-party.signature')
-  })
-  test('a flood of signatures and keys is not checked to its end', () => {
-    let checks = 0
-    const room = roomInviting({ public_keys: Array.from({ length: 100 }, () => ({ public_key: encodeBase64(publicKey) })) })
-    room.verifySignature = () => {
-      checks++
-      return false
+  test('a flood of signatures is not checked to its end', () => {
+    const right = ownString(ownObject(ownObject(signed, 'signatures'), identityServer), 'ed25519:0') ?? ''
+    const withWrongBefore = (count: number): JsonObject => {
+      const wrong = Array.from({ length: count }, (_, index) => [`ed25519:a${index}`, 'AAAA'] as const)
+      return { ...signed, signatures: { a: Object.fromEntries(wrong), b: { 'ed25519:0': right } } }
     }
-    const signatures = { a: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`ed25519:${index}`, 'AAAA'])) }
-    expect(invite(room, { signed: { ...signed, signatures } })).toBe('member.invite.third-party.signature')
-    expect(checks).toBe(32)
+    expect(invite(roomInviting(), { signed: withWrongBefore(31) })).toBe('allowed')
+    expect(invite(roomInviting(), { signed: withWrongBefore(32) })).toBe('member.invite.third-party.signature')
   })
 })

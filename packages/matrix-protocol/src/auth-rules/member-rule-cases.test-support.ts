@@ -1,7 +1,9 @@
+import { ed25519 } from '@noble/curves/ed25519.js'
 import { encodeBase64 } from '../bytes/base64.ts'
 import { alice, someReference } from '../events/pdu-fixture.ts'
-import type { UserId } from '../ids/ids.ts'
+import type { ServerName, UserId } from '../ids/ids.ts'
 import type { JsonObject } from '../json/json-value.ts'
+import { signingBytes, withSignature } from '../signing/signed-json.ts'
 import type { AuthOutcome } from './auth-event.ts'
 import { bob, carol, dave, type RoomFixture } from './room-fixture.ts'
 import { bobWith, type RuleCases, type RulesOf, withAlice } from './rule-case.test-support.ts'
@@ -101,13 +103,18 @@ const joinCases: RuleCases<JoinRule> = {
   },
 }
 
-const key = encodeBase64(Uint8Array.of(1))
+const seed = new Uint8Array(32).fill(1)
+const otherSeed = new Uint8Array(32).fill(2)
+const publicKey = encodeBase64(ed25519.getPublicKey(seed))
+
+function signWith(itsSeed: Uint8Array, signed: JsonObject): JsonObject {
+  return withSignature(signed, 'id.example.org' as ServerName, 'ed25519:0', ed25519.sign(signingBytes(signed), itsSeed))
+}
 
 /** An invite of Bob by Alice that came from an identity server. */
 function thirdParty(room: RoomFixture, change: (signed: JsonObject) => JsonObject, sender: UserId = alice): AuthOutcome {
-  room.verifySignature = (publicKey, signature) => publicKey[0] === signature[0]
-  room.put({ type: 'm.room.third_party_invite', state_key: 'token', content: { public_keys: [{ public_key: key }] } })
-  const signed = change({ mxid: bob, token: 'token', signatures: { 'id.example.org': { 'ed25519:0': key } } })
+  room.put({ type: 'm.room.third_party_invite', state_key: 'token', content: { public_keys: [{ public_key: publicKey }] } })
+  const signed = change(signWith(seed, { mxid: bob, token: 'token' }))
   return room.decideMember(sender, bob, 'invite', { third_party_invite: signed['none'] === true ? {} : { signed } })
 }
 
@@ -154,8 +161,7 @@ const inviteCases: RuleCases<InviteRule> = {
   },
   'member.invite.third-party.signature': {
     says: 'an invite signed by another identity server is rejected',
-    hit: (room) =>
-      thirdParty(room, (signed) => ({ ...signed, signatures: { 'id.example.org': { 'ed25519:0': encodeBase64(Uint8Array.of(2)) } } })),
+    hit: (room) => thirdParty(room, () => signWith(otherSeed, { mxid: bob, token: 'token' })),
     miss: thirdPartyRight,
   },
   'member.invite.sender-not-joined': {

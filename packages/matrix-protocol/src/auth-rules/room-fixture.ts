@@ -22,7 +22,6 @@ export class RoomFixture {
   readonly #state: StateMap<AuthEvent> = new Map()
   #createEvent: AuthEvent
   readonly #createEventId: EventId
-  verifySignature: AuthContext['verifySignature']
   #count = 0
 
   constructor(version: RoomVersion, createContent: JsonObject = {}) {
@@ -90,7 +89,7 @@ export class RoomFixture {
   get context(): AuthContext {
     const createEvent =
       this.version.roomIdIsCreateEvent && createEventIdOf(this.roomId) === this.#createEventId ? this.#createEvent : undefined
-    return this.verifySignature === undefined ? { createEvent } : { createEvent, verifySignature: this.verifySignature }
+    return { createEvent }
   }
 
   readonly state = (type: string, stateKey: string): AuthEvent | undefined => this.#state.get(stateKeyOf(type, stateKey))

@@ -1,4 +1,4 @@
-import type { AuthContext, AuthEvent } from '../auth-rules/auth-event.ts'
+import type { AuthEvent } from '../auth-rules/auth-event.ts'
 import { createEventIdOf } from '../events/hashes.ts'
 import { authEventIdsOf } from '../events/pdu.ts'
 import type { EventId } from '../ids/ids.ts'
@@ -8,8 +8,6 @@ import type { RoomVersion } from '../room-versions/room-version.ts'
 export interface ResolutionLookup {
   /** Every event of the state sets and of their auth chains must be found; see neededForResolution. */
   event(eventId: EventId): AuthEvent | undefined
-  /** As in AuthContext. */
-  readonly verifySignature?: AuthContext['verifySignature']
 }
 
 /** The caller of the resolution did not provide an event that it needs. */
@@ -54,15 +52,6 @@ export class EventGraph {
     if (!this.version.roomIdIsCreateEvent) return this.#cited(event, 'm.room.create')
     if (event.pdu.room_id === undefined) return event.pdu.type === 'm.room.create' ? event : undefined
     return this.#lookup.event(createEventIdOf(event.pdu.room_id))
-  }
-
-  contextOf(event: AuthEvent): AuthContext {
-    return this.contextFrom(this.createEventOf(event))
-  }
-
-  contextFrom(createEvent: AuthEvent | undefined): AuthContext {
-    const { verifySignature } = this.#lookup
-    return verifySignature === undefined ? { createEvent } : { createEvent, verifySignature }
   }
 
   /**

@@ -10,7 +10,8 @@ export function applyAllowed(events: readonly AuthEvent[], state: StateMap<Event
   for (const event of events) {
     const { type, state_key: stateKey } = event.pdu
     if (stateKey === undefined) continue
-    const outcome = authorise(event, (...key) => authEventFor(event, key, state, graph), graph.version, graph.contextOf(event))
+    const context = { createEvent: graph.createEventOf(event) }
+    const outcome = authorise(event, (...key) => authEventFor(event, key, state, graph), graph.version, context)
     if (outcome.kind === 'allowed') state.set(stateKeyOf(type, stateKey), event.eventId)
   }
 }

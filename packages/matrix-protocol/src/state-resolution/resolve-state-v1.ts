@@ -103,5 +103,5 @@ function isAllowed(event: AuthEvent, candidate: AuthEvent | undefined, state: Re
     const eventId = state.get(stateKeyOf(type, stateKey))
     return eventId === undefined ? undefined : graph.get(eventId)
   }
-  return authorise(event, lookUp, graph.version, graph.contextFrom(undefined)).kind === 'allowed'
+  return authorise(event, lookUp, graph.version, { createEvent: undefined }).kind === 'allowed'
 }
