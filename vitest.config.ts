@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const elsewhere = ['**/node_modules/**', '**/dist/**', '**/*.conformance.test.ts']
+const elsewhere = ['**/node_modules/**', '**/dist/**', '**/*.conformance.test.ts', '**/*.simulation.test.ts']
 
 /** `npm test`: unit and property tests, and tests that need a browser (`*.browser.test.ts`). */
 export default defineConfig({

@@ -21,6 +21,11 @@ interface VitestSuite {
 
 const vitestSuites = new Map<string, VitestSuite>([
   ['unit', { config: 'vitest.config.ts', timeoutMs: 8 * minute, withoutBrowser: ['unit', 'gates'] }],
+  // The time is for the seeds of a CI run; whoever asks for more seeds waits for them.
+  [
+    'simulation',
+    { config: 'vitest.simulation.config.ts', timeoutMs: process.env['KITH_SEEDS'] === undefined ? 8 * minute : 5 * 60 * minute },
+  ],
   ['conformance', { config: 'vitest.conformance.config.ts', timeoutMs: 4 * minute }],
   ['e2e', { config: 'vitest.e2e.config.ts', timeoutMs: 12 * minute, withoutBrowser: [] }],
 ])

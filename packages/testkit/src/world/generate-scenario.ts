@@ -84,7 +84,10 @@ class Generator {
     const [room] = rooms
     if (room === undefined) return []
     const group = this.#some(servers, Math.floor(servers.length / 2))
-    const speakers = [room.creator, ...room.members].map((user): Step => ({ at: at + SECOND_MS, action: { kind: 'send', user, room: room.name } }))
+    const speakers = [room.creator, ...room.members].map((user): Step => ({
+      at: at + SECOND_MS,
+      action: { kind: 'send', user, room: room.name },
+    }))
     return [{ at, action: { kind: 'part', group, forMs: 2 * MINUTE_MS } }, ...speakers]
   }
 

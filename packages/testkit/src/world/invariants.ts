@@ -22,7 +22,9 @@ interface RoomView {
  * `sync`: nothing lost, nothing doubled. `redaction`: what was redacted is gone. `rejected`: honest servers' events are taken.
  */
 export async function findViolations(world: World): Promise<string[]> {
-  const stored: Stored = new Map(await Promise.all([...world.servers.values()].map(async (server) => [server, await eventsOf(server)] as const)))
+  const stored: Stored = new Map(
+    await Promise.all([...world.servers.values()].map(async (server) => [server, await eventsOf(server)] as const)),
+  )
   const rooms = await readRooms(world, stored)
   const found: string[] = [...(await waiting(world)), ...unwanted(world, stored)]
   for (const room of rooms) {
@@ -83,14 +85,16 @@ async function unequalState({ name, roomId, members }: RoomView): Promise<string
     const { user: other, state: expected } = first
     for (const key of new Set([...state.keys(), ...expected.keys()])) {
       if (state.get(key) === expected.get(key)) continue
-      found.push(`state: ${name}: ${key} is ${state.get(key) ?? 'absent'} at ${user.name}, ${expected.get(key) ?? 'absent'} at ${other.name}`)
+      found.push(
+        `state: ${name}: ${key} is ${state.get(key) ?? 'absent'} at ${user.name}, ${expected.get(key) ?? 'absent'} at ${other.name}`,
+      )
     }
   }
   return found
 }
 
 async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<string[]> {
-  const ends = await Promise.all(servers.map(async (server) => `${(await extremitiesOf(server)).get(roomId)?.join(' ') ?? 'none'}`))
+  const ends = await Promise.all(servers.map(async (server) => (await extremitiesOf(server)).get(roomId)?.join(' ') ?? 'none'))
   const different = servers.filter((_, index) => ends[index] !== ends[0])
   return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
 }
@@ -134,12 +138,7 @@ function mustSee(world: World, { graph }: RoomView, user: WorldUser, eventId: st
   return (graph.isShared && !world.simulated.network.hidesAnybody) || graph.wasAlwaysJoinedSince(user.userId, eventId)
 }
 
-function unequalHistories(
-  world: World,
-  room: RoomView,
-  histories: ReadonlyMap<WorldUser, readonly Json[]>,
-  stored: Stored,
-): string[] {
+function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
   const found: string[] = []
   const shown = new Map([...histories].map(([user, events]) => [user, events.map((event: Json): string => event.event_id)] as const))
   const everything = new Set([...shown.values()].flat())
@@ -199,8 +198,15 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
     if (client?.limited.has(roomId) === true) continue
     for (const event of world.acknowledged) {
       const { eventId, room } = event
-      if (room !== name || once.has(eventId) || !mustBeTold(world, event) || stored.get(user.server)?.get(eventId)?.status === 'soft-failed') continue
-      if (graph.wasAlwaysJoinedSince(user.userId, eventId)) found.push(`sync: ${name}: ${user.name} was never told of ${graph.describe(eventId)} ${eventId}`)
+      if (
+        room !== name ||
+        once.has(eventId) ||
+        !mustBeTold(world, event) ||
+        stored.get(user.server)?.get(eventId)?.status === 'soft-failed'
+      )
+        continue
+      if (graph.wasAlwaysJoinedSince(user.userId, eventId))
+        found.push(`sync: ${name}: ${user.name} was never told of ${graph.describe(eventId)} ${eventId}`)
     }
   }
   return found

@@ -36,7 +36,9 @@ export async function perform(world: World, action: UserAction, number: number):
       return setPower(context, world.user(action.target).userId, action.level)
     case 'join':
     case 'knock': {
-      const via = [...world.servers.values()].filter(({ server }) => server !== user.server.server).map(({ server }) => `server_name=${server}`)
+      const via = [...world.servers.values()]
+        .filter(({ server }) => server !== user.server.server)
+        .map(({ server }) => `server_name=${server}`)
       return user.call('POST', `/${action.kind}/${encodeURIComponent(roomId)}?${via.join('&')}`, {})
     }
     case 'leave':

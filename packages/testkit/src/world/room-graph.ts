@@ -55,7 +55,9 @@ export class RoomGraph {
   /** Whether the user became a member more than once, or was one and no longer. */
   cameBack(userId: string): boolean {
     const memberships = this.memberships(userId).map(({ pdu }) => pdu.content['membership'])
-    return memberships.includes('leave') || memberships.includes('ban') || memberships.filter((membership) => membership === 'join').length > 1
+    return (
+      memberships.includes('leave') || memberships.includes('ban') || memberships.filter((membership) => membership === 'join').length > 1
+    )
   }
 
   /** Whether members see what was before them. */
@@ -68,8 +70,10 @@ export class RoomGraph {
     const event = this.#events.get(eventId)
     if (event === undefined) return eventId
     const { pdu } = event
-    const body = pdu.content['body'] ?? pdu.content['membership'] ?? ''
-    return `${pdu.type}${pdu.state_key === undefined ? '' : `/${pdu.state_key}`} of ${pdu.sender.split(':')[0] ?? ''} at depth ${pdu.depth} "${String(body)}"`
+    const text = pdu.content['body'] ?? pdu.content['membership']
+    const who = pdu.sender.split(':')[0] ?? ''
+    const key = pdu.state_key === undefined ? '' : `/${pdu.state_key}`
+    return `${pdu.type}${key} of ${who} at depth ${pdu.depth} ${JSON.stringify(text) ?? ''}`
   }
 }
 

@@ -73,7 +73,9 @@ export function at(ms: number, ...actions: readonly Action[]): Step[] {
 
 /** For people who read of a failure. */
 export function formatScenario(scenario: Scenario): string {
-  const servers = scenario.servers.map(({ name, users, relays }) => `  server ${name} with ${users.join(', ')}; relays ${relays.join(', ')}`)
+  const servers = scenario.servers.map(
+    ({ name, users, relays }) => `  server ${name} with ${users.join(', ')}; relays ${relays.join(', ')}`,
+  )
   const hidden = scenario.hidden.map(([one, other]) => `  ${one} and ${other} never reach each other`)
   const rooms = scenario.rooms.map(
     ({ name, version, joinRule, historyVisibility, creator, members }) =>

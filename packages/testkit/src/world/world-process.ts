@@ -21,7 +21,12 @@ export class WorldProcess {
 
   constructor(ports: Ports, onDeath: () => void) {
     this.#onDeath = onDeath
-    this.ports = { ...ports, clock: this.#clockOn(ports.clock), storage: this.#storageOn(ports.storage), network: this.#networkOn(ports.network) }
+    this.ports = {
+      ...ports,
+      clock: this.#clockOn(ports.clock),
+      storage: this.#storageOn(ports.storage),
+      network: this.#networkOn(ports.network),
+    }
   }
 
   get died(): AbortSignal {

@@ -122,7 +122,11 @@ export class World {
       preset: room.joinRule === 'public' ? 'public_chat' : 'private_chat',
       initial_state: [
         { type: 'm.room.history_visibility', state_key: '', content: { history_visibility: room.historyVisibility } },
-        { type: 'm.room.join_rules', state_key: '', content: { join_rule: room.joinRule, ...(room.joinRule === 'restricted' ? { allow } : {}) } },
+        {
+          type: 'm.room.join_rules',
+          state_key: '',
+          content: { join_rule: room.joinRule, ...(room.joinRule === 'restricted' ? { allow } : {}) },
+        },
       ],
     }
     const { room_id: roomId } = await this.simulated.finish(creator.ok('POST', '/createRoom', body))

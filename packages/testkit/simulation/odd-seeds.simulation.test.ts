@@ -1,0 +1,3 @@
+import { simulateShard } from './seeds.test-support.ts'
+
+simulateShard(1, 2)
