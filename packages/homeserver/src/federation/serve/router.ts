@@ -41,6 +41,8 @@ export function createRouter(endpoints: readonly Endpoint[], log: Log, signal: A
       )
       return answer instanceof Response ? answer : Response.json(answer)
     } catch (error) {
+      // Nobody waits for this answer any more, and that is no failure.
+      if (signal.aborted || request.signal.aborted) return new MatrixError(503, 'M_UNKNOWN', 'The request was cancelled').toResponse()
       return errorResponse(error, log, origin)
     }
   }
