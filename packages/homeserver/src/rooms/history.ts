@@ -53,14 +53,17 @@ export async function readTimelineSince(
     reverse: true,
     limit: bounded + 1,
   })
-  const limited = arrivals.length > bounded
   const newest = arrivals.slice(0, bounded).reverse()
   const events = await context.store.getMany(newest.map((entry) => entry.value.eventId).filter((eventId) => eventId !== undefined))
   const found = events.filter((event) => event !== undefined)
-  const [first] = found
-  return { events: found, limited, prevBatch: formatHistoryToken(first === undefined ? tokenAfter(until) : tokenBefore(first)) }
+  // Where history is missing the slice begins anew: whoever wants what lies before asks for it, and it is fetched then.
+  const gap = found.findLastIndex((event) => event.afterGap === true)
+  const shown = found.slice(Math.max(gap, 0))
+  const prevBatch = formatHistoryToken(shown[0] === undefined ? tokenAfter(until) : tokenBefore(shown[0]))
+  return { events: shown, limited: arrivals.length > bounded || gap !== -1, prevBatch }
 }
 
+/** The event closest to a time, on one side of it. */
 export async function readEventNear(
   context: RoomsContext,
   roomId: RoomId,
