@@ -28,7 +28,7 @@ const partsExcept = (...parts) => everyPart.filter((part) => !parts.includes(par
 const allowed = [
   // Pure: no IO, no clock, no randomness, so nothing but arithmetic libraries.
   { from: { path: '^packages/matrix-protocol/src', pathNot: test }, to: { path: '^packages/matrix-protocol/src' } },
-  { from: { path: '^packages/matrix-protocol/src', pathNot: test }, to: { path: npm('@noble/hashes', 'multiformats') } },
+  { from: { path: '^packages/matrix-protocol/src', pathNot: test }, to: { path: npm('@noble/curves', '@noble/hashes', 'multiformats') } },
 
   // The homeserver sees the world only through its ports.
   { from: { path: `^${homeserver}/`, pathNot: test }, to: { path: '^packages/matrix-protocol/src/index\\.ts$' } },

@@ -23,10 +23,12 @@ export interface AuthContext {
 
 type AllowingRule = Extract<AuthRule, `${string}.allowed`>
 
+/** The outcome of a rule that allows. */
 export function allowed(rule: AllowingRule): AuthOutcome {
   return { kind: 'allowed', rule }
 }
 
+/** The outcome of a rule that rejects. */
 export function denied(rule: Exclude<AuthRule, AllowingRule>): AuthOutcome {
   return { kind: 'denied', rule }
 }

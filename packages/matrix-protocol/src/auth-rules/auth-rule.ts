@@ -139,7 +139,10 @@ export type AuthRule = keyof typeof NUMBERS
 /** All rules by name. */
 export const authRules = Object.keys(NUMBERS) as readonly AuthRule[]
 
-/** The rule's number on the page of this room version; undefined when the version has no such rule. */
+/**
+ * The rule's number on the page of this room version; undefined when the version has no such rule.
+ * @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules
+ */
 export function authRuleNumber(rule: AuthRule, version: RoomVersion): string | undefined {
   const number = NUMBERS[rule].split(/ +/)[AUTH_RULES_EDITIONS.indexOf(version.authRules)]
   return number === '-' ? undefined : number

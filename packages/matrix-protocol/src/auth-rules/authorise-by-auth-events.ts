@@ -8,6 +8,7 @@ import { authorise } from './authorise.ts'
  * Whether the events that the event itself cites allow it: rule 3 (2 before version 12), and then all others against these events.
  * An event that fails here is rejected for good.
  * @param authEvents the events of `auth_events`, all of them.
+ * @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules
  */
 export function authoriseByAuthEvents(
   event: AuthEvent,

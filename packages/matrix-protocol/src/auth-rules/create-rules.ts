@@ -4,7 +4,7 @@ import { ownMember } from '../json/json-value.ts'
 import { type RoomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { allowed, type AuthOutcome, denied } from './auth-event.ts'
 
-/** Rule 1: the event that makes a room. */
+/** Rule 1: the event that makes a room. @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules */
 export function authoriseCreate(pdu: Pdu, version: RoomVersion): AuthOutcome {
   // 1.1 Nothing comes before it.
   if (prevEventIdsOf(pdu).length > 0) return denied('create.prev-events')

@@ -10,7 +10,7 @@ import type { RoomForRules } from './room-for-rules.ts'
 
 const { thirdPartyInviteChecksMax } = protocolLimits.implementation
 
-/** Rule 5.4: who may invite whom. */
+/** Rule 5.4: who may invite whom. @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules */
 export function authoriseInvite(change: MemberChange, room: RoomForRules): AuthOutcome {
   const { pdu, sender, target } = change
   // 5.4.1

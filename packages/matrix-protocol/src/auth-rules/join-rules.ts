@@ -5,7 +5,7 @@ import type { MemberChange } from './member-change.ts'
 import { creatorsOf } from './power-levels.ts'
 import type { RoomForRules } from './room-for-rules.ts'
 
-/** Rule 5.3: who may join. */
+/** Rule 5.3: who may join. @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules */
 export function authoriseJoin(change: MemberChange, room: RoomForRules): AuthOutcome {
   const { pdu, sender, target } = change
   // 5.3.1 The creator's join is the second event of the room.

@@ -7,7 +7,7 @@ import { authoriseJoin } from './join-rules.ts'
 import type { MemberChange } from './member-change.ts'
 import type { RoomForRules } from './room-for-rules.ts'
 
-/** Rule 5 (4 before version 12): memberships. */
+/** Rule 5 (4 before version 12): memberships. @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules */
 export function authoriseMember(pdu: Pdu, room: RoomForRules): AuthOutcome {
   // 5.1 A target and a membership.
   const membership = ownMember(pdu.content, 'membership')

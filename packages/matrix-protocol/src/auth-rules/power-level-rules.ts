@@ -21,7 +21,10 @@ const NAMES = {
 /** The rule that a change breaks; undefined when it breaks none. */
 type Fault = Parameters<typeof denied>[0] | undefined
 
-/** Rule 10 (9 before version 12): nobody gives or takes more power than they have. */
+/**
+ * Rule 10 (9 before version 12): nobody gives or takes more power than they have.
+ * @see https://spec.matrix.org/latest/rooms/v12/#authorisation-rules
+ */
 export function authorisePowerLevels(pdu: Pdu, room: RoomForRules): AuthOutcome {
   const fault = faultOfContent(pdu.content, room)
   if (fault !== undefined) return denied(fault)

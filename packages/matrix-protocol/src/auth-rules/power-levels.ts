@@ -15,7 +15,7 @@ const EVENTS_DEFAULT = 0
 const CREATOR_DEFAULT = 100
 const LEVEL_TEXT = /^\s*[+-]?[0-9]+\s*$/
 
-/** Those who created the room, as this version counts them. */
+/** Those who created the room, as this version counts them. @see https://spec.matrix.org/latest/rooms/v12/#event-format */
 export function creatorsOf(createEvent: CreateEventParts, version: RoomVersion): readonly string[] {
   const creator = version.creatorFrom === 'sender' ? createEvent.sender : ownMember(createEvent.content, 'creator')
   const creators = typeof creator === 'string' ? [creator] : []
@@ -28,6 +28,7 @@ export function creatorsOf(createEvent: CreateEventParts, version: RoomVersion):
  * What a user may do.
  * @param powerLevels the content of the room's power levels, undefined while there are none.
  * @returns Infinity for creators in versions where nobody stands above them.
+ * @see https://spec.matrix.org/latest/client-server-api/#mroompower_levels
  */
 export function powerLevelOf(
   userId: UserId,
@@ -41,12 +42,15 @@ export function powerLevelOf(
   return levelIn(ownObject(powerLevels, 'users'), userId, version) ?? levelIn(powerLevels, 'users_default', version) ?? 0
 }
 
-/** The power needed to ban, kick, invite or redact. */
+/** The power needed to ban, kick, invite or redact. @see https://spec.matrix.org/latest/client-server-api/#mroompower_levels */
 export function requiredPowerForAction(action: PowerLevelAction, powerLevels: JsonObject | undefined, version: RoomVersion): number {
   return levelIn(powerLevels, action, version) ?? ACTION_DEFAULTS[action]
 }
 
-/** The power needed to send an event of this type. Memberships are governed by the actions instead. */
+/**
+ * The power needed to send an event of this type. Memberships are governed by the actions instead.
+ * @see https://spec.matrix.org/latest/client-server-api/#mroompower_levels
+ */
 export function requiredPowerForEvent(type: string, isState: boolean, powerLevels: JsonObject | undefined, version: RoomVersion): number {
   const level = levelIn(ownObject(powerLevels, 'events'), type, version)
   if (level !== undefined) return level

@@ -17,6 +17,7 @@ export function stateKeyOf(type: string, stateKey: string): StateKey {
   return `${type.length}:${type}${stateKey}` as StateKey
 }
 
+/** What stateKeyOf put together. */
 export function splitStateKey(key: StateKey): TypeAndStateKey {
   const colon = key.indexOf(':')
   const start = colon + 1

@@ -26,7 +26,7 @@ export function strippedState(state: (type: string, stateKey: string) => Pdu | u
   return events.filter((event) => event !== undefined)
 }
 
-/** One such event in the form that clients see. */
+/** One such event in the form that clients see. @see https://spec.matrix.org/latest/client-server-api/#stripped-state */
 export function stripEvent(pdu: Pdu): JsonObject {
   return { type: pdu.type, state_key: pdu.state_key ?? '', sender: pdu.sender, content: pdu.content }
 }

@@ -36,42 +36,54 @@ export function parseUserId(value: unknown): UserId | undefined {
   return parseQualified(value, '@') as UserId | undefined
 }
 
-/** Either `!opaque:server` or, from room version 12 on, `!` and the hash of the create event. */
+/**
+ * Either `!opaque:server` or, from room version 12 on, `!` and the hash of the create event.
+ * @see https://spec.matrix.org/latest/appendices/#room-ids
+ */
 export function parseRoomId(value: unknown): RoomId | undefined {
   return parseHashOrQualified(value, '!') as RoomId | undefined
 }
 
-/** Either `$` and a hash (from room version 3 on) or `$opaque:server`. */
+/** Either `$` and a hash (from room version 3 on) or `$opaque:server`. @see https://spec.matrix.org/latest/appendices/#event-ids */
 export function parseEventId(value: unknown): EventId | undefined {
   return parseHashOrQualified(value, '$') as EventId | undefined
 }
 
+/** `#local:server`, the local part not empty. @see https://spec.matrix.org/latest/appendices/#room-aliases */
 export function parseRoomAlias(value: unknown): RoomAlias | undefined {
   const alias = parseQualified(value, '#')
   return alias === undefined || alias.startsWith('#:') ? undefined : (alias as RoomAlias)
 }
 
+/** The server that an id belongs to. @see https://spec.matrix.org/latest/appendices/#identifier-grammar */
 export function serverNameOf(id: UserId | RoomAlias): ServerName {
   return id.slice(id.indexOf(':') + 1) as ServerName
 }
 
+/** What stands before the server. @see https://spec.matrix.org/latest/appendices/#user-identifiers */
 export function localpartOf(userId: UserId): string {
   return userId.slice(1, userId.indexOf(':'))
 }
 
-/** The text as the local part of a new user, by the strict grammar; undefined when it is none. */
+/**
+ * The text as the local part of a new user, by the strict grammar; undefined when it is none.
+ * @see https://spec.matrix.org/latest/appendices/#user-identifiers
+ */
 export function parseLocalpart(value: unknown): string | undefined {
   return typeof value === 'string' && LOCALPART.test(value) ? value : undefined
 }
 
-/** @throws RangeError when the local part breaks the strict grammar or the id becomes too long. */
+/**
+ * @throws RangeError when the local part breaks the strict grammar or the id becomes too long.
+ * @see https://spec.matrix.org/latest/appendices/#user-identifiers
+ */
 export function makeUserId(localpart: string, server: ServerName): UserId {
   const userId = parseLocalpart(localpart) === undefined ? undefined : parseUserId(`@${localpart}:${server}`)
   if (userId === undefined) throw new RangeError('This local part makes no user id')
   return userId
 }
 
-/** The server named in a room id of versions before 12. */
+/** The server named in a room id of versions before 12. @see https://spec.matrix.org/latest/appendices/#room-ids */
 export function serverNameOfRoomId(roomId: RoomId): ServerName | undefined {
   const colon = roomId.indexOf(':')
   return colon === -1 ? undefined : (roomId.slice(colon + 1) as ServerName)

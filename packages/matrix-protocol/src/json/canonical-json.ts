@@ -20,7 +20,7 @@ export function canonicalJson(value: JsonValue): string {
   return encodeValue(value, 0, strictNumber)
 }
 
-/** @throws CanonicalJsonError */
+/** @throws CanonicalJsonError @see https://spec.matrix.org/latest/appendices/#canonical-json */
 export function canonicalJsonBytes(value: JsonValue): Uint8Array<ArrayBuffer> {
   return encodeUtf8(canonicalJson(value))
 }
@@ -98,7 +98,10 @@ function sortByCodePoint(keys: string[]): string[] {
   return keys.some((key) => AT_OR_ABOVE_SURROGATES.test(key)) ? keys.sort(compareCodePoints) : keys.sort()
 }
 
-/** Orders text by Unicode code points, where JavaScript's own comparison orders by UTF-16 units. */
+/**
+ * Orders text by Unicode code points, where JavaScript's own comparison orders by UTF-16 units.
+ * @see https://spec.matrix.org/latest/appendices/#canonical-json
+ */
 export function compareCodePoints(left: string, right: string): number {
   const length = Math.min(left.length, right.length)
   for (let index = 0; index < length; index++) {

@@ -16,11 +16,13 @@ export function ownMember(object: object | undefined, key: string): unknown {
   return object !== undefined && Object.hasOwn(object, key) ? (object as Record<string, unknown>)[key] : undefined
 }
 
+/** As ownMember; undefined as well when the member is no text. */
 export function ownString(object: object | undefined, key: string): string | undefined {
   const value = ownMember(object, key)
   return typeof value === 'string' ? value : undefined
 }
 
+/** As ownMember; undefined as well when the member is no object. */
 export function ownObject(object: object | undefined, key: string): JsonObject | undefined {
   const value = ownMember(object, key)
   return isJsonObject(value) ? value : undefined
@@ -32,7 +34,10 @@ export function ownInteger(object: object | undefined, key: string): number | un
   return isCanonicalInteger(value) ? value : undefined
 }
 
-/** Canonical JSON knows integers from -(2^53 - 1) to 2^53 - 1, and no other numbers. */
+/**
+ * Canonical JSON knows integers from -(2^53 - 1) to 2^53 - 1, and no other numbers.
+ * @see https://spec.matrix.org/latest/appendices/#canonical-json
+ */
 export function isCanonicalInteger(value: unknown): value is number {
   return Number.isSafeInteger(value)
 }

@@ -212,7 +212,7 @@ export const DEFAULT_ROOM_VERSION = '12'
 
 const VERSION_WHEN_NONE_IS_NAMED = '1'
 
-/** Undefined for versions that are unknown. */
+/** Undefined for versions that are unknown. @see https://spec.matrix.org/latest/rooms/#complete-list-of-room-versions */
 export function roomVersion(id: unknown): RoomVersion | undefined {
   return supportedRoomVersions.find((version) => version.id === id)
 }

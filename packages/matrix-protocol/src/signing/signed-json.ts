@@ -17,7 +17,10 @@ export function signingBytes(object: object, encode = canonicalJsonBytes): Uint8
   return encode(signed)
 }
 
-/** The object with one more signature; signatures that it already has are kept. */
+/**
+ * The object with one more signature; signatures that it already has are kept.
+ * @see https://spec.matrix.org/latest/appendices/#signing-details
+ */
 export function withSignature<T extends object>(
   object: T,
   server: ServerName,
@@ -30,7 +33,10 @@ export function withSignature<T extends object>(
   return { ...object, signatures: merged }
 }
 
-/** The server's signature with this key; undefined when there is none or it is not base64. */
+/**
+ * The server's signature with this key; undefined when there is none or it is not base64.
+ * @see https://spec.matrix.org/latest/appendices/#checking-for-a-signature
+ */
 export function signatureOf(object: object, server: ServerName, keyId: string): Uint8Array<ArrayBuffer> | undefined {
   const signature = ownString(ownObject(ownObject(object, 'signatures'), server), keyId)
   return signature === undefined ? undefined : decodeBase64(signature)

@@ -10,7 +10,7 @@ export interface SplitState {
   readonly conflicted: readonly (readonly EventId[])[]
 }
 
-/** The unconflicted state map and the conflicted state set. */
+/** The unconflicted state map and the conflicted state set. @see https://spec.matrix.org/latest/rooms/v2/#state-resolution */
 export function splitState(stateSets: readonly ReadonlyStateMap<EventId>[]): SplitState {
   const [first = new Map() as ReadonlyStateMap<EventId>, ...others] = stateSets
   const unconflicted: StateMap<EventId> = new Map()

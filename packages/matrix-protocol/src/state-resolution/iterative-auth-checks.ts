@@ -5,7 +5,10 @@ import { type StateMap, stateKeyOf } from '../events/state-map.ts'
 import type { EventId } from '../ids/ids.ts'
 import type { EventGraph } from './event-graph.ts'
 
-/** Applies the events, in this order, to the state where the auth rules allow them; the others are left out. */
+/**
+ * Applies the events, in this order, to the state where the auth rules allow them; the others are left out.
+ * @see https://spec.matrix.org/latest/rooms/v2/#state-resolution
+ */
 export function applyAllowed(events: readonly AuthEvent[], state: StateMap<EventId>, graph: EventGraph): void {
   for (const event of events) {
     const { type, state_key: stateKey } = event.pdu

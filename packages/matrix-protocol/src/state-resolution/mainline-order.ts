@@ -3,7 +3,10 @@ import type { EventId } from '../ids/ids.ts'
 import { compareCodePoints } from '../json/canonical-json.ts'
 import type { EventGraph } from './event-graph.ts'
 
-/** Sorts events by the place, in the history of the room's power levels, of the power levels that they cite; the oldest first. */
+/**
+ * Sorts events by the place, in the history of the room's power levels, of the power levels that they cite; the oldest first.
+ * @see https://spec.matrix.org/latest/rooms/v2/#state-resolution
+ */
 export function mainlineOrder(events: readonly AuthEvent[], powerLevels: AuthEvent | undefined, graph: EventGraph): AuthEvent[] {
   const positions = mainlinePositions(powerLevels, graph)
   const placed = events.map((event) => ({ event, position: positionOf(event, positions, graph) }))

@@ -20,6 +20,7 @@ function isPowerEvent({ pdu }: AuthEvent): boolean {
  * The power events of the full conflicted set, and those conflicted events that authorise them, in reverse topological power order.
  * In v2, where a chain can leave the set and enter it again, events on either side of the gap are not linked: the specification can be
  * read otherwise, but deployed servers do it like this, and a room stays whole only when all do the same. In v2.1 there are no gaps.
+ * @see https://spec.matrix.org/latest/rooms/v2/#state-resolution
  */
 export function powerOrder(fullConflicted: ReadonlySet<EventId>, graph: EventGraph): AuthEvent[] {
   const picked = new Set<EventId>()

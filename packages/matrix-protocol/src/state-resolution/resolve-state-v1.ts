@@ -41,7 +41,10 @@ export interface SplitStateV1 {
   readonly conflicts: ReadonlyMap<StateKey, ReadonlySet<EventId>>
 }
 
-/** Unlike in later versions, an entry that only some states have is no conflict. */
+/**
+ * Unlike in later versions, an entry that only some states have is no conflict.
+ * @see https://spec.matrix.org/latest/rooms/v1/#state-resolution
+ */
 export function splitStateV1(stateSets: readonly ReadonlyStateMap<EventId>[]): SplitStateV1 {
   const agreed: StateMap<EventId> = new Map()
   const conflicts = new Map<StateKey, Set<EventId>>()
