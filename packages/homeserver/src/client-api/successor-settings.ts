@@ -1,6 +1,7 @@
 import {
   isJsonObject,
   type JsonObject,
+  type JsonValue,
   ownMember,
   ownObject,
   ownString,

@@ -7,6 +7,7 @@ import { type Api, endpoint } from '../endpoint.ts'
 import { inviteUser } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { eventIdFrom, roomIdFrom } from '../parameters.ts'
+import { checkMayRedact } from '../redaction-rights.ts'
 import { joinedState } from '../room-access.ts'
 import { canonicalObjectSchema } from '../schemas.ts'
 
@@ -25,7 +26,7 @@ export const roomEventEndpoints = [
     async handle(api, { params, session, body, signal }) {
       const { type, txnId } = params
       const roomId = roomIdFrom(params.roomId)
-      const redacts = type === 'm.room.redaction' ? parseEventId(body['redacts']) : undefined
+      const redacts = type === 'm.room.redaction' ? redactedBy(body) : undefined
       const event = { roomId, type, content: body, ...(redacts === undefined ? {} : { redacts }) }
       return { event_id: await sendOnce(api, session, `send ${roomId} ${type}`, txnId, event, signal) }
     },
@@ -54,6 +55,13 @@ export const roomEventEndpoints = [
   ),
 ]
 
+/** The event that a redaction names. */
+function redactedBy(content: JsonObject): EventId {
+  const target = parseEventId(content['redacts'])
+  if (target === undefined) throw new MatrixError(400, 'M_BAD_JSON', 'A redaction names the event that it redacts')
+  return target
+}
+
 /** The transaction's id and the event are one commit, so a repetition after a crash finds the event. */
 async function sendOnce(
   api: Api,
@@ -70,6 +78,7 @@ async function sendOnce(
       return earlier.eventId
     },
     perform: async (record) => {
+      if (event.redacts !== undefined) await checkMayRedact(api, session, event.roomId, event.redacts)
       const outcome = await api.rooms.send(
         {
           ...event,
@@ -97,6 +106,7 @@ async function sendState(
   const existing = state.get(type, stateKey)
   // The same state again is no news, but the answer that a repeated request expects.
   if (existing?.pdu.sender === session.userId && canonicalJson(existing.pdu.content) === canonicalJson(content)) return existing.eventId
+  if (type === 'm.room.redaction') await checkMayRedact(api, session, roomId, redactedBy(content))
   if (type === 'm.room.canonical_alias' && stateKey === '') await checkCanonicalAlias(api, roomId, existing?.pdu.content, content, signal)
   const invitee = type === 'm.room.member' && content['membership'] === 'invite' ? parseUserId(stateKey) : undefined
   if (invitee !== undefined && serverNameOf(invitee) !== api.serverName) {
