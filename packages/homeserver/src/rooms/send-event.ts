@@ -157,5 +157,6 @@ async function appendLocal(context: RoomsContext, draft: RoomDraft, input: SendI
     stateBefore: proposal.stateBefore,
     ...(input.transactionId === undefined ? {} : { transactionId: input.transactionId }),
   }
+  draft.noteJudged(event.eventId)
   return { kind: 'appended', appended: await draft.append(event, { forward: true, extraWrites: input.extraWrites }) }
 }
