@@ -1,3 +1,4 @@
+import { canonicalJson } from '@kith/matrix-protocol'
 import { backlogOf, eventsOf, extremitiesOf, type InspectedEvent, mailAt } from './inspect.ts'
 import type { Json } from './json.ts'
 import { concurrentlyRestricted, RoomGraph } from './room-graph.ts'
@@ -80,7 +81,7 @@ async function unequalState({ name, roomId, members }: RoomView): Promise<string
   for (const user of members) {
     const events: Json[] = await user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/state`)
     const state = new Map<string, string>()
-    for (const event of events) state.set(`${event.type} ${event.state_key}`, `${event.event_id} ${JSON.stringify(event.content)}`)
+    for (const event of events) state.set(`${event.type} ${event.state_key}`, `${event.event_id} ${canonicalJson(event.content)}`)
     if (first === undefined) first = { user, state }
     const { user: other, state: expected } = first
     for (const key of new Set([...state.keys(), ...expected.keys()])) {
@@ -150,17 +151,21 @@ function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<W
       found.push(`history: ${room.name}: ${user.name} lacks ${eventId} (${room.graph.describe(eventId)})`)
     }
   }
-  return [...found, ...misordered(room, shown), ...unequalContents(room, histories)]
+  return [...found, ...misordered(room, shown), ...unequalContents(world, room, histories)]
 }
 
 /** Also of what was redacted: gone for all or for nobody. */
-function unequalContents(room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>): string[] {
+function unequalContents(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>): string[] {
   const contents = new Map<string, string>()
   const different = new Set<string>()
-  for (const event of [...histories.values()].flat()) {
-    const content = JSON.stringify(event.content)
-    if ((contents.get(event.event_id) ?? content) !== content) different.add(event.event_id)
-    contents.set(event.event_id, content)
+  for (const [user, events] of histories) {
+    for (const { event_id: eventId, content } of events) {
+      // What was before a member, other servers tell theirs only in its redacted form.
+      if (!mustSee(world, room, user, eventId)) continue
+      const text = canonicalJson(content)
+      if ((contents.get(eventId) ?? text) !== text) different.add(eventId)
+      contents.set(eventId, text)
+    }
   }
   return [...different].map((eventId) => `content: ${room.name}: members read different contents of ${room.graph.describe(eventId)}`)
 }
