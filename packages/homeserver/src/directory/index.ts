@@ -8,7 +8,6 @@ export {
   isSuggested,
   parseSpaceAnswer,
   type SpaceAnswer,
-  type SpaceChild,
   type SpaceSummary,
   summaryVisibleToUser,
   visibleToServer,

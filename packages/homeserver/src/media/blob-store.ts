@@ -7,7 +7,7 @@ import { mediaTables } from './tables.ts'
 type BlobEnd = 'whole' | 'broken'
 
 /** The bytes of a blob ended before their time. */
-export class BrokenBlobError extends Error {
+class BrokenBlobError extends Error {
   override readonly name = 'BrokenBlobError'
 }
 

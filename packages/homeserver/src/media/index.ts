@@ -1,4 +1,3 @@
-export { BrokenBlobError } from './blob-store.ts'
 export { contentDisposition, type MediaDetails, mediaDetails } from './media-details.ts'
 export { MediaStore } from './media-store.ts'
 export { multipartResponse, parseMultipart } from './multipart.ts'

@@ -194,7 +194,7 @@ describe('files of other servers', () => {
     const read = bytesOf(file.body())
     read.catch(() => undefined)
     expect(await stored).toBe('refused')
-    await expect(read).rejects.toThrow()
+    await expect(read).rejects.toThrow('did not come whole')
     expect(await store.cache.get(key('a'))).toBeUndefined()
     expect(await rows()).toBe(0)
   })
