@@ -13,6 +13,7 @@ import {
   stateKeyOf,
   type UserId,
 } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import { DraftCurrent } from './draft-current.ts'
 import { DraftEvents } from './draft-events.ts'
@@ -196,7 +197,7 @@ export class RoomDraft {
       ...(missing.length > 0 ? { afterGap: true } : {}),
     }
     const redactions = await redactionEffects(this, placed, stateBefore)
-    const followed = new Set(prevEventIds)
+    const followed = await this.#followedBy(prevEventIds)
     const next = await this.#heads(
       [...this.#extremities].filter((eventId) => !followed.has(eventId)),
       placed,
@@ -267,7 +268,7 @@ export class RoomDraft {
   /** Lets an event of the room follow its state before once more: the heads and the state move on as when it came. */
   async replay(event: EventWithState): Promise<void> {
     const placed = { ...event, stateAfter: await this.stateAfter(event, event.stateBefore) }
-    const followed = new Set(prevEventIdsOf(placed.pdu))
+    const followed = await this.#followedBy(prevEventIdsOf(placed.pdu))
     const isHead = placed.position !== undefined
     const others = [...this.#extremities].filter((eventId) => !followed.has(eventId))
     if (isHead || (others.length > 0 && others.length < this.#extremities.size)) {
@@ -332,6 +333,18 @@ export class RoomDraft {
   async #notHere(eventIds: readonly EventId[]): Promise<EventId[]> {
     const events = await this.eventsOf(eventIds)
     return eventIds.filter((_, index) => events[index] === undefined || events[index].status === 'outlier')
+  }
+
+  /** These events, and what those of them follow that are no heads themselves because they failed. */
+  async #followedBy(prevEventIds: readonly EventId[]): Promise<Set<EventId>> {
+    const followed = new Set<EventId>()
+    for (let level = prevEventIds; level.length > 0 && followed.size < limits.implementation.statesComputedAtOnceMax;) {
+      for (const eventId of level) followed.add(eventId)
+      const failed = (await this.eventsOf(level)).filter((event) => event?.status === 'soft-failed' || event?.status === 'rejected')
+      const next = failed.flatMap((event) => (event === undefined ? [] : prevEventIdsOf(event.pdu)))
+      level = next.filter((eventId) => !followed.has(eventId))
+    }
+    return followed
   }
 
   async #heads(extremities: readonly EventId[], arriving?: StoredEvent): Promise<NextHeads> {

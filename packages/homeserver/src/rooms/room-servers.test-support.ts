@@ -22,7 +22,7 @@ import { VirtualClock } from '@kith/testkit/virtual-clock'
 import type { Storage } from '../ports/index.ts'
 import { homeserverTableNames } from '../storage-schema.ts'
 import { Timeline, timelineTables } from '../timeline/index.ts'
-import type { EventDraft, SendOutcome } from './outcomes.ts'
+import type { EventDraft, SendOutcome, StateBeforeInput } from './outcomes.ts'
 import { Rooms } from './rooms.ts'
 import type { StoredEvent } from './stored-event.ts'
 
@@ -149,6 +149,40 @@ export function sentId(outcome: SendOutcome): EventId {
 
 /** What make_join, send_join and the install after it do, without a network. */
 export async function joinRemotely(joiner: RoomServer, userId: UserId, resident: RoomServer, roomId: RoomId): Promise<EventId> {
+  const { event, version } = await joinAtResident(joiner, userId, resident, roomId)
+  const answer = await stateForJoin(resident, eventIdOf(event, version))
+  const installed = await joiner.rooms.installJoined({ version: version.id, event, ...answer }, signal)
+  if (installed.kind !== 'joined') throw new Error(`not installed: ${installed.reason}`)
+  return installed.eventId
+}
+
+/** The same where the answer leaves all members out that the join does not need. */
+export async function joinPartially(joiner: RoomServer, userId: UserId, resident: RoomServer, roomId: RoomId): Promise<EventId> {
+  const { event, version } = await joinAtResident(joiner, userId, resident, roomId)
+  const before = await resident.rooms.stateBefore(eventIdOf(event, version))
+  const state = [...(before?.entries() ?? [])].filter((entry) => entry.pdu.type !== 'm.room.member')
+  const chain = (await resident.rooms.authChain([eventIdOf(event, version), ...state.map((entry) => entry.eventId)])) ?? []
+  const installed = await joiner.rooms.installJoined(
+    {
+      version: version.id,
+      event,
+      state: state.map((entry) => entry.pdu),
+      authChain: chain.map((entry) => entry.pdu),
+      partial: { servers: [...(before?.joinedServers() ?? [])] },
+    },
+    signal,
+  )
+  if (installed.kind !== 'joined') throw new Error(`not installed: ${installed.reason}`)
+  return installed.eventId
+}
+
+/** What completeState needs of the state before an event, from a server that has it. */
+export async function stateBeforeFrom(resident: RoomServer, eventId: EventId): Promise<StateBeforeInput> {
+  const { state, authChain } = await stateForJoin(resident, eventId)
+  return { stateIds: [...((await resident.rooms.stateIdsBefore(eventId))?.values() ?? [])], events: [...state, ...authChain] }
+}
+
+async function joinAtResident(joiner: RoomServer, userId: UserId, resident: RoomServer, roomId: RoomId) {
   const template = await resident.rooms.makeTemplate(
     { roomId, sender: userId, type: 'm.room.member', stateKey: userId, content: { membership: 'join' } },
     signal,
@@ -163,10 +197,7 @@ export async function joinRemotely(joiner: RoomServer, userId: UserId, resident:
   const event = await joiner.sign({ ...(template.event as unknown as UnhashedPdu), ...chosen }, version)
   const accepted = await resident.rooms.receiveAndForward(roomId, event, signal)
   if (accepted.kind !== 'accepted') throw new Error(`join refused: ${JSON.stringify(accepted)}`)
-  const answer = await stateForJoin(resident, eventIdOf(event, version))
-  const installed = await joiner.rooms.installJoined({ version: version.id, event, ...answer }, signal)
-  if (installed.kind !== 'joined') throw new Error(`not installed: ${installed.reason}`)
-  return installed.eventId
+  return { event, version }
 }
 
 export async function stateForJoin(resident: RoomServer, eventId: EventId): Promise<{ state: Pdu[]; authChain: Pdu[] }> {
@@ -180,4 +211,11 @@ export async function stateForJoin(resident: RoomServer, eventId: EventId): Prom
 export async function catchUp(receiver: RoomServer, sender: RoomServer, roomId: RoomId): Promise<void> {
   const pdus = (await sender.history(roomId)).map((event) => event.pdu)
   await receiver.rooms.receiveMany(roomId, pdus, signal)
+}
+
+/** The same disk once more, so that one past can have many futures. */
+export function copyDisk(disk: MemoryDisk): MemoryDisk {
+  const copy = new MemoryDisk()
+  for (const [name, entries] of disk.tables) copy.tables.set(name, [...entries])
+  return copy
 }
