@@ -108,6 +108,8 @@ export class Ingest {
     }
     const pdus = new Map<string, Pdu>()
     for (const value of values) {
+      // A room that was left: an invite to come back may end without this server's ever being in the room again.
+      await this.#parts.invites.withdraw(value, signal)
       const parsed = parsePdu(value, version)
       if (parsed.kind === 'ok') pdus.set(eventIdOf(parsed.pdu, version), parsed.pdu)
     }

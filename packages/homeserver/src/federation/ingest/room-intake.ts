@@ -1,4 +1,4 @@
-import type { EventId, Pdu, RoomId, ServerName } from '@kith/matrix-protocol'
+import { type EventId, eventIdOf, type Pdu, type RoomId, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { ReceiveOutcome } from '../../rooms/index.ts'
@@ -34,7 +34,7 @@ export class RoomIntake {
     await intake.receivePending(signal)
     if (intake.isStuck) {
       await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.fillGaps(fetchRoundsMax, bounded))
-      await this.#parts.staged.add(roomId, origin, intake.stuckEvents(), signal)
+      if (this.#isInside(roomId)) await this.#parts.staged.add(roomId, origin, intake.stuckEvents(), signal)
     }
     // What arrived may be what others were waiting for.
     if (intake.progressed && this.#parts.staged.has(roomId)) await this.#receiveStaged(roomId, signal)
@@ -46,6 +46,7 @@ export class RoomIntake {
    * @param source has just come within reach: it is asked first, and whatever was tried in vain before is tried again with it.
    */
   async retryStaged(roomId: RoomId, source: ServerName | undefined, signal: AbortSignal): Promise<void> {
+    if (!this.#isInside(roomId)) return this.#unstage(roomId, signal)
     await this.#receiveStaged(roomId, signal)
     const now = this.#parts.clock.now()
     const due = (await this.#parts.staged.read(roomId)).filter((event) => source !== undefined || event.retryAt <= now)
@@ -86,6 +87,19 @@ export class RoomIntake {
     if (intake === undefined) return
     await intake.receivePending(signal)
     await this.#parts.staged.settle(roomId, { settled: intake.settledEvents(), stuck: new Map() }, signal)
+  }
+
+  /** A server that has left hears of what concerns its users' invites, and nobody owes it what that builds on. */
+  #isInside(roomId: RoomId): boolean {
+    const { rooms, serverName } = this.#parts
+    return rooms.isPartial(roomId) || rooms.state(roomId)?.isJoined(serverName) === true
+  }
+
+  async #unstage(roomId: RoomId, signal: AbortSignal): Promise<void> {
+    const version = this.#parts.rooms.version(roomId)
+    if (version === undefined) return
+    const settled = (await this.#parts.staged.read(roomId)).map(({ pdu }) => eventIdOf(pdu, version))
+    await this.#parts.staged.settle(roomId, { settled, stuck: new Map() }, signal)
   }
 
   #intake(roomId: RoomId, cause: ServerName, source: ServerName, pdus: readonly Pdu[]): Intake | undefined {
