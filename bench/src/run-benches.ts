@@ -8,6 +8,7 @@ import { eventCostBench } from './event-cost-bench.ts'
 import { joinBench } from './join-bench.ts'
 import { nodeBench } from './node-bench.ts'
 import { stateResolutionBench } from './state-resolution-bench.ts'
+import { syncBench } from './sync-bench.ts'
 import { workerBench } from './worker-bench.ts'
 
 const benches: readonly Bench[] = [
@@ -15,6 +16,7 @@ const benches: readonly Bench[] = [
   nodeBench,
   workerBench,
   eventCostBench,
+  syncBench,
   joinBench,
   deliveryBench,
   browserStartBench,

@@ -6,6 +6,7 @@ import {
   type RoomId,
   type RoomVersion,
   type ServerName,
+  type StateKey,
   stateKeyOf,
   strippedState,
   type UnhashedPdu,
@@ -48,14 +49,14 @@ import type { RoomState } from './room-state.ts'
 import { Completions, RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
 import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
 import { StateStore } from './state-store.ts'
-import type { StateIds, StateRoot } from './state-trie.ts'
+import { EMPTY_STATE, type StateIds, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import { type PartialJoin, roomsTables } from './tables.ts'
 
 /** A room's state at some moment. */
 export interface StateAtPosition {
   /** Equal at two moments of one room: the state is the same. */
-  readonly snapshot: string
+  readonly snapshot: StateRoot
   idOf(type: string, stateKey: string): Promise<EventId | undefined>
   ids(): Promise<StateIds>
 }
@@ -297,6 +298,15 @@ export class Rooms {
       idOf: async (type, stateKey) => states.lookUp(state, stateKeyOf(type, stateKey)),
       ids: async () => states.whole(state),
     }
+  }
+
+  /** The entries of a state that another state of the room lacks or has otherwise; all of them without another. Costs what differs. */
+  async stateEntriesSince(roomId: RoomId, from: StateRoot | undefined, to: StateRoot): Promise<Map<StateKey, EventId>> {
+    const changed = new Map<StateKey, EventId>()
+    for (const [key, difference] of await this.#context.states.of(roomId).difference(from ?? EMPTY_STATE, to)) {
+      if (difference.to !== undefined) changed.set(key, difference.to)
+    }
+    return changed
   }
 
   async event(eventId: EventId): Promise<StoredEvent | undefined> {

@@ -67,7 +67,7 @@ export class RoomSections {
     const { userId } = request.reader
     const before = request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after)
     const after = await rooms.stateAt(roomId, request.upTo)
-    const changes = new RoomStateChanges(rooms, before, after)
+    const changes = new RoomStateChanges(rooms, roomId, before, after)
     const member = await changes.memberAfter(userId)
     const earlier = await changes.memberBefore(userId)
     switch (membershipOf(member)) {
@@ -92,7 +92,7 @@ export class RoomSections {
   async #joined(roomId: RoomId, request: SyncRequest, changes: RoomStateChanges, newlyJoined: boolean): Promise<RoomSection> {
     const { rooms } = this.#parts
     const fromScratch = newlyJoined || request.fullState
-    const known = fromScratch ? new RoomStateChanges(rooms, undefined, await rooms.stateAt(roomId, request.upTo)) : changes
+    const known = fromScratch ? new RoomStateChanges(rooms, roomId, undefined, await rooms.stateAt(roomId, request.upTo)) : changes
     const slice = await this.#slice(roomId, newlyJoined ? 0 : (request.after ?? 0), request.upTo, request)
     const changed = await known.changed()
     const members = [...changed.keys()].flatMap((key) => parseUserId(memberOfKey(key)) ?? [])
@@ -127,6 +127,7 @@ export class RoomSections {
     }
     const changes = new RoomStateChanges(
       rooms,
+      roomId,
       request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after),
       await rooms.stateAt(roomId, stay.position),
     )

@@ -1,4 +1,4 @@
-import { isJsonObject, ownMember, ownString, powerLevelOf, roomVersion, type RoomId, type UserId } from '@kith/matrix-protocol'
+import { isJsonObject, ownMember, ownString, powerLevelOf, type RoomId, type RoomVersion, type UserId } from '@kith/matrix-protocol'
 import type { Receipts } from '../ephemeral/receipts.ts'
 import { limits } from '../limits.ts'
 import { evaluatePushRules, type PushSurroundings } from '../push/evaluate.ts'
@@ -29,10 +29,11 @@ export async function countUnread(
   const unread = slice.events.slice(lastOwn + 1).filter((event) => event.pdu.sender !== userId && event.redactedBy === undefined)
   if (unread.length === 0) return { notification_count: 0, highlight_count: 0 }
   const rules = await parts.pushRules.get(userId)
+  const around = surroundingsOf(rooms, roomId, state, userId)
   let notifications = 0
   let highlights = 0
   for (const event of unread) {
-    const verdict = evaluatePushRules(rules, { ...event.pdu, room_id: roomId }, surroundings(rooms, state, event, userId))
+    const verdict = evaluatePushRules(rules, { ...event.pdu, room_id: roomId }, around(event))
     if (verdict.notify) notifications++
     if (verdict.highlight) highlights++
   }
@@ -50,18 +51,23 @@ async function readPosition(
   return Math.max(member?.position ?? 0, ...read.map((event) => (event?.roomId === roomId ? (event.position ?? 0) : 0)))
 }
 
-function surroundings(rooms: Rooms, state: RoomState, event: StoredEvent, userId: UserId): PushSurroundings {
+/** What one room shows of itself to the rules, read once for all its events. */
+function surroundingsOf(rooms: Rooms, roomId: RoomId, state: RoomState, userId: UserId): (event: StoredEvent) => PushSurroundings {
   const member = state.get('m.room.member', userId)
-  return {
+  const displayName = member === undefined ? undefined : ownString(member.pdu.content, 'displayname')
+  let joined: number | undefined
+  return (event) => ({
     userId,
-    displayName: member === undefined ? undefined : ownString(member.pdu.content, 'displayname'),
-    joinedMembers: Math.max(0, [...state.members('join')].length),
-    senderMayNotify: (key) => mayNotify(rooms, state, event, key),
-  }
+    displayName,
+    get joinedMembers() {
+      joined ??= [...state.members('join')].length
+      return joined
+    },
+    senderMayNotify: (key) => mayNotify(rooms.version(roomId), state, event, key),
+  })
 }
 
-function mayNotify(rooms: Rooms, state: RoomState, event: StoredEvent, key: string): boolean {
-  const version = roomVersion(rooms.version(event.roomId)?.id ?? '')
+function mayNotify(version: RoomVersion | undefined, state: RoomState, event: StoredEvent, key: string): boolean {
   const levels = state.get('m.room.power_levels', '')?.pdu.content ?? {}
   const create = state.get('m.room.create', '')
   if (version === undefined || create === undefined) return false
