@@ -206,7 +206,7 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
       if (
         room !== name ||
         once.has(eventId) ||
-        !mustBeTold(world, event) ||
+        !mustBeTold(world, event, stored.get(user.server)) ||
         stored.get(user.server)?.get(eventId)?.status === 'soft-failed'
       )
         continue
@@ -217,9 +217,11 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
   return found
 }
 
-/** Redactions without the right to them do nothing, and clients do not hear of them. */
-function mustBeTold(world: World, event: AcknowledgedEvent): boolean {
-  return event.target === undefined || world.acknowledged.find(({ eventId }) => eventId === event.target)?.user === event.user
+/** Redactions that do nothing, for lack of the right to them or of their target, are kept from clients. */
+function mustBeTold(world: World, event: AcknowledgedEvent, known: ReadonlyMap<string, InspectedEvent> | undefined): boolean {
+  const { target } = event
+  if (target === undefined) return true
+  return known?.has(target) === true && world.acknowledged.find(({ eventId }) => eventId === target)?.user === event.user
 }
 
 function unredacted(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
