@@ -31,8 +31,11 @@ export type JoinAnswer =
     }
   | { readonly kind: 'bad'; readonly reason: string }
 
-/** The answer to send_join, shape and bounds checked, and that it speaks of the room and the room version of the join. */
-export function readJoinAnswer(body: JsonObject, roomId: RoomId, { event, version }: SignedMembership): JoinAnswer {
+/**
+ * The answer of a server to send_join, shape and bounds checked, and that it speaks of the room and the room version of the join, and of
+ * a room that this server is in.
+ */
+export function readJoinAnswer(body: JsonObject, server: ServerName, roomId: RoomId, { event, version }: SignedMembership): JoinAnswer {
   const { stateEventsMax } = limits.implementation
   const state = parsePdus(body['state'], version, stateEventsMax)
   const authChain = parsePdus(body['auth_chain'], version, stateEventsMax)
@@ -47,9 +50,16 @@ export function readJoinAnswer(body: JsonObject, roomId: RoomId, { event, versio
     state: [...state.values()],
     authChain: [...authChain.values()],
   } as const
-  if (body['members_omitted'] !== true) return read
+  if (body['members_omitted'] !== true) {
+    return read.state.some((pdu) => isJoinOf(server, pdu)) ? read : bad('The server that answered is not among the members it told')
+  }
   const servers = serversOf(body)
   return servers === undefined ? bad('The answer to send_join omits members and does not name their servers') : { ...read, servers }
+}
+
+function isJoinOf(server: ServerName, pdu: Pdu): boolean {
+  const userId = pdu.type === 'm.room.member' && pdu.content['membership'] === 'join' ? parseUserId(pdu.state_key) : undefined
+  return userId !== undefined && serverNameOf(userId) === server
 }
 
 /** What another server may add to the join is the one signature that a restricted join takes. */

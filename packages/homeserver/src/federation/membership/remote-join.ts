@@ -33,7 +33,7 @@ export class RemoteJoin {
     if (made.kind !== 'signed') return made
     const answer = await this.#send(server, wanted, made, signal)
     if (answer.kind !== 'ok') return failureOf(answer)
-    const read = readJoinAnswer(answer.body, roomId, made)
+    const read = readJoinAnswer(answer.body, server, roomId, made)
     if (read.kind === 'bad') return this.#distrust(server, read.reason)
     const { event, state, authChain, servers } = read
     const partial = servers === undefined ? {} : { partial: { servers: [...new Set([server, ...servers])] } }
@@ -47,7 +47,7 @@ export class RemoteJoin {
   async #send(server: ServerName, wanted: WantedMembership, made: SignedMembership, signal: AbortSignal): Promise<PeerAnswer> {
     const options = { query: '?omit_members=true', timeoutMs: limits.implementation.joinTimeoutMs }
     const answer = await this.#parts.handshake.send(server, wanted, made, options, signal)
-    return answer.kind === 'unreachable' ? this.#parts.handshake.send(server, wanted, made, options, signal) : answer
+    return answer.kind === 'ok' || answer.kind === 'refused' ? answer : this.#parts.handshake.send(server, wanted, made, options, signal)
   }
 
   #distrust(server: ServerName, reason: string): RemoteJoinOutcome {
