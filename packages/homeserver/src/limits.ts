@@ -91,8 +91,10 @@ export const limits = {
     gapsPerRoomMax: 2_000,
     /** How far back the states of backfilled events are put together for an event that follows them. */
     statesComputedAtOnceMax: 500,
+    /** Failed events looked through for the heads behind them. */
+    failedEventsWalkedMax: 500,
     /** Received events judged in one turn of the room's queue. */
-    receivedAtOnceMax: 16,
+    receivedAtOnceMax: 64,
     /** Events judged again by one commit, once the members of a room are known. */
     judgedAgainPerCommitMax: 200,
     /** Rooms opened at the same time when the server starts. */

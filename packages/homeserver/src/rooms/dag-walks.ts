@@ -48,3 +48,15 @@ export async function walkMissingEvents(store: EventStore, roomId: RoomId, input
   }
   return found.sort((a, b) => a.pdu.depth - b.pdu.depth)
 }
+
+/** These events, and those that they follow by way of events that failed: a head that only failed events follow is still a head. */
+export async function walkFailed(events: Pick<EventStore, 'getMany'>, eventIds: readonly EventId[]): Promise<Set<EventId>> {
+  const followed = new Set<EventId>()
+  for (let level = eventIds; level.length > 0 && followed.size < limits.implementation.failedEventsWalkedMax;) {
+    for (const eventId of level) followed.add(eventId)
+    const failed = (await events.getMany(level)).filter((event) => event?.status === 'soft-failed' || event?.status === 'rejected')
+    const next = failed.flatMap((event) => (event === undefined ? [] : prevEventIdsOf(event.pdu)))
+    level = next.filter((eventId) => !followed.has(eventId))
+  }
+  return followed
+}

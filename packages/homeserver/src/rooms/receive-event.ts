@@ -2,10 +2,11 @@ import { authEventIdsOf, type EventId, type Pdu, prevEventIdsOf, type RoomId, un
 import { limits } from '../limits.ts'
 import { statesAfter } from './compute-states.ts'
 import { isEventIdTaken } from './event-id-taken.ts'
+import { idsNear } from './ids-near.ts'
 import type { ReceiveOutcome } from './outcomes.ts'
 import { judgeByCitations } from './outliers.ts'
 import { AuthChainTooLongError } from './resolve-states.ts'
-import { type AppendedEvent, type EventWithState, idsNear, type RoomDraft } from './room-draft.ts'
+import { type AppendedEvent, type EventWithState, type RoomDraft } from './room-draft.ts'
 import type { RoomsContext } from './rooms-context.ts'
 import { RulesFor } from './rules-for.ts'
 import type { StateRoot } from './state-trie.ts'
@@ -141,6 +142,8 @@ async function judge(
   const uncited = authEventIds.filter((_, index) => authEvents[index] === undefined)
   const lacking = missing.length > 0 ? uncited : await admitCited(draft, uncited, group)
   if (missing.length > 0 || lacking.length > 0) {
+    const unknown = prevEventIds.filter((_, index) => prevEvents[index] === undefined)
+    if (options.late === true) draft.deepenGap(eventId, unknown)
     const eventIds = [...new Set([...missing, ...lacking])]
     return { kind: 'missing', eventId, eventIds, authEventIds: lacking }
   }

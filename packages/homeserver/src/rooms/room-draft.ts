@@ -2,19 +2,17 @@ import {
   type AuthContext,
   type AuthEvent,
   type AuthState,
-  authEventIdsOf,
   type EventId,
-  parseUserId,
   prevEventIdsOf,
   type RoomId,
   type ServerName,
-  serverNameOf,
   type StateKey,
   stateKeyOf,
   type UserId,
 } from '@kith/matrix-protocol'
-import { limits } from '../limits.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
+import { walkFailed } from './dag-walks.ts'
+import { destinationsOf, serverOfWaiting } from './destinations.ts'
 import { DraftCurrent } from './draft-current.ts'
 import { DraftEvents } from './draft-events.ts'
 import { DraftRows } from './draft-rows.ts'
@@ -197,7 +195,7 @@ export class RoomDraft {
       ...(missing.length > 0 ? { afterGap: true } : {}),
     }
     const redactions = await redactionEffects(this, placed, stateBefore)
-    const followed = await this.#followedBy(prevEventIds)
+    const followed = await walkFailed(this.events, prevEventIds)
     const next = await this.#heads(
       [...this.#extremities].filter((eventId) => !followed.has(eventId)),
       placed,
@@ -214,17 +212,10 @@ export class RoomDraft {
     this.#applyRedactions(redactions.target, redactions.pending, own.eventId)
     this.#rows.openGaps(own.eventId, missing)
     this.#rows.closeGaps(own.eventId, this.room)
-    const destinations = options.forward ? this.current.joinedServers().union(before).union(waiting) : new Set<ServerName>()
-    destinations.delete(this.serverName)
-    // Its own server made it, and knows.
-    destinations.delete(serverNameOf(own.pdu.sender))
-    const appended: AppendedEvent = {
-      eventId: own.eventId,
-      state: this.#state,
-      position: 0,
-      destinations,
-      extraWrites: options.extraWrites,
-    }
+    const joined = { before, after: this.current.joinedServers(), waiting }
+    const destinations = options.forward ? destinationsOf(own, joined, this.serverName) : new Set<ServerName>()
+    const { extraWrites } = options
+    const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, extraWrites }
     this.#rows.append(appended)
     return appended
   }
@@ -248,6 +239,11 @@ export class RoomDraft {
     return this.#rows.successorsOf(eventId, this.room)
   }
 
+  /** An event behind a gap came and could not be placed yet: what it follows lies behind the gap, too. */
+  deepenGap(eventId: EventId, missing: readonly EventId[]): void {
+    this.#rows.openGaps(eventId, missing)
+  }
+
   /** Takes an event that was just stored behind a gap into the DAG: what it follows is no head any more, and the gap moves on. */
   async connect(event: StoredEvent): Promise<void> {
     const prevEventIds = prevEventIdsOf(event.pdu)
@@ -268,7 +264,7 @@ export class RoomDraft {
   /** Lets an event of the room follow its state before once more: the heads and the state move on as when it came. */
   async replay(event: EventWithState): Promise<void> {
     const placed = { ...event, stateAfter: await this.stateAfter(event, event.stateBefore) }
-    const followed = await this.#followedBy(prevEventIdsOf(placed.pdu))
+    const followed = await walkFailed(this.events, prevEventIdsOf(placed.pdu))
     const isHead = placed.position !== undefined
     const others = [...this.#extremities].filter((eventId) => !followed.has(eventId))
     if (isHead || (others.length > 0 && others.length < this.#extremities.size)) {
@@ -335,18 +331,6 @@ export class RoomDraft {
     return eventIds.filter((_, index) => events[index] === undefined || events[index].status === 'outlier')
   }
 
-  /** These events, and what those of them follow that are no heads themselves because they failed. */
-  async #followedBy(prevEventIds: readonly EventId[]): Promise<Set<EventId>> {
-    const followed = new Set<EventId>()
-    for (let level = prevEventIds; level.length > 0 && followed.size < limits.implementation.statesComputedAtOnceMax;) {
-      for (const eventId of level) followed.add(eventId)
-      const failed = (await this.eventsOf(level)).filter((event) => event?.status === 'soft-failed' || event?.status === 'rejected')
-      const next = failed.flatMap((event) => (event === undefined ? [] : prevEventIdsOf(event.pdu)))
-      level = next.filter((eventId) => !followed.has(eventId))
-    }
-    return followed
-  }
-
   async #heads(extremities: readonly EventId[], arriving?: StoredEvent): Promise<NextHeads> {
     const known = (await this.eventsOf(extremities)).filter((head) => head?.stateAfter !== undefined).filter((head) => head !== undefined)
     const heads = boundExtremities(arriving === undefined ? known : [...known, arriving])
@@ -400,18 +384,4 @@ interface NextHeads {
   readonly extremities: readonly EventId[]
   readonly state: StateRoot
   readonly changes: ReadonlyMap<StateKey, StoredEvent | undefined>
-}
-
-/** Everything that judging these events will look at first. */
-export function idsNear(events: readonly { readonly eventId: EventId; readonly pdu: StoredEvent['pdu'] }[]): EventId[] {
-  return events.flatMap(({ eventId, pdu }) => [eventId, ...prevEventIdsOf(pdu), ...authEventIdsOf(pdu)])
-}
-
-/** Of somebody invited or knocking who is turned away: their server is not in the room, and has to hear of it. */
-function serverOfWaiting({ pdu }: StoredEvent, current: DraftCurrent): Set<ServerName> {
-  const userId = pdu.type === 'm.room.member' && pdu.sender !== pdu.state_key ? parseUserId(pdu.state_key) : undefined
-  if (userId === undefined || pdu.content['membership'] === 'invite') return new Set()
-  const member = current.at(stateKeyOf('m.room.member', userId))
-  const membership = member === undefined ? undefined : memberOf(member)?.membership
-  return membership === 'invite' || membership === 'knock' ? new Set([serverNameOf(userId)]) : new Set()
 }
