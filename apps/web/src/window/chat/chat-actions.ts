@@ -15,6 +15,7 @@ import { parseNetworkState } from './network-state.ts'
 import type { NetworkState } from './network-state.ts'
 import type { NodeRequest, NodeRequester } from './node-api.ts'
 import { nameIn } from './room-events.ts'
+import { replacementOf } from './room-list.ts'
 import type { RunningChat } from './running-chat.ts'
 import { cleanDisplayName } from './username.ts'
 
@@ -42,6 +43,7 @@ export function chatActions(options: ChatActionsOptions): Chat {
     openRoom: (roomId) => running.openRoom(roomId),
     startDirectChat,
     acceptInvite: (roomId) => acceptInvite(options, roomId),
+    followRoom: (roomId) => followRoom(options, roomId),
     declineInvite: (roomId) => leave(options, roomId),
     leaveRoom: (roomId) => leave(options, roomId),
     inviteTo: (roomId, contact) => inviteTo(options, roomId, contact),
@@ -103,6 +105,20 @@ async function acceptInvite(options: ChatActionsOptions, roomId: string): Promis
     return { kind: 'done', roomId }
   } catch (error) {
     return { kind: 'failed', reason: describeFailure(error, inviterName) }
+  }
+}
+
+async function followRoom(options: ChatActionsOptions, roomId: string): Promise<ChatOutcome> {
+  const { client, running } = options
+  const room = client.getRoom(roomId)
+  const replacement = room === null ? undefined : replacementOf(room)
+  if (replacement === undefined) return { kind: 'failed', reason: 'This chat has not moved.' }
+  try {
+    await patiently(() => client.joinRoom(replacement.roomId, { viaServers: [replacement.server] }), options.signal)
+    await running.roomArrived(replacement.roomId, 'join', remoteTimeout())
+    return { kind: 'done', roomId: replacement.roomId }
+  } catch (error) {
+    return { kind: 'failed', reason: describeFailure(error) }
   }
 }
 

@@ -22,6 +22,8 @@ export interface RoomSummary {
   readonly preview: string
   /** Nobody else has joined yet, but somebody is asked to. */
   readonly awaitingInvited: boolean
+  /** The room that took the place of this one, which was closed. */
+  readonly movedTo: string | undefined
 }
 
 export interface Invite {
@@ -83,6 +85,8 @@ export interface Chat {
   /** Opens the chat with somebody, or begins it. */
   readonly startDirectChat: (contact: Contact) => Promise<ChatOutcome>
   readonly acceptInvite: (roomId: string) => Promise<ChatOutcome>
+  /** Goes along to the room that took the place of a closed one, joining it where needed. */
+  readonly followRoom: (roomId: string) => Promise<ChatOutcome>
   readonly declineInvite: (roomId: string) => Promise<ChatOutcome>
   readonly leaveRoom: (roomId: string) => Promise<ChatOutcome>
   readonly inviteTo: (roomId: string, contact: Contact) => Promise<ChatOutcome>

@@ -19,6 +19,15 @@ export function roomListOf(client: MatrixClient, ownUserId: string, outbox: read
   }
 }
 
+/** The room that the tombstone of this one points to, and the server that closed it: it knows the new room. */
+export function replacementOf(room: Room): { readonly roomId: string; readonly server: string } | undefined {
+  const tombstone = room.currentState.getStateEvents('m.room.tombstone', '')
+  const roomId: unknown = tombstone?.getContent()['replacement_room']
+  const sender = tombstone?.getSender() ?? ''
+  if (typeof roomId !== 'string' || !roomId.startsWith('!')) return undefined
+  return { roomId, server: sender.slice(sender.indexOf(':') + 1) }
+}
+
 /** The other person of a room of two, whether it was begun as a direct chat or not. */
 function otherMember(room: Room, ownUserId: string): string | undefined {
   const others = [...room.getJoinedMembers(), ...room.getMembersWithMembership('invite')].filter((member) => member.userId !== ownUserId)
@@ -53,6 +62,7 @@ function summaryOf(
     lastActivityMs: Math.max(unsent?.entry.writtenAtMs ?? 0, last?.atMs ?? events.at(-1)?.getTs() ?? 0),
     preview: unsent === undefined ? (last === undefined ? '' : previewOf(last)) : `You: ${unsent.entry.text.slice(0, 200)}`,
     awaitingInvited: room.getJoinedMemberCount() < 2 && room.getInvitedMemberCount() > 0,
+    movedTo: replacementOf(room)?.roomId,
   }
 }
 

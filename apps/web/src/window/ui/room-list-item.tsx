@@ -31,7 +31,7 @@ export const RoomListItem = memo(function RoomListItem({ room, selected }: RoomL
         </span>
         <span className={classes['line']}>
           <Text component="span" size="sm" c="var(--kith-quiet)" truncate className={classes['grow'] ?? ''}>
-            {room.preview === '' && room.awaitingInvited ? 'Invite sent' : room.preview}
+            {previewOf(room)}
           </Text>
           {room.unread === 0 ? null : (
             <Badge size="sm" circle={room.unread < 10}>
@@ -44,3 +44,8 @@ export const RoomListItem = memo(function RoomListItem({ room, selected }: RoomL
     </UnstyledButton>
   )
 })
+
+function previewOf(room: RoomSummary): string {
+  if (room.movedTo !== undefined) return 'This chat has moved'
+  return room.preview === '' && room.awaitingInvited ? 'Invite sent' : room.preview
+}

@@ -6,6 +6,7 @@ import { Composer } from './composer.tsx'
 import { InviteCard } from './invite-card.tsx'
 import { MembersPanel } from './members-panel.tsx'
 import { useObservable } from './observe.ts'
+import { MovedNote } from './moved-note.tsx'
 import { PersonAvatar } from './person-avatar.tsx'
 import { goToList } from './route.ts'
 import { TimelineList } from './timeline-list.tsx'
@@ -72,7 +73,7 @@ function OpenedRoom({ chat, summary, view, onBack }: OpenedRoomProps) {
       <TimelineList view={view} showNames={members.length > 2} />
       <AwaitingNote summary={summary} />
       <Typing view={view} />
-      <Composer view={view} roomName={summary.name} />
+      {summary.movedTo === undefined ? <Composer view={view} roomName={summary.name} /> : <MovedNote chat={chat} roomId={summary.roomId} />}
       <MembersPanel chat={chat} view={view} opened={membersOpened} onClose={() => setMembersOpened(false)} />
     </main>
   )
