@@ -52,14 +52,11 @@ import type { RemoteInvite } from './membership/remote-invite.ts'
 import type { RemoteMembership } from './membership/remote-membership.ts'
 import { NetworkState } from './network-state.ts'
 import { PeerClient } from './peer-client.ts'
+import { buildQueries, type Queries } from './query/build-queries.ts'
 import { askEventByTimestamp } from './query/event-by-timestamp.ts'
-import { Profiles } from './query/profiles.ts'
 import { askPublicRooms } from './query/public-rooms.ts'
-import { RemoteMedia } from './query/remote-media.ts'
 import { resolveRemoteAlias } from './query/room-aliases.ts'
 import { ServerKeys } from './query/server-keys.ts'
-import { SpaceAnswers } from './query/space-answers.ts'
-import { UserKeys } from './query/user-keys.ts'
 import { federationEndpoints } from './serve/endpoints.ts'
 import { createRouter } from './serve/router.ts'
 
@@ -76,7 +73,7 @@ export interface FederationInput {
   readonly softwareVersion: string
 }
 
-interface Parts {
+interface Parts extends Queries {
   readonly ports: Ports
   readonly input: FederationInput
   readonly client: PeerClient
@@ -88,10 +85,6 @@ interface Parts {
   readonly healing: Healing
   readonly collect: Collect
   readonly finder: RelayListFinder
-  readonly userKeys: UserKeys
-  readonly profiles: Profiles
-  readonly spaces: SpaceAnswers
-  readonly remoteMedia: RemoteMedia
   readonly complete: CompleteRooms
   readonly membership: RemoteMembership
   readonly invites: RemoteInvite
@@ -269,23 +262,18 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   const client = new PeerClient(ports)
   const relayLists = await RelayLists.open(ports, serverName)
   const relays = await Relays.open(ports, { client, lists: relayLists, configured: input.relays, signal })
-  const deliver = buildDeliver({ ports, rooms, timeline, serverName, client, relayLists, ownRelays: () => relays.servers(), signal })
+  const shared = { ports, client, rooms, serverName, relayLists }
+  const deliver = buildDeliver({
+    ...shared,
+    timeline,
+    ownRelays: () => relays.servers(),
+    heardExtremities: (server, value) => healing.compare(server, value),
+    signal,
+  })
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
   const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ports, client, rooms, users, joins, serverName, signal })
-  const { ingest, healing } = await buildIngest({
-    ports,
-    rooms,
-    users,
-    serverName,
-    client,
-    fetch,
-    joins,
-    relayLists,
-    deliver,
-    inviteReceiver,
-    signal,
-  })
+  const { ingest, healing } = await buildIngest({ ...shared, users, fetch, joins, deliver, inviteReceiver, signal })
   const collect = new Collect({ ports, client, ingest, timeline, serverName, relays: () => relays.servers() }, signal)
   const mailWaiting = (relay: ServerName): boolean => {
     if (relays.uses(relay)) collect.collect(relay)
@@ -313,10 +301,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
     healing,
     collect,
     finder: new RelayListFinder({ network: ports.network, client, rooms, relayLists, log: ports.log }, signal),
-    userKeys: new UserKeys(client),
-    spaces: new SpaceAnswers(client, ports.clock),
-    remoteMedia: new RemoteMedia({ client, media: input.media, clock: ports.clock, log: ports.log }, signal),
-    profiles: new Profiles({ client, clock: ports.clock, relayLists }),
+    ...buildQueries({ ports, client, relayLists, media: input.media }, signal),
     ...membership,
     network: new NetworkState(ports.network, relays, signal),
     serve: createRouter(endpoints, ports.log, signal),

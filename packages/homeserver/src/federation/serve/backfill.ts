@@ -20,8 +20,9 @@ export function backfillEndpoint(parts: ServeParts): Endpoint {
       const limit = countQuery(request, 'limit', 0, limits.implementation.backfillEventsMax)
       const named = (await parts.rooms.events(latest)).flatMap((event) => (event?.roomId === roomId ? [event] : []))
       // The named ones come first: the limit cuts off what is farthest back.
-      const older = await parts.rooms.missingEvents(roomId, { earliest: [], latest, limit, minDepth: 0 })
-      const events = [...named, ...older].slice(0, limit)
+      const olderMax = Math.max(0, limit - named.length)
+      const older = await parts.rooms.missingEvents(roomId, { earliest: [], latest, limit: olderMax, minDepth: 0 })
+      const events = [...named.slice(0, limit), ...older]
       const pdus = await visibleEvents(parts, request.origin, version, events)
       return { origin: parts.serverName, origin_server_ts: parts.ports.clock.now(), pdus }
     },

@@ -1,3 +1,4 @@
+import type { EventId } from '@kith/matrix-protocol'
 import type { StoredEvent } from '../../rooms/index.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { pduJson } from '../transaction.ts'
@@ -11,7 +12,9 @@ export function stateEndpoint(parts: ServeParts): Endpoint {
     method: 'GET',
     path: '/_matrix/federation/v1/state/:roomId',
     async handle(request) {
-      const { state, authChain } = await stateAt(parts, request)
+      const { stateIds, authChain } = await stateAt(parts, request)
+      const state = (await parts.rooms.events(stateIds)).filter((event) => event !== undefined)
+      if (state.length < stateIds.length) throw unknownState()
       return { pdus: state.map((event) => pduJson(event.pdu)), auth_chain: authChain.map((event) => pduJson(event.pdu)) }
     },
   }
@@ -23,8 +26,8 @@ export function stateIdsEndpoint(parts: ServeParts): Endpoint {
     method: 'GET',
     path: '/_matrix/federation/v1/state_ids/:roomId',
     async handle(request) {
-      const { state, authChain } = await stateAt(parts, request)
-      return { pdu_ids: state.map((event) => event.eventId), auth_chain_ids: authChain.map((event) => event.eventId) }
+      const { stateIds, authChain } = await stateAt(parts, request)
+      return { pdu_ids: stateIds, auth_chain_ids: authChain.map((event) => event.eventId) }
     },
   }
 }
@@ -36,33 +39,37 @@ export function eventAuthEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/event_auth/:roomId/:eventId',
     async handle(request) {
       const roomId = roomIdParameter(request)
+      const wanted = eventIdParameter(request)
       sharedRoom(parts, request, roomId)
-      const event = await storedEvent(parts, roomId, eventIdParameter(request))
+      const event = await storedEvent(parts, roomId, wanted)
       const chain = await authChainOf(parts, [event.eventId])
       return { auth_chain: chain.map(({ pdu }) => pduJson(pdu)) }
     },
   }
 }
 
-/** The state before the event that the query names. */
-async function stateAt(parts: ServeParts, request: PeerRequest): Promise<{ state: StoredEvent[]; authChain: StoredEvent[] }> {
+/** The state before the event that the query names, with the auth chain of it. */
+async function stateAt(
+  parts: ServeParts,
+  request: PeerRequest,
+): Promise<{ readonly stateIds: readonly EventId[]; readonly authChain: readonly StoredEvent[] }> {
   const roomId = roomIdParameter(request)
+  const wanted = eventIdQuery(request)
   sharedRoom(parts, request, roomId)
+  // Half a state would pass for the whole one.
   refusePartial(parts, roomId)
-  const event = await storedEvent(parts, roomId, eventIdQuery(request))
-  const before = await parts.rooms.stateBefore(event.eventId)
-  if (before === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The state at this event is not known here')
-  const state = [...before.entries()]
-  return {
-    state,
-    authChain: await authChainOf(
-      parts,
-      state.map(({ eventId }) => eventId),
-    ),
-  }
+  const event = await storedEvent(parts, roomId, wanted)
+  const before = await parts.rooms.stateIdsBefore(event.eventId)
+  if (before === undefined) throw unknownState()
+  const stateIds = [...before.values()]
+  return { stateIds, authChain: await authChainOf(parts, stateIds) }
 }
 
-async function authChainOf(parts: ServeParts, eventIds: readonly StoredEvent['eventId'][]): Promise<StoredEvent[]> {
+function unknownState(): MatrixError {
+  return new MatrixError(404, 'M_NOT_FOUND', 'The state at this event is not known here')
+}
+
+async function authChainOf(parts: ServeParts, eventIds: readonly EventId[]): Promise<StoredEvent[]> {
   const chain = await parts.rooms.authChain(eventIds)
   if (chain === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'The auth chain is too long for this server')
   return chain

@@ -1,0 +1,151 @@
+import { SimulatedWorld } from '@kith/testkit/simulated-world'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../limits.ts'
+import { type Json, TestNode, type TestUser } from './test-node.test-support.ts'
+
+let world: SimulatedWorld
+let home: TestNode
+let away: TestNode
+let alice: TestUser
+let bob: TestUser
+
+beforeEach(async () => {
+  world = new SimulatedWorld(4)
+  home = new TestNode(world)
+  away = new TestNode(world)
+  await home.start()
+  await away.start()
+  alice = await home.register('alice')
+  bob = await away.register('bob')
+})
+
+afterEach(async () => {
+  await home[Symbol.asyncDispose]()
+  await away[Symbol.asyncDispose]()
+})
+
+interface Upload {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly contentType?: string
+  readonly path?: string
+  readonly method?: string
+}
+
+async function upload(user: TestUser, { bytes, contentType = 'image/png', path = 'upload', method = 'POST' }: Upload): Promise<Response> {
+  const headers = { authorization: `Bearer ${user.token}`, 'content-type': contentType }
+  return user.node.clientApi(new Request(`http://node.test/_matrix/media/v3/${path}`, { method, headers, body: bytes }))
+}
+
+async function uploaded(user: TestUser, bytes: Uint8Array<ArrayBuffer>, contentType?: string, path?: string): Promise<string> {
+  const answer = await upload(user, {
+    bytes,
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(path === undefined ? {} : { path }),
+  })
+  const { content_uri: uri } = await answer.json()
+  expect(uri).toMatch(/^mxc:\/\/[^/]+\/[A-Za-z0-9_-]+$/)
+  return String(uri).slice('mxc://'.length)
+}
+
+async function download(user: TestUser, path: string): Promise<{ status: number; headers: Headers; bytes: Uint8Array; json: Json }> {
+  const headers = { authorization: `Bearer ${user.token}` }
+  const response = await world.finish(user.node.clientApi(new Request(`http://node.test/_matrix/client/v1/media/${path}`, { headers })))
+  const bytes = new Uint8Array(await world.finish(response.arrayBuffer()))
+  const isJson = response.headers.get('content-type') === 'application/json'
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes,
+    json: isJson ? JSON.parse(new TextDecoder().decode(bytes)) : undefined,
+  }
+}
+
+function pattern(size: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: size }, (_, index) => index * 7 + (index >> 9))
+}
+
+const { mediaChunkBytes, mediaFileBytesMax, mediaPatienceDefaultMs } = limits.implementation
+
+describe('files', () => {
+  test('reach users of this and of other servers, whole, named and harmless', async () => {
+    const bytes = pattern(3 * mediaChunkBytes + 17)
+    const mxc = await uploaded(alice, bytes, 'image/png', 'upload?filename=a%20cat.png')
+    for (const user of [alice, bob, bob]) {
+      const file = await download(user, `download/${mxc}`)
+      expect(file.bytes).toEqual(bytes)
+      expect(file.headers.get('content-type')).toBe('image/png')
+      expect(file.headers.get('content-disposition')).toBe('inline; filename="a cat.png"')
+      expect(file.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/)
+      expect(file.headers.get('x-content-type-options')).toBe('nosniff')
+      expect((await download(user, `download/${mxc}/dog.png`)).headers.get('content-disposition')).toBe('inline; filename="dog.png"')
+    }
+    // What was fetched once is there when its server is not.
+    await home[Symbol.asyncDispose]()
+    expect((await download(bob, `download/${mxc}`)).bytes).toEqual(bytes)
+  })
+
+  test('that could run in the page are attachments', async () => {
+    const mxc = await uploaded(alice, pattern(9), 'text/html')
+    for (const user of [alice, bob]) {
+      expect((await download(user, `download/${mxc}`)).headers.get('content-disposition')).toBe('attachment')
+      expect((await download(user, `thumbnail/${mxc}?width=1&height=1`)).json.errcode).toBe('M_UNKNOWN')
+    }
+  })
+
+  test('that do not exist, are too large, or are wanted by nobody in particular', async () => {
+    const server = home.identity.server
+    for (const user of [alice, bob]) {
+      expect((await download(user, `download/${server}/unknown`)).json.errcode).toBe('M_NOT_FOUND')
+      expect((await download(user, `download/${server}/..%2F..`)).json.errcode).toBe('M_NOT_FOUND')
+      expect((await download(user, `thumbnail/${server}/unknown?width=0&height=1`)).json.errcode).toBe('M_INVALID_PARAM')
+      expect((await download(user, `thumbnail/${server}/unknown`)).json.errcode).toBe('M_MISSING_PARAM')
+    }
+    expect((await upload(alice, { bytes: new Uint8Array(mediaFileBytesMax + 1) })).status).toBe(413)
+    expect((await home.call('GET', '/_matrix/client/v1/media/config')).status).toBe(401)
+    expect((await alice.ok('GET', '/_matrix/client/v1/media/config'))['m.upload.size']).toBe(mediaFileBytesMax)
+    const mxc = await uploaded(alice, pattern(1))
+    expect((await home.call('GET', `/_matrix/client/v1/media/download/${mxc}`)).status).toBe(401)
+    expect((await home.call('GET', `/_matrix/media/v3/download/${mxc}`)).body.errcode).toBe('M_NOT_FOUND')
+    expect((await download(bob, `download/${world.createIdentity().server}/x`)).status).toBe(504)
+  })
+
+  test('announced before they are there are waited for, here and from elsewhere', async () => {
+    const create = await alice.ok('POST', '/_matrix/media/v1/create')
+    const mxc = String(create.content_uri).slice('mxc://'.length)
+    expect(create.unused_expires_at).toBeGreaterThan(world.clock.now())
+    for (const user of [alice, bob]) {
+      const began = world.clock.now()
+      expect((await download(user, `download/${mxc}`)).json.errcode).toBe('M_NOT_YET_UPLOADED')
+      expect(world.clock.now() - began).toBeGreaterThanOrEqual(mediaPatienceDefaultMs)
+    }
+    const waiting = [download(alice, `download/${mxc}`), download(bob, `download/${mxc}?timeout_ms=30000`)]
+    const put = { bytes: pattern(5), path: `upload/${mxc}`, method: 'PUT' }
+    expect((await upload(alice, put)).status).toBe(200)
+    for (const file of await Promise.all(waiting)) expect(file.bytes).toEqual(pattern(5))
+    expect((await (await upload(alice, put)).json()).errcode).toBe('M_CANNOT_OVERWRITE_MEDIA')
+    expect((await upload(alice, { ...put, path: `upload/${home.identity.server}/never` })).status).toBe(404)
+    expect((await upload(alice, { ...put, path: `upload/${away.identity.server}/x` })).status).toBe(404)
+  })
+
+  test('asked for by many at once cross the network once; a broken connection is an error, and no file', async () => {
+    const mxc = await uploaded(alice, pattern(mediaChunkBytes))
+    const files = await Promise.all([1, 2, 3].map(async () => download(bob, `download/${mxc}`)))
+    for (const { bytes } of files) expect(bytes).toEqual(pattern(mediaChunkBytes))
+    const other = await uploaded(alice, pattern(10))
+    world.network.cut(home.identity.server, away.identity.server)
+    expect((await download(bob, `download/${other}`)).status).toBe(504)
+    world.network.mend(home.identity.server, away.identity.server)
+    expect((await download(bob, `download/${other}`)).bytes).toEqual(pattern(10))
+  })
+
+  test('that move have no still thumbnail', async () => {
+    const moving = new Uint8Array(new TextEncoder().encode('GIF89a NETSCAPE2.0'))
+    const mxc = await uploaded(alice, moving, 'image/gif')
+    for (const user of [alice, bob]) {
+      const size = 'width=32&height=32'
+      expect((await download(user, `thumbnail/${mxc}?${size}`)).bytes).toEqual(moving)
+      expect((await download(user, `thumbnail/${mxc}?${size}&animated=true`)).bytes).toEqual(moving)
+      expect((await download(user, `thumbnail/${mxc}?${size}&animated=false`)).json.errcode).toBe('M_UNKNOWN')
+    }
+  })
+})
