@@ -26,6 +26,7 @@ export class DraftRows {
   readonly #leaving: StoredEvent[] = []
   /** The state to announce where it changed without an event that says so. */
   #movedTo: StateRoot | undefined
+  #completes = false
 
   /** @param placed hears of each event when its position is known. */
   constructor(roomId: RoomId, events: DraftEvents, placed: (event: StoredEvent) => void) {
@@ -48,8 +49,10 @@ export class DraftRows {
     this.#leaving.push(event)
   }
 
-  stateMoved(state: StateRoot): void {
+  /** @param completes whether it lacked members before. */
+  stateMoved(state: StateRoot, completes = false): void {
     this.#movedTo = state
+    this.#completes = completes
   }
 
   noteJudged(eventId: EventId): void {
@@ -106,7 +109,8 @@ export class DraftRows {
       for (const successor of successors ?? []) batch.put(roomsTables.gaps, [roomId, missing, successor], true)
     }
     if (this.#movedTo !== undefined) {
-      batch.put(roomsTables.arrivals, [roomId, transaction.append({ kind: 'room-state', roomId })], { state: this.#movedTo })
+      const position = transaction.append({ kind: 'room-state', roomId, ...(this.#completes ? { completes: true } : {}) })
+      batch.put(roomsTables.arrivals, [roomId, position], { state: this.#movedTo })
     }
   }
 

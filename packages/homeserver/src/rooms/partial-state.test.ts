@@ -78,7 +78,7 @@ describe('when the state is completed', () => {
       expect((await b.stored(eventId)).stateBefore).toBe((await a.stored(eventId)).stateBefore)
       expect((await b.stored(eventId)).stateAfter).toBe((await a.stored(eventId)).stateAfter)
     }
-    expect((await b.timeline.since(position, 10)).map(({ value }) => value)).toEqual([{ kind: 'room-state', roomId }])
+    expect((await b.timeline.since(position, 10)).map(({ value }) => value)).toEqual([{ kind: 'room-state', roomId, completes: true }])
     const before = await b.rooms.stateAt(roomId, position)
     const after = await b.rooms.stateAt(roomId, b.timeline.position)
     expect(await before?.idOf('m.room.member', c.user('carol'))).toBeUndefined()

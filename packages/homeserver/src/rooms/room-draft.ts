@@ -284,7 +284,7 @@ export class RoomDraft {
   changeOver(depth: number): void {
     this.#depth = Math.max(this.#depth, depth)
     this.#roomChanged = true
-    this.#rows.stateMoved(this.#state)
+    this.#rows.stateMoved(this.#state, true)
   }
 
   /** Takes an event that turned out to be none out of what is shown. */

@@ -5,6 +5,7 @@ import {
   type Pdu,
   type RoomId,
   type StateKey,
+  stateKeyOf,
   stripEvent,
   type UserId,
 } from '@kith/matrix-protocol'
@@ -61,11 +62,14 @@ export class RoomSections {
     this.#parts = parts
   }
 
-  /** Undefined when there is nothing to tell. */
-  async read(roomId: RoomId, request: SyncRequest): Promise<RoomSection | undefined> {
+  /**
+   * Undefined when there is nothing to tell.
+   * @param isRevealed the reader was not shown the room before, though it was there.
+   */
+  async read(roomId: RoomId, request: SyncRequest, isRevealed: boolean): Promise<RoomSection | undefined> {
     const { rooms } = this.#parts
     const { userId } = request.reader
-    const before = request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after)
+    const before = request.after === undefined || isRevealed ? undefined : await rooms.stateAt(roomId, request.after)
     const after = await rooms.stateAt(roomId, request.upTo)
     const changes = new RoomStateChanges(rooms, roomId, before, after)
     const member = await changes.memberAfter(userId)
@@ -134,10 +138,11 @@ export class RoomSections {
     const inside = await this.#slice(roomId, request.after ?? 0, stay.position, request)
     // What became of the membership after the leave, such as a ban, is the user's to know; the rest is not.
     const slice = stay.by.eventId === member.eventId ? inside : { ...inside, events: [...inside.events, member] }
+    const changed = (await changes.changed()).set(stateKeyOf('m.room.member', request.reader.userId), member.eventId)
     return {
       kind: 'leave',
       timeline: await this.#timeline(slice, request),
-      state: await this.#state(changes, await changes.changed(), slice, request, request.after === undefined),
+      state: await this.#state(changes, changed, slice, request, request.after === undefined),
       formerMembers,
     }
   }

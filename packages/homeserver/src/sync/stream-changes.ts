@@ -6,6 +6,8 @@ import type { Timeline } from '../timeline/index.ts'
 export interface StreamChanges {
   /** Undefined: too many rows to read; any room may have changed. */
   readonly rooms: ReadonlySet<RoomId> | undefined
+  /** Rooms whose members were not all known before; undefined: any may be. */
+  readonly completed: ReadonlySet<RoomId> | undefined
   readonly receipts: ReadonlySet<RoomId>
   /** Rooms to which the user was invited from another server, or no longer is. */
   readonly invites: ReadonlySet<RoomId>
@@ -15,6 +17,7 @@ const pageSize = 1000
 
 export async function readStreamChanges(timeline: Timeline, userId: UserId, after: number, upTo: number): Promise<StreamChanges> {
   const rooms = new Set<RoomId>()
+  const completed = new Set<RoomId>()
   const receipts = new Set<RoomId>()
   const invites = new Set<RoomId>()
   let cursor = after
@@ -23,12 +26,13 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
     for (const { key, value } of page) {
       if (key[0] > upTo) break
       if (value.kind === 'room-event' || value.kind === 'room-state') rooms.add(value.roomId)
-      else if (value.kind === 'receipt') receipts.add(value.roomId)
+      if (value.kind === 'room-state' && value.completes === true) completed.add(value.roomId)
+      if (value.kind === 'receipt') receipts.add(value.roomId)
       else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)
     }
     const last = page.at(-1)
-    if (page.length < pageSize || last === undefined || last.key[0] >= upTo) return { rooms, receipts, invites }
+    if (page.length < pageSize || last === undefined || last.key[0] >= upTo) return { rooms, completed, receipts, invites }
     cursor = last.key[0]
   }
-  return { rooms: undefined, receipts, invites }
+  return { rooms: undefined, completed: undefined, receipts, invites }
 }

@@ -157,14 +157,24 @@ export class SyncEngine {
     const { userId } = request.reader
     const concerned = rooms.roomIds().filter((roomId) => {
       if (!request.filter.acceptsRoom(roomId) || rooms.state(roomId)?.get('m.room.member', userId) === undefined) return false
+      if (this.#isHidden(roomId, request)) return false
       return request.fullState || changes?.rooms === undefined || changes.rooms.has(roomId)
     })
     const sections = new Map<RoomId, RoomSection>()
     for (const roomId of concerned) {
-      const section = await this.#sections.read(roomId, request)
+      const isRevealed = !request.filter.state.lazyLoadMembers && changes !== undefined && (changes.completed?.has(roomId) ?? true)
+      const section = await this.#sections.read(roomId, request, isRevealed)
       if (section !== undefined) sections.set(roomId, section)
     }
     return sections
+  }
+
+  /**
+   * A client that loads members as it needs them asks for those of a room before it encrypts for them. Any other would take the members
+   * that it is told of for all there are, so it sees the room when they are known.
+   */
+  #isHidden(roomId: RoomId, request: SyncRequest): boolean {
+    return !request.filter.state.lazyLoadMembers && this.#parts.rooms.isPartial(roomId)
   }
 
   async #rooms(request: SyncRequest, sections: ReadonlyMap<RoomId, RoomSection>, changes: Changes): Promise<SyncAnswer['rooms']> {
@@ -195,7 +205,8 @@ export class SyncEngine {
     const joinedThen = [...sections].flatMap(([roomId, section]) => (section.kind === 'join' ? [roomId] : []))
     for (const roomId of new Set([...rooms.joinedRooms(request.reader.userId), ...joinedThen])) {
       const section = sections.get(roomId)
-      if (!request.filter.acceptsRoom(roomId) || (section !== undefined && section.kind !== 'join')) continue
+      if (!request.filter.acceptsRoom(roomId) || this.#isHidden(roomId, request)) continue
+      if (section !== undefined && section.kind !== 'join') continue
       const joined = await this.#extras.joinedRoom(roomId, request, section, changes)
       if (joined !== undefined) found.join[roomId] = joined
     }

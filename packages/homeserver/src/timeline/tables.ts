@@ -5,8 +5,8 @@ import type { Table } from '../ports/storage.ts'
 export type TimelineRow =
   /** An event became part of a room's visible timeline here. */
   | { readonly kind: 'room-event'; readonly roomId: RoomId; readonly eventId: EventId }
-  /** The state of a room changed without an event that joined its timeline. */
-  | { readonly kind: 'room-state'; readonly roomId: RoomId }
+  /** The state of a room changed without an event that joined its timeline. `completes`: only now all of its members are known. */
+  | { readonly kind: 'room-state'; readonly roomId: RoomId; readonly completes?: true }
   /** An invite (or its withdrawal) for a local user to a room whose state this server does not hold. */
   | { readonly kind: 'invite'; readonly roomId: RoomId; readonly userId: UserId }
   | { readonly kind: 'account-data'; readonly userId: UserId; readonly roomId?: RoomId; readonly type: string }

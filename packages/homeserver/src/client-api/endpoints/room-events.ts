@@ -4,6 +4,7 @@ import type { Session } from '../../accounts/accounts.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { checkCanonicalAlias } from '../canonical-alias.ts'
 import { type Api, endpoint } from '../endpoint.ts'
+import { refuseLockout } from '../lockout.ts'
 import { inviteUser } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { eventIdFrom, roomIdFrom } from '../parameters.ts'
@@ -103,6 +104,7 @@ async function sendState(
   const roomId = roomIdFrom(place.roomId)
   const { type, stateKey } = place
   const state = joinedState(api, session, roomId)
+  if (type === 'm.room.server_acl' && stateKey === '') refuseLockout(api, content)
   const existing = state.get(type, stateKey)
   // The same state again is no news, but the answer that a repeated request expects.
   if (existing?.pdu.sender === session.userId && canonicalJson(existing.pdu.content) === canonicalJson(content)) return existing.eventId
