@@ -5,6 +5,7 @@ import { sha1Hex } from '../bytes/sha1.ts'
 import { alice } from '../events/pdu-fixture.ts'
 import { stateKeyOf, type StateMap } from '../events/state-map.ts'
 import type { EventId } from '../ids/ids.ts'
+import type { JsonObject } from '../json/json-value.ts'
 import { roomVersion, type RoomVersion } from '../room-versions/room-version.ts'
 import { MissingEventError } from './event-graph.ts'
 import { neededForResolution } from './needed-for-resolution.ts'
@@ -65,6 +66,41 @@ describe('state resolution of room version 1', () => {
     const kicked = stateOf(create, aliceIn, bobIn, kick, powerLevels)
     expect(resolve(known, kicked, stateOf(...common, powerLevels))).toEqual(kicked)
     expect(resolve(known, kicked, stateOf(...common, demoted))).toEqual(stateOf(create, aliceIn, bobIn, carolIn, demoted))
+  })
+
+  test('join rules and memberships stop at the first that is not allowed; other entries go on', () => {
+    const { fixture, common, powerLevels } = room()
+    const always = [...common.slice(0, 3), powerLevels]
+    const decided = (type: string, make: () => { state_key: string; content: JsonObject }): number => {
+      const candidates = [alice, carol, alice].map((sender, index) => fixture.event({ type, sender, depth: 4 + index, ...make() }))
+      const known = [...common, powerLevels, ...candidates]
+      const resolved = resolve(known, ...candidates.map((each) => stateOf(...always, each)))
+      const key = stateKeyOf(type, make().state_key)
+      return candidates.findIndex(({ eventId }) => resolved.get(key) === eventId)
+    }
+    expect(decided('m.room.join_rules', () => ({ state_key: '', content: { join_rule: 'public' } }))).toBe(0)
+    expect(decided('m.room.member', () => ({ state_key: carol, content: { membership: 'ban' } }))).toBe(0)
+    expect(decided('m.room.power_levels', () => ({ state_key: '', content: { users: { [alice]: 100 } } }))).toBe(0)
+    expect(decided('m.room.topic', () => ({ state_key: '', content: {} }))).toBe(2)
+  })
+
+  test('memberships are decided under the join rules that were decided before', () => {
+    const { fixture, common, powerLevels } = room()
+    const [closed, open] = ['invite', 'public'].map((rule, index) =>
+      fixture.event({ type: 'm.room.join_rules', state_key: '', depth: 4 + index, content: { join_rule: rule } }),
+    ) as [AuthEvent, AuthEvent]
+    const dave = '@dave:other.org' as typeof carol
+    const [left, joined] = ['leave', 'join'].map((membership, index) =>
+      fixture.event({ type: 'm.room.member', sender: dave, state_key: dave, depth: 4 + index, content: { membership } }),
+    ) as [AuthEvent, AuthEvent]
+    const always = [...common, powerLevels]
+    const known = [...always, closed, open, left, joined]
+    const resolved = resolve(known, stateOf(...always, closed, joined), stateOf(...always, open, left))
+    expect(resolved).toEqual(stateOf(...always, open, joined))
+    // While the rule that ends up in force lets nobody in.
+    const closedAgain = fixture.event({ type: 'm.room.join_rules', state_key: '', depth: 9, content: { join_rule: 'invite' } })
+    const states = [stateOf(...always, closedAgain, joined), stateOf(...always, open, left)] as const
+    expect(resolve([...known, closedAgain], ...states)).toEqual(stateOf(...always, closedAgain, left))
   })
 
   test('other entries: the deepest that is allowed, among equals the one with the lowest SHA-1, and the last when none is', () => {
