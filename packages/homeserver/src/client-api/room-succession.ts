@@ -87,7 +87,7 @@ function banOf(stateKey: string, content: JsonObject): EventDraft {
 }
 
 /** The old levels as the new version writes them. Creators are not listed where they stand above all; who no longer does is. */
-export function successorPowerLevels({ old, version, creator, additionalCreators }: Succession): JsonObject {
+function successorPowerLevels({ old, version, creator, additionalCreators }: Succession): JsonObject {
   const content = old.state.get('m.room.power_levels', '')?.pdu.content
   const create = old.state.get('m.room.create', '')?.pdu
   const levels = content === undefined ? {} : readable(content, old.version)

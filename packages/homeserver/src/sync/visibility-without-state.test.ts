@@ -1,0 +1,46 @@
+import type { RoomId } from '@kith/matrix-protocol'
+import { beforeEach, expect, test } from 'vitest'
+import { joinRemotely, RoomServer, sentId, signal } from '../rooms/room-servers.test-support.ts'
+import type { StoredEvent } from '../rooms/index.ts'
+import { Visibility } from './visibility.ts'
+
+let resident: RoomServer
+let server: RoomServer
+let roomId: RoomId
+
+beforeEach(async () => {
+  resident = await RoomServer.open(1)
+  server = await RoomServer.open(2)
+  roomId = await resident.createRoom(resident.user('alice'))
+})
+
+/** An event from before the join, without what came before it: what the state was there, this server cannot know. */
+async function backfilled(historyVisibility: string): Promise<StoredEvent> {
+  const alice = resident.user('alice')
+  const content = { history_visibility: historyVisibility }
+  sentId(await resident.send(roomId, alice, { type: 'm.room.history_visibility', stateKey: '', content }))
+  await resident.say(roomId, alice, 'unknown here')
+  const old = await resident.stored(await resident.say(roomId, alice, 'old'))
+  await resident.say(roomId, alice, 'between')
+  await joinRemotely(server, server.user('bob'), resident, roomId)
+  await server.rooms.appendHistory(roomId, [old.pdu], [], signal)
+  const event = await server.stored(old.eventId)
+  expect(event.stateBefore).toBeUndefined()
+  return event
+}
+
+test.each([
+  ['world_readable', true],
+  ['shared', true],
+  ['invited', false],
+  ['joined', false],
+])('what other servers showed to this one is for its only user; among several it depends on the room: %s', async (visibility, forAll) => {
+  const event = await backfilled(visibility)
+  const sees = async (user: string): Promise<boolean> => new Visibility(server.rooms).isVisible(event, server.user(user))
+  expect(await sees('bob')).toBe(true)
+  expect(await sees('carol')).toBe(false)
+  await server.setMembership(roomId, server.user('carol'), server.user('carol'), 'join')
+  expect([await sees('bob'), await sees('carol')]).toEqual([forAll, forAll])
+  await server.setMembership(roomId, server.user('bob'), server.user('bob'), 'leave')
+  expect([await sees('bob'), await sees('carol')]).toEqual([forAll, forAll])
+})
