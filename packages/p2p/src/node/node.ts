@@ -27,6 +27,7 @@ import {
 import { CIRCUITS_PER_CONNECTION_MAX, CONNECTIONS_MAX, RELAY_CONNECTIONS_MAX, RESERVATIONS_MAX } from '../limits.ts'
 import { lingerUdpSockets } from './linger-udp-sockets.ts'
 import { choosePorts, type Ports } from './listen-ports.ts'
+import { rotateChannelIds } from './rotate-channel-ids.ts'
 import { loadWebRtcCertificate } from './webrtc-certificate.ts'
 
 export { PortUnavailableError } from './listen-ports.ts'
@@ -66,6 +67,7 @@ export interface NodeNetworkOptions {
  * @throws PortUnavailableError when a port that was asked for is taken.
  */
 export async function createNodeNetwork(options: NodeNetworkOptions): Promise<KithNetwork> {
+  rotateChannelIds()
   const { dataDirectory } = options
   if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true })
   const ports = options.listen === undefined ? {} : await choosePorts(options.listen.host, portWishes(options.listen), dataDirectory)
