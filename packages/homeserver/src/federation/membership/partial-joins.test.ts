@@ -1,4 +1,4 @@
-import type { EventId, RoomId } from '@kith/matrix-protocol'
+import { type EventId, makeUserId, type RoomId } from '@kith/matrix-protocol'
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../limits.ts'
 import { never, type SimulatedServer } from '../simulated-server.test-support.ts'
@@ -57,6 +57,19 @@ describe('a room of many is joined without most of its members', () => {
     expect(bob.rooms.state(roomId)?.size).toBe(carol.rooms.state(roomId)?.size)
   })
 
+  test('by two users of a server, one while the other waits for the rest', async () => {
+    const { world, alice, bob, carol, roomId } = await bigRoom()
+    for (const server of [alice, carol]) lie(server, '/state', away)
+    const second = makeUserId('second', bob.server)
+    await join(world, bob, roomId, [alice])
+    const joined = await world.finish(bob.federation.joinRoom({ roomId, userId: second, via: [alice.server], content: {} }, never))
+    expect([joined.kind, bob.rooms.isPartial(roomId)]).toEqual(['joined', true])
+    for (const server of [alice, carol]) lie(server, 'nothing', (honest) => honest())
+    await world.runUntil(() => !bob.rooms.isPartial(roomId), 30 * MINUTE_MS, 'the rest comes')
+    await world.runUntil(() => stateIds(bob, roomId).join() === stateIds(alice, roomId).join(), 30 * MINUTE_MS, 'all agree')
+    expect(bob.rooms.state(roomId)?.membershipOf(second)).toBe('join')
+  })
+
   test('while members come and go', async () => {
     const { world, alice, bob, carol, roomId } = await bigRoom()
     for (const server of [alice, carol]) lie(server, '/state', away)
@@ -71,7 +84,7 @@ describe('a room of many is joined without most of its members', () => {
   })
 
   test('and a server that knows only some of it helps nobody in, and tells nobody a state', async () => {
-    const { world, alice, bob, carol, relay: _relay, roomId } = await bigRoom()
+    const { world, alice, bob, carol, roomId } = await bigRoom()
     for (const server of [alice, carol]) lie(server, '/state', away)
     await join(world, bob, roomId, [alice])
     expect(bob.rooms.isPartial(roomId)).toBe(true)
@@ -87,10 +100,9 @@ describe('a room of many is joined without most of its members', () => {
   ])('when the server %s, others are believed', async (_what, change_) => {
     const { world, alice, bob, carol, roomId } = await bigRoom()
     forge(alice, '/state_ids/', (body) => ({ ...body, pdu_ids: change_(body['pdu_ids'] as string[]) }))
-    const dave = carol
     await join(world, bob, roomId, [alice])
     await world.runUntil(() => !bob.rooms.isPartial(roomId), 60 * MINUTE_MS, 'somebody brings the rest')
-    expect(dave.rooms.state(roomId)?.size).toBe(bob.rooms.state(roomId)?.size)
+    expect(carol.rooms.state(roomId)?.size).toBe(bob.rooms.state(roomId)?.size)
   })
 
   test('a small room comes whole', async () => {

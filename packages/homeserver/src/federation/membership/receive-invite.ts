@@ -22,6 +22,7 @@ import type { Crypto } from '../../ports/crypto.ts'
 import type { Rooms, StoredInvite } from '../../rooms/index.ts'
 import { isEventSigned } from '../event-signatures.ts'
 import type { LocalUsers } from '../local-users.ts'
+import { originMayAct } from '../origin-may-act.ts'
 import { parseLeaveEdu } from './decline-event.ts'
 import { checkInviteState } from './invite-state.ts'
 
@@ -72,6 +73,8 @@ export class InviteReceiver {
     const state = await checkInviteState(this.#crypto, body['invite_room_state'], invite)
     if (state.kind === 'bad') return { kind: 'invalid', reason: state.reason }
     if (!this.#users.exists(invite.userId)) return { kind: 'forbidden', reason: 'The invited user does not exist here' }
+    if (!originMayAct(this.#rooms, invite.roomId, origin))
+      return { kind: 'forbidden', reason: 'The room does not let your server act in it' }
     const signed = await this.#rooms.signPdu(event, version)
     if (await this.#store({ ...invite, event: signed }, state.events, signal)) return { kind: 'received', event: signed }
     return { kind: 'forbidden', reason: 'The invited user has too many invites' }
@@ -126,6 +129,7 @@ export class InviteReceiver {
     const isLeave = event.type === 'm.room.member' && event.content['membership'] === 'leave' && event.state_key === event.sender
     if (!isLeave || serverNameOf(event.sender) !== origin) return false
     const roomId = roomIdOf(event, version)
+    if (!originMayAct(this.#rooms, roomId, origin)) return false
     const state = this.#rooms.state(roomId)
     if (state?.isJoined(this.#serverName) !== true || this.#rooms.version(roomId)?.id !== version.id) return false
     // Whoever has come in since leaves by an event of the room.

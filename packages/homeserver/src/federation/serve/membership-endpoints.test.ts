@@ -1,5 +1,7 @@
 import {
   addContentHash,
+  canonicalJsonBytes,
+  encodeBase64,
   eventIdOf,
   type JsonObject,
   type Pdu,
@@ -260,6 +262,27 @@ describe('invites by address', () => {
     expect(alice.rooms.state(roomId)?.membershipOf(user as typeof alice.user)).toBeUndefined()
   })
 
+  test('exchange_third_party_invite invites whom the identity server of the invited address names', async () => {
+    const { world, alice, bob } = await twoServersAndRelay()
+    const identityServer = world.createIdentity()
+    const roomId = await makeRoom(alice, { joinRules: { join_rule: 'invite' } })
+    const token = 'a token'
+    const publicKey = encodeBase64(identityServer.crypto.publicKey)
+    const draft = { roomId, sender: alice.user, type: 'm.room.third_party_invite', stateKey: token }
+    const content = { display_name: 'B...', public_key: publicKey, public_keys: [{ public_key: publicKey }] }
+    expect(await alice.rooms.send({ ...draft, content }, never)).toMatchObject({ kind: 'sent' })
+    const proof = { mxid: bob.user, token }
+    const signature = encodeBase64(await identityServer.crypto.sign(canonicalJsonBytes(proof)))
+    const signed = { ...proof, signatures: { 'id.example': { 'ed25519:0': signature } } }
+    const pending = { medium: 'email', address: 'b@example.org', mxid: bob.user, room_id: roomId, sender: alice.user, signed }
+    const body = { medium: 'email', address: 'b@example.org', mxid: bob.user, invites: [pending] }
+    // The identity server tells bob's server, which asks alice's, which invites bob.
+    expect(await ask(world, identityServer, bob.server, 'PUT', 'v1/3pid/onbind', body)).toEqual({ status: 200, body: {} })
+    const member = alice.rooms.state(roomId)?.get('m.room.member', bob.user)
+    expect(member?.pdu.content).toMatchObject({ membership: 'invite', third_party_invite: { display_name: 'B...', signed } })
+    expect(bob.rooms.invite(roomId, bob.user)).toBeDefined()
+  })
+
   test('onbind is heard, for users of this server only', async () => {
     const { alice, put, user, roomId } = await stranger()
     const body = { medium: 'email', address: 'a@example.org', mxid: alice.user, invites: [] }
@@ -269,7 +292,10 @@ describe('invites by address', () => {
     expect(await put('v1/3pid/onbind', { ...body, invites: [pending] })).toEqual({ status: 200, body: {} })
     expect(errorOf(await put('v1/3pid/onbind', { ...body, mxid: user }))).toEqual([404, 'M_NOT_FOUND'])
     expect(errorOf(await put('v1/3pid/onbind', { ...body, invites: [{ ...pending, mxid: user }] }))).toEqual([400, 'M_INVALID_PARAM'])
-    expect(errorOf(await put('v1/3pid/onbind', { ...body, invites: Array.from({ length: 100 }, () => pending) }))).toEqual([400, 'M_BAD_JSON'])
+    expect(errorOf(await put('v1/3pid/onbind', { ...body, invites: Array.from({ length: 100 }, () => pending) }))).toEqual([
+      400,
+      'M_BAD_JSON',
+    ])
     expect(errorOf(await put('v1/3pid/onbind', {}))).toEqual([400, 'M_BAD_JSON'])
   })
 })
