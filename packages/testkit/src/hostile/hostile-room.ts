@@ -107,7 +107,7 @@ export class HostileRoom {
   async make({ prev = [this.newest], auth, ...wish }: EventWish): Promise<HandmadeEvent> {
     const sender = wish.sender ?? this.#user
     const cited = auth ?? this.#authEventsFor({ ...wish, sender })
-    const depth = Math.max(0, ...prev.map(({ pdu }) => pdu.depth)) + 1
+    const depth = Math.min(Math.max(0, ...prev.map(({ pdu }) => pdu.depth)) + 1, Number.MAX_SAFE_INTEGER)
     return this.sign({
       room_id: this.roomId,
       sender,

@@ -9,6 +9,7 @@ import { KeyedQueue } from '../../keyed-queue.ts'
 import type { PeerClient } from '../peer-client.ts'
 import { Semaphore } from '../semaphore.ts'
 import { Deliver } from './deliver.ts'
+import type { DestinationParts } from './destination.ts'
 import { Outbox } from './outbox.ts'
 import { SentRelayLists } from './sent-relay-lists.ts'
 
@@ -20,10 +21,12 @@ export interface BuildDeliverInput {
   readonly client: PeerClient
   readonly relayLists: RelayLists
   readonly ownRelays: () => readonly ServerName[]
+  readonly heardExtremities: DestinationParts['heardExtremities']
   readonly signal: AbortSignal
 }
 
-export function buildDeliver({ ports, rooms, timeline, serverName, client, relayLists, ownRelays, signal }: BuildDeliverInput): Deliver {
+export function buildDeliver(input: BuildDeliverInput): Deliver {
+  const { ports, rooms, timeline, serverName, client, relayLists, ownRelays, heardExtremities, signal } = input
   const parts = {
     ports,
     serverName,
@@ -39,6 +42,7 @@ export function buildDeliver({ ports, rooms, timeline, serverName, client, relay
     },
     roomsSharedWith: (server: ServerName) => rooms.roomsWithServer(server),
     extremitiesOf: (roomId: Parameters<Rooms['extremities']>[0]) => rooms.extremities(roomId),
+    heardExtremities,
   }
   return new Deliver(parts, timeline, signal)
 }

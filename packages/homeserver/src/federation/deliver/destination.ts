@@ -1,4 +1,4 @@
-import type { EventId, RoomId, ServerName } from '@kith/matrix-protocol'
+import type { EventId, JsonValue, RoomId, ServerName } from '@kith/matrix-protocol'
 import type { KeyedQueue } from '../../keyed-queue.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { Handoff } from '../../relay/handoff.ts'
@@ -28,6 +28,8 @@ export interface DestinationParts {
   readonly places: { readonly connected: Semaphore; readonly others: Semaphore }
   readonly roomsSharedWith: (server: ServerName) => readonly RoomId[]
   readonly extremitiesOf: (roomId: RoomId) => readonly EventId[]
+  /** What a server answered of its forward extremities. */
+  readonly heardExtremities: (server: ServerName, value: JsonValue | undefined) => void
 }
 
 /**

@@ -86,6 +86,7 @@ export class DirectDelivery {
     this.#gotNoAnswer = false
     this.#contents.taken()
     await sentRelayLists.confirm(this.#server, members)
+    this.#parts.heardExtremities(this.#server, answer.body['im.kith.extremities'])
     const positions = entries.map(({ position }) => position)
     await settling.run(this.#server, () => outbox.settle(this.#server, positions))
     return 'sent'

@@ -1,7 +1,7 @@
 import { authEventIdsOf, type EventId, type Pdu, type RoomId, type RoomVersion, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { FetchEvents, FetchParts } from './fetch-events.ts'
-import { parsePdus, sortByDepth } from './parse-pdus.ts'
+import { parsePdus, sortParentsFirst } from './parse-pdus.ts'
 import { reachableAuthChain, reachableHistory } from './reachable.ts'
 import { serversToAsk } from './servers-to-ask.ts'
 
@@ -21,7 +21,7 @@ export async function backfill(
     const pdus = reachableHistory(from, answered ?? new Map())
     if (pdus.size === 0) continue
     const authEvents = await fetchAuthEvents(parts, server, roomId, version, pdus, signal)
-    const outcomes = await parts.rooms.appendHistory(roomId, sortByDepth(pdus.values()), authEvents, signal)
+    const outcomes = await parts.rooms.appendHistory(roomId, sortParentsFirst(pdus), authEvents, signal)
     const stored = [...outcomes.values()].filter((outcome) => outcome.kind === 'accepted').length
     if (stored > 0) return stored
   }
@@ -65,5 +65,5 @@ async function fetchAuthEvents(
     if (chain === undefined) break
     for (const [id, authEvent] of reachableAuthChain(unknown, chain)) found.set(id, authEvent)
   }
-  return sortByDepth(found.values())
+  return sortParentsFirst(found)
 }

@@ -23,19 +23,18 @@ export class FetchEvents {
     this.#parts = parts
   }
 
-  /** What this server has of the events before `latest`, back to what is known here, and of the `wanted` ones. Empty when it cannot help. */
+  /** What this server has of the events before `latest`, back to what is known here, and of the `wanted` ones; undefined without an answer. */
   async missing(
     server: ServerName,
     roomId: RoomId,
     input: { readonly latest: readonly EventId[]; readonly wanted: ReadonlySet<EventId> },
     allowance: Allowance,
     signal: AbortSignal,
-  ): Promise<Map<EventId, Pdu>> {
+  ): Promise<Map<EventId, Pdu> | undefined> {
     const version = this.#parts.rooms.version(roomId)
-    if (version === undefined) return new Map()
+    if (version === undefined) return undefined
     const before = await this.#missingEvents(server, roomId, version, input.latest, allowance, signal)
-    // Whoever cannot be reached has been given its time.
-    if (before === undefined) return new Map()
+    if (before === undefined) return undefined
     const lacking = [...input.wanted].filter((eventId) => !before.has(eventId))
     const singly = await this.#eventsOneByOne(server, version, lacking, allowance, signal)
     return new Map([...before, ...singly])

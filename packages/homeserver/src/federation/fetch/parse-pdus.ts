@@ -1,4 +1,13 @@
-import { type EventId, eventIdOf, type JsonValue, parsePdu, type Pdu, type RoomVersion } from '@kith/matrix-protocol'
+import {
+  authEventIdsOf,
+  type EventId,
+  eventIdOf,
+  type JsonValue,
+  parsePdu,
+  type Pdu,
+  prevEventIdsOf,
+  type RoomVersion,
+} from '@kith/matrix-protocol'
 
 /** The well-formed events of an answer, by id; others are left out. Undefined when it is no list, or longer than `countMax`. */
 export function parsePdus(value: JsonValue | undefined, version: RoomVersion, countMax: number): Map<EventId, Pdu> | undefined {
@@ -11,7 +20,22 @@ export function parsePdus(value: JsonValue | undefined, version: RoomVersion, co
   return pdus
 }
 
-/** Parents before children, as far as the events' own word on depth goes. */
-export function sortByDepth(pdus: Iterable<Pdu>): Pdu[] {
-  return [...pdus].toSorted((left, right) => left.depth - right.depth)
+/** Parents before children, whatever the events say of their depth. Those that name each other in a circle come in any order. */
+export function sortParentsFirst(events: ReadonlyMap<EventId, Pdu>): Pdu[] {
+  const sorted = new Map<EventId, Pdu>()
+  const entered = new Set<EventId>()
+  const starts = [...events].toSorted(([, left], [, right]) => left.depth - right.depth)
+  const waiting = starts.map(([eventId]) => eventId).reverse()
+  for (let eventId = waiting.at(-1); eventId !== undefined; eventId = waiting.at(-1)) {
+    const pdu = events.get(eventId)
+    const parents = pdu === undefined || entered.has(eventId) ? [] : [...prevEventIdsOf(pdu), ...authEventIdsOf(pdu)]
+    const before = parents.filter((id) => events.has(id) && !entered.has(id))
+    entered.add(eventId)
+    if (before.length > 0) waiting.push(...before)
+    else {
+      waiting.pop()
+      if (pdu !== undefined) sorted.set(eventId, pdu)
+    }
+  }
+  return [...sorted.values()]
 }

@@ -74,13 +74,13 @@ describe('forks', () => {
 
   test('by the hundred leave the room with a bounded number of heads', async () => {
     const setting = await hostileSetting()
-    const { bob, alice, mallory, room, roomId } = setting
+    const { bob, alice, carol, mallory, room, roomId } = setting
     const root = room.newest
     const visible: string[] = []
     for (let batch = 0; batch < 6; batch++) {
       const heads = await Promise.all(Array.from({ length: 50 }, (_, count) => room.message(`head ${batch} ${count}`, { prev: [root] })))
       visible.push(...heads.map((_, count) => `head ${batch} ${count}`))
-      for (const { server } of [alice, bob])
+      for (const { server } of [alice, bob, carol])
         await mallory.send(
           server,
           heads.map(({ pdu }) => pdu),
@@ -250,7 +250,7 @@ test('an auth chain of 10,000 events is refused or taken within its bounds, and 
   expect(setting.rowsOf(bob) - rows).toBeLessThan(12_000)
   await expectHonestAgree(
     setting,
-    (await roomAt(alice, roomId)).messages.filter((body) => body === 'upon ten thousand'),
+    (await roomAt(world, alice, roomId)).messages.filter((body) => body === 'upon ten thousand'),
   )
   expect(eventIdOf(head.pdu, room.version)).toBe(head.eventId)
 }, 240_000)

@@ -134,13 +134,24 @@ describe('transactions', () => {
 })
 
 describe('content that is not what was hashed', () => {
-  test('counts as redacted when its own server sends it so', async () => {
+  test('is not taken from its own server, which may show others the whole one', async () => {
     const setting = await hostileSetting()
     const { bob, alice, mallory, room } = setting
     const event = room.note(await room.message('hashed'))
-    const changed = { ...asJson(event), content: { msgtype: 'm.text', body: 'not hashed' } }
-    for (const { server } of [alice, bob]) await mallory.send(server, [changed])
-    await expectHonestAgree(setting, [''])
+    await mallory.send(alice.server, [{ ...asJson(event), content: { msgtype: 'm.text', body: 'not hashed' } }])
+    await mallory.send(bob.server, [event.pdu])
+    await expectHonestAgree(setting, ['hashed'])
+  })
+
+  test('counts as redacted when nobody has it whole', async () => {
+    const setting = await hostileSetting()
+    const { bob, alice, mallory, room } = setting
+    const damaged = room.note(await room.message('hashed'))
+    const upon = room.note(await room.message('upon it'))
+    const changed = { ...asJson(damaged), content: { msgtype: 'm.text', body: 'not hashed' } }
+    mallory.answering(({ path }) => (path.startsWith('/v1/event/') ? Response.json({ pdus: [changed] }) : undefined))
+    for (const { server } of [alice, bob]) await mallory.send(server, [changed, upon.pdu])
+    await expectHonestAgree(setting, ['', 'upon it'])
   })
 
   test('is not believed of another’s event while somebody has the whole one', async () => {

@@ -1,4 +1,13 @@
-import { type EventId, isJsonObject, type JsonValue, parseEventId, parseRoomId, type RoomId, type ServerName } from '@kith/matrix-protocol'
+import {
+  type EventId,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseEventId,
+  parseRoomId,
+  type RoomId,
+  type ServerName,
+} from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { Rooms } from '../../rooms/index.ts'
@@ -6,6 +15,7 @@ import type { FetchBudgets } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'
 import { Semaphore } from '../semaphore.ts'
+import { originMayAct } from '../origin-may-act.ts'
 import type { RoomIntake } from './room-intake.ts'
 import type { StagedEvents } from './staged-events.ts'
 
@@ -44,15 +54,22 @@ export class Healing {
 
   /** `value`: what another server says of its forward extremities, `{room id: [event ids]}`. Returns at once. */
   compare(origin: ServerName, value: JsonValue | undefined): void {
-    if (!isJsonObject(value)) return
-    for (const [room, ids] of Object.entries(value).slice(0, limits.implementation.extremitiesRoomsPerTransactionMax)) {
-      const roomId = parseRoomId(room)
-      if (roomId === undefined || !Array.isArray(ids)) continue
-      const eventIds = ids.slice(0, limits.implementation.extremitiesPerRoomMax).flatMap((id: JsonValue) => parseEventId(id) ?? [])
-      if (this.#parts.rooms.state(roomId)?.joinedServers().has(origin) === true) {
-        this.#queueWork(`compare ${origin}`, roomId, () => this.#fetchUnknown(roomId, origin, eventIds))
-      }
+    for (const [roomId, eventIds] of this.#told(origin, value)) {
+      this.#queueWork(`compare ${origin}`, roomId, () => this.#fetchUnknown(roomId, origin, eventIds))
     }
+  }
+
+  /**
+   * What to tell a server of the rooms that it spoke of, if it may lack something: this server's own extremities there.
+   * So the two compare both ways, also when this one has nothing to send.
+   */
+  answerTo(origin: ServerName, value: JsonValue | undefined): JsonObject {
+    const rooms: Record<string, readonly EventId[]> = {}
+    for (const [roomId, eventIds] of this.#told(origin, value)) {
+      const own = this.#parts.rooms.extremities(roomId).slice(0, limits.implementation.extremitiesPerRoomMax)
+      if (own.some((eventId) => !eventIds.includes(eventId))) rooms[roomId] = own
+    }
+    return Object.keys(rooms).length === 0 ? {} : { 'im.kith.extremities': rooms }
   }
 
   /**
@@ -66,6 +83,23 @@ export class Healing {
 
   async stopped(): Promise<void> {
     await Promise.allSettled(this.#running)
+  }
+
+  /** The well-formed part of what a server says of rooms in which it may act. */
+  #told(origin: ServerName, value: JsonValue | undefined): Map<RoomId, EventId[]> {
+    const told = new Map<RoomId, EventId[]>()
+    if (!isJsonObject(value)) return told
+    const { rooms } = this.#parts
+    for (const [room, ids] of Object.entries(value).slice(0, limits.implementation.extremitiesRoomsPerTransactionMax)) {
+      const roomId = parseRoomId(room)
+      if (roomId === undefined || !Array.isArray(ids) || rooms.state(roomId)?.joinedServers().has(origin) !== true) continue
+      if (!originMayAct(rooms, roomId, origin)) continue
+      told.set(
+        roomId,
+        ids.slice(0, limits.implementation.extremitiesPerRoomMax).flatMap((id: JsonValue) => parseEventId(id) ?? []),
+      )
+    }
+    return told
   }
 
   /** Only whoever names events is asked for them, so that a lie costs nobody else; what they build on may come from anyone. */

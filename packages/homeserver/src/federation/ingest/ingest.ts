@@ -61,7 +61,7 @@ export class Ingest {
       const { pdus, edus } = transaction
       if (pdus.length > 0 || !edus.every(isEphemeral)) await this.#parts.remembered.remember(origin, transactionId, answer)
       this.#parts.healing.compare(origin, transaction.extremities)
-      return answer
+      return { ...answer, ...this.#parts.healing.answerTo(origin, transaction.extremities) }
     })
   }
 

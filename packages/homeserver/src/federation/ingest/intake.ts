@@ -17,7 +17,7 @@ import { isEventSigned } from '../event-signatures.ts'
 import type { Allowance } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
 import type { FetchState } from '../fetch/fetch-state.ts'
-import { sortByDepth } from '../fetch/parse-pdus.ts'
+import { sortParentsFirst } from '../fetch/parse-pdus.ts'
 import { reachable } from '../fetch/reachable.ts'
 import { serversToAsk } from '../fetch/servers-to-ask.ts'
 
@@ -43,7 +43,7 @@ export interface IntakeInput {
 /**
  * Some events on their way into a room, with those that were fetched for them.
  *
- * Bounds: each round asks one server, whoever brings nothing is not asked again, answers count only as far as they were asked for, and
+ * Bounds: each round asks one server, none is asked twice for the same, answers count only as far as they were asked for, and
  * everything fetched fits `fetchedCharactersMax`. So neither a liar, nor a silent server, nor a history without beginning keeps this going.
  */
 export class Intake {
@@ -53,7 +53,9 @@ export class Intake {
   /** Events without a final outcome. */
   readonly #pending = new Map<EventId, Pdu>()
   readonly #given: ReadonlySet<EventId>
-  readonly #askedInVain = new Set<ServerName>()
+  /** What each server was asked for already; it is not asked for that again. */
+  readonly #askedFor = new Map<ServerName, Set<EventId>>()
+  readonly #silent = new Set<ServerName>()
   #fetchedCharacters = 0
 
   constructor(parts: IntakeParts, input: IntakeInput) {
@@ -89,6 +91,15 @@ export class Intake {
     for (const [eventId, pdu] of await this.#intactCopies(this.#pending, this.#input.source, signal)) this.#pending.set(eventId, pdu)
   }
 
+  /** Damaged events from their own server are left out: it may show the whole ones to others. Should they be needed, they are fetched. */
+  refuseDamaged(): void {
+    const { source, version } = this.#input
+    for (const [eventId, pdu] of this.#pending) {
+      if (serverNameOf(pdu.sender) !== source || checkContentHash(pdu, version)) continue
+      this.#note(eventId, { kind: 'rejected', eventId, reason: 'the content is not what was hashed' })
+    }
+  }
+
   async receivePending(signal: AbortSignal): Promise<void> {
     await this.#receive(this.#pending, signal)
   }
@@ -96,14 +107,13 @@ export class Intake {
   /** Fetches what is missing, a server a round. */
   async fillGaps(roundsMax: number, signal: AbortSignal): Promise<void> {
     for (let round = 0; round < roundsMax && this.#fetchedCharacters < limits.implementation.fetchedCharactersMax; round++) {
-      const wanted = this.#wanted()
-      const [server] = this.#servers()
-      if (wanted.size === 0 || server === undefined) return
+      const question = this.#nextQuestion()
+      if (question === undefined) return
+      const { server, wanted } = question
       const { roomId, allowance } = this.#input
       const answered = await this.#parts.fetch.missing(server, roomId, { latest: this.#latest(), wanted }, allowance, signal)
-      await this.#takeFetched(reachable(wanted, answered), server, signal)
-      const missing = this.#wanted()
-      if (wanted.values().every((eventId) => missing.has(eventId))) this.#askedInVain.add(server)
+      if (answered === undefined) this.#silent.add(server)
+      else await this.#takeFetched(reachable(this.#wanted(), answered), server, signal)
     }
   }
 
@@ -112,7 +122,7 @@ export class Intake {
    * What lies before it is fetched when somebody reads that far back.
    */
   async startAnew(believesAuthorAlone: boolean, signal: AbortSignal): Promise<void> {
-    const [oldest] = sortByDepth(this.#pending.values())
+    const [oldest] = sortParentsFirst(this.#pending)
     if (oldest === undefined) return
     const { roomId, version, allowance } = this.#input
     const eventId = eventIdOf(oldest, version)
@@ -149,7 +159,7 @@ export class Intake {
     const authors = new Set<ServerName>()
     for (const [eventId, pdu] of pdus) {
       const author = serverNameOf(pdu.sender)
-      if (author === server || checkContentHash(pdu, version) || !(await isEventSigned(this.#parts.crypto, pdu, version))) continue
+      if (checkContentHash(pdu, version) || !(await isEventSigned(this.#parts.crypto, pdu, version))) continue
       doubtful.push(eventId)
       authors.add(author)
     }
@@ -165,7 +175,7 @@ export class Intake {
   /** Signatures are checked first: an event that nobody signed causes no fetching. */
   async #receive(pdus: ReadonlyMap<EventId, Pdu>, signal: AbortSignal): Promise<void> {
     if (pdus.size === 0) return
-    const outcomes = await this.#parts.rooms.receiveMany(this.#input.roomId, sortByDepth(pdus.values()), signal)
+    const outcomes = await this.#parts.rooms.receiveMany(this.#input.roomId, sortParentsFirst(pdus), signal)
     for (const [eventId, outcome] of outcomes) this.#note(eventId, outcome)
   }
 
@@ -174,10 +184,23 @@ export class Intake {
     if (outcome.kind !== 'missing') this.#pending.delete(eventId)
   }
 
-  /** Those best placed to help, without those that could not. */
-  #servers(): ServerName[] {
+  /** Whom to ask for what next; undefined when nobody is left who was not asked for it. */
+  #nextQuestion(): { readonly server: ServerName; readonly wanted: ReadonlySet<EventId> } | undefined {
+    const wanted = [...this.#wanted()]
+    const exhausted = [...this.#askedFor].filter(([, asked]) => wanted.every((eventId) => asked.has(eventId))).map(([server]) => server)
+    const [server] = this.#servers(exhausted)
+    if (wanted.length === 0 || server === undefined) return undefined
+    const asked = this.#askedFor.get(server) ?? new Set()
+    this.#askedFor.set(server, asked)
+    const fresh = wanted.filter((eventId) => !asked.has(eventId)).slice(0, limits.implementation.eventsFetchedSinglyMax)
+    for (const eventId of fresh) asked.add(eventId)
+    return { server, wanted: new Set(fresh) }
+  }
+
+  /** Those best placed to help, without those that do not answer. */
+  #servers(except: Iterable<ServerName> = []): ServerName[] {
     const { roomId, source } = this.#input
-    return serversToAsk(this.#parts, roomId, [source], this.#askedInVain)
+    return serversToAsk(this.#parts, roomId, [source], new Set([...this.#silent, ...except]))
   }
 
   /** What the pending events lack, and are not themselves. */

@@ -31,6 +31,7 @@ export class RoomIntake {
     if (intake === undefined) return new Map()
     const { fetchRoundsMax, fetchWithinTransactionMs } = limits.implementation
     await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.mendGiven(bounded))
+    intake.refuseDamaged()
     await intake.receivePending(signal)
     if (intake.isStuck) {
       await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.fillGaps(fetchRoundsMax, bounded))
