@@ -181,6 +181,8 @@ describe('server ACLs', () => {
       ['GET', `v1/event_auth/${room}/${event}`],
       ['GET', `v1/backfill/${room}?v=${event}&limit=1`],
       ['GET', `v1/event/${event}`],
+      ['GET', `v1/hierarchy/${room}`],
+      ['GET', `v1/timestamp_to_event/${room}?ts=0&dir=f`],
     ] as const
     for (const [method, path] of paths) {
       const who = path.includes(carol.server) ? carol : bob

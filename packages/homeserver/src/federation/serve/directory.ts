@@ -4,6 +4,7 @@ import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { booleanQuery, countQuery, roomIdParameter } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
+import { refuseShutOut } from './server-acl.ts'
 import type { ServeParts } from './serve-parts.ts'
 
 const COUNT_MAX = 1_000_000_000
@@ -70,6 +71,7 @@ export function hierarchyEndpoint(parts: ServeParts): Endpoint {
     handle(request) {
       const roomId = roomIdParameter(request)
       const suggestedOnly = booleanQuery(request, 'suggested_only')
+      refuseShutOut(parts.rooms, roomId, request.origin)
       const answer = describeSpace(parts, roomId, suggestedOnly, visibleToServer(parts.rooms, request.origin))
       if (answer === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The room is not known here, or not for you')
       return { ...answer } as unknown as JsonObject
