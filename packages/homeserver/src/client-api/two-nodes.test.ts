@@ -201,3 +201,27 @@ test('profiles of other servers, and errors for rooms and contacts that cannot b
   expect(await alice.call('POST', `/join/${unknown}`)).toMatchObject({ status: 404 })
   expect(await world.finish(alice.call('POST', `/join/${unknown}?via=${nodes[1]!.identity.server}`))).toMatchObject({ status: 404 })
 })
+
+test('a user of another server follows a room that was upgraded, with what they set for it', async () => {
+  const { room_id: roomId } = await remote(alice, 'POST', '/createRoom', { preset: 'public_chat', room_version: '10', name: 'Moving' })
+  await remote(bob, 'POST', `/join/${encodeURIComponent(roomId)}?server_name=${nodes[0]!.identity.server}`)
+  await bob.ok('PUT', `/user/${bob.userId}/rooms/${encodeURIComponent(roomId)}/tags/m.favourite`, { order: 0.5 })
+  const { next_batch: since } = await bob.sync()
+  const path = `/rooms/${encodeURIComponent(roomId)}/upgrade`
+  const { replacement_room: successor } = await remote(alice, 'POST', path, { new_version: '12' })
+  const isTombstone = (event: Json): boolean => event.type === 'm.room.tombstone'
+  const told = await untilSync(bob, since, (answer) => answer.rooms.join[roomId]?.timeline.events.some(isTombstone))
+  const tombstone = told.rooms.join[roomId].timeline.events.find(isTombstone)
+  expect(tombstone.content.replacement_room).toBe(successor)
+  const via = tombstone.sender.slice(tombstone.sender.indexOf(':') + 1)
+  await remote(bob, 'POST', `/join/${encodeURIComponent(successor)}?via=${via}`)
+  expect((await bob.ok('GET', `/rooms/${encodeURIComponent(successor)}/state/m.room.name`)).name).toBe('Moving')
+  const tags = await bob.ok('GET', `/user/${bob.userId}/rooms/${encodeURIComponent(successor)}/tags`)
+  expect(tags).toEqual({ tags: { 'm.favourite': { order: 0.5 } } })
+  // The old room is closed.
+  await world.runUntil(
+    async () => (await bob.call('PUT', `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/late`, {})).status === 403,
+    60_000,
+    'nobody writes in the old room',
+  )
+})
