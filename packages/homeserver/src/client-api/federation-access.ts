@@ -36,10 +36,8 @@ export type RemoteInviteOutcome =
   | RemoteRefusal
   | Unreachable
 
-export interface Profile {
-  readonly displayname?: string
-  readonly avatar_url?: string
-}
+/** Whatever a user tells of themself; `displayname` and `avatar_url` are texts, where they are there. */
+export type Profile = JsonObject
 
 export type RemoteProfileOutcome = { readonly kind: 'found'; readonly profile: Profile } | { readonly kind: 'not-found' } | Unreachable
 

@@ -219,6 +219,16 @@ describe('times', () => {
   })
 })
 
+describe('profiles', () => {
+  test('are told whole, and field by field, to users of other servers', async () => {
+    await alice.ok('PUT', `/profile/${part(alice.userId)}/displayname`, { displayname: 'Alice' })
+    await alice.ok('PUT', `/profile/${part(alice.userId)}/m.tz`, { 'm.tz': 'Europe/Lisbon' })
+    expect(await ok(bob, 'GET', `/profile/${part(alice.userId)}`)).toEqual({ displayname: 'Alice', 'm.tz': 'Europe/Lisbon' })
+    expect(await ok(bob, 'GET', `/profile/${part(alice.userId)}/m.tz`)).toEqual({ 'm.tz': 'Europe/Lisbon' })
+    expect((await call(bob, 'GET', `/profile/${part(alice.userId)}/avatar_url`)).status).toBe(404)
+  })
+})
+
 describe('openid', () => {
   test('a token says whose it is, to other servers, for an hour, and nothing else', async () => {
     const request = `/user/${part(alice.userId)}/openid/request_token`

@@ -55,8 +55,7 @@ export const hierarchyEndpoints = [
       const { roomId, via } = await roomFrom(api, params.roomIdOrAlias, query.getAll('via'), signal)
       const summary = await findSummary(api, session, roomId, via, signal)
       if (summary === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'No such room, or not one that you may see')
-      const invited = api.rooms.invite(roomId, session.userId) === undefined ? undefined : 'invite'
-      const membership = api.rooms.state(roomId)?.membershipOf(session.userId) ?? invited
+      const membership = api.rooms.state(roomId)?.membershipOf(session.userId) ?? outOfBandMembership(api, session, roomId)
       return { ...summary, ...(membership === undefined ? {} : { membership }) }
     },
   }),
@@ -97,6 +96,12 @@ async function findSummary(
   if (outcome.kind !== 'found') return undefined
   const { children_state: _children, ...summary } = outcome.answer.room
   return summaryVisibleToUser(api.rooms, session.userId, summary) ? summary : undefined
+}
+
+/** What the user is to a room that this server is not in. */
+function outOfBandMembership(api: Api, session: Session, roomId: RoomId): string | undefined {
+  if (api.rooms.invite(roomId, session.userId) !== undefined) return 'invite'
+  return api.rooms.knock(roomId, session.userId) === undefined ? undefined : 'knock'
 }
 
 function booleanFrom(query: URLSearchParams, name: string): boolean {

@@ -48,8 +48,11 @@ export class Profiles {
   }
 }
 
-function profileOf({ displayname, avatar_url }: JsonObject): Profile {
+/** The profile without what is no part of it; without its further fields when they are too large to be kept. */
+function profileOf({ displayname, avatar_url, 'im.kith.relay_list': _relayList, ...further }: JsonObject): Profile {
+  const isSmall = JSON.stringify(further).length <= limits.implementation.profileBytesMax
   return {
+    ...(isSmall ? further : {}),
     ...(typeof displayname === 'string' ? { displayname: displayname.slice(0, TEXT_CHARACTERS_MAX) } : {}),
     ...(typeof avatar_url === 'string' ? { avatar_url: avatar_url.slice(0, TEXT_CHARACTERS_MAX) } : {}),
   }
