@@ -101,11 +101,10 @@ export class Ingest {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, ReceiveOutcome>> {
     if (!this.#parts.rooms.has(roomId)) await this.#parts.joins.ended(roomId)
+    // Also in a room that was left: what came since is not the room's word here.
+    for (const value of values) await this.#parts.invites.withdraw(value, signal)
     const version = this.#parts.rooms.version(roomId)
-    if (version === undefined) {
-      for (const value of values) await this.#parts.invites.withdraw(value, signal)
-      return new Map()
-    }
+    if (version === undefined) return new Map()
     const pdus = new Map<string, Pdu>()
     for (const value of values) {
       // A room that was left: an invite to come back may end without this server's ever being in the room again.

@@ -132,6 +132,19 @@ describe('an invite', () => {
     await world.runUntil(() => bob.rooms.invite(roomId, bob.user) === undefined, MINUTE_MS, 'bob hears of it')
   })
 
+  test('is withdrawn, also where the room was once left', async () => {
+    const { world, alice, bob } = await twoServersAndRelay()
+    const roomId = await makeRoom(alice, { joinRules: { join_rule: 'invite' } })
+    await invite(world, alice, roomId, bob)
+    await join(world, bob, roomId, [])
+    await change(bob, roomId, bob.user, 'leave')
+    await world.run(MINUTE_MS)
+    expect(await invite(world, alice, roomId, bob)).toMatchObject({ kind: 'invited' })
+    expect(bob.rooms.invite(roomId, bob.user)).toBeDefined()
+    await change(alice, roomId, bob.user, 'leave', alice.user)
+    await world.runUntil(() => bob.rooms.invite(roomId, bob.user) === undefined, MINUTE_MS, 'bob hears of it')
+  })
+
   test('is refused for a user who does not exist, and stands nowhere then', async () => {
     const { world, alice, bob } = await twoServersAndRelay()
     const roomId = await makeRoom(alice)
