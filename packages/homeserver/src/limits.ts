@@ -119,6 +119,8 @@ export const limits = {
     /** How long a request waits for content that is announced: what the specification has by default, and the most. */
     mediaPatienceDefaultMs: 20_000,
     mediaPatienceMaxMs: 60_000,
+    /** Requests of one server that wait for content; fewer than it may have under way. */
+    mediaWaitsPerOriginMax: 2,
     /** Kept of other servers' files. */
     remoteMediaBytesMax: 512 * 1024 * 1024,
     remoteMediaEvictedAtOnceMax: 100,

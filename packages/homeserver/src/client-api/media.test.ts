@@ -127,6 +127,15 @@ describe('files', () => {
     expect((await upload(alice, { ...put, path: `upload/${away.identity.server}/x` })).status).toBe(404)
   })
 
+  test('many that are waited for do not keep a server from being heard', async () => {
+    const creates = await Promise.all(Array.from({ length: 12 }, async () => alice.ok('POST', '/_matrix/media/v1/create')))
+    const waiting = creates.map(async ({ content_uri: uri }) => download(bob, `download/${String(uri).slice('mxc://'.length)}`))
+    const began = world.clock.now()
+    expect((await world.finish(bob.call('GET', `/profile/${encodeURIComponent(alice.userId)}`))).status).toBe(200)
+    expect(world.clock.now() - began).toBeLessThan(mediaPatienceDefaultMs / 2)
+    for (const file of await Promise.all(waiting)) expect(file.json.errcode).toBe('M_NOT_YET_UPLOADED')
+  })
+
   test('asked for by many at once cross the network once; a broken connection is an error, and no file', async () => {
     const mxc = await uploaded(alice, pattern(mediaChunkBytes))
     const files = await Promise.all([1, 2, 3].map(async () => download(bob, `download/${mxc}`)))

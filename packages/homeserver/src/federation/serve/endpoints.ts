@@ -6,7 +6,7 @@ import { eventEndpoint } from './event.ts'
 import { getMissingEventsEndpoint } from './get-missing-events.ts'
 import { inviteEndpoints } from './invite.ts'
 import { makeJoinEndpoint, makeKnockEndpoint, makeLeaveEndpoint } from './make-membership.ts'
-import { mediaDownloadEndpoint, mediaThumbnailEndpoint } from './media.ts'
+import { mediaEndpoints } from './media.ts'
 import { openIdUserInfoEndpoint } from './openid-userinfo.ts'
 import { queryProfileEndpoint } from './query-profile.ts'
 import { mailWaitingEndpoint, relayListEndpoint } from './relay-endpoints.ts'
@@ -59,8 +59,7 @@ export function federationEndpoints(parts: ServeParts): Endpoint[] {
     queryKeysEndpoint(parts),
     claimKeysEndpoint(parts),
     openIdUserInfoEndpoint(parts),
-    mediaDownloadEndpoint(parts),
-    mediaThumbnailEndpoint(parts),
+    ...mediaEndpoints(parts),
     // The server itself.
     versionEndpoint(parts, 'Kith'),
     wellKnownEndpoint(parts),

@@ -1,3 +1,4 @@
+import type { ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { isAnimated, mayBeThumbnail, multipartResponse, type StoredMedia } from '../../media/index.ts'
@@ -7,12 +8,31 @@ import type { ServeParts } from './serve-parts.ts'
 
 const mediaIdPattern = /^[A-Za-z0-9_-]{1,255}$/
 
+/** Downloads and thumbnails. Few requests of one server wait for content at a time: whoever waits takes the place of its other requests. */
+export function mediaEndpoints(parts: ServeParts): Endpoint[] {
+  const waiting = new Map<ServerName, number>()
+  const find: FindMedia = async (request) => {
+    const others = waiting.get(request.origin) ?? 0
+    waiting.set(request.origin, others + 1)
+    try {
+      return await findMedia(parts, request, others < limits.implementation.mediaWaitsPerOriginMax)
+    } finally {
+      const left = (waiting.get(request.origin) ?? 1) - 1
+      if (left > 0) waiting.set(request.origin, left)
+      else waiting.delete(request.origin)
+    }
+  }
+  return [downloadEndpoint(parts, find), thumbnailEndpoint(parts, find)]
+}
+
+type FindMedia = (request: PeerRequest) => Promise<StoredMedia>
+
 /** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1mediadownloadmediaid */
-export function mediaDownloadEndpoint(parts: ServeParts): Endpoint {
+function downloadEndpoint(parts: ServeParts, find: FindMedia): Endpoint {
   return {
     method: 'GET',
     path: '/_matrix/federation/v1/media/download/:mediaId',
-    handle: async (request) => answerWith(parts, await findMedia(parts, request)),
+    handle: async (request) => answerWith(parts, await find(request)),
   }
 }
 
@@ -20,7 +40,7 @@ export function mediaDownloadEndpoint(parts: ServeParts): Endpoint {
  * The picture itself stands for its thumbnail, which may be larger than asked for.
  * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1mediathumbnailmediaid
  */
-export function mediaThumbnailEndpoint(parts: ServeParts): Endpoint {
+function thumbnailEndpoint(parts: ServeParts, find: FindMedia): Endpoint {
   return {
     method: 'GET',
     path: '/_matrix/federation/v1/media/thumbnail/:mediaId',
@@ -34,7 +54,7 @@ export function mediaThumbnailEndpoint(parts: ServeParts): Endpoint {
       const animated = request.query.get('animated')
       const method = request.query.get('method') ?? 'scale'
       if (method !== 'crop' && method !== 'scale') throw new MatrixError(400, 'M_INVALID_PARAM', '`method` must be crop or scale')
-      const media = await findMedia(parts, request)
+      const media = await find(request)
       const isRefused = !mayBeThumbnail(media.contentType) || (animated === 'false' && (await isMoving(parts, media)))
       if (isRefused) throw new MatrixError(400, 'M_UNKNOWN', 'There can be no such thumbnail of this file')
       return answerWith(parts, media)
@@ -42,11 +62,11 @@ export function mediaThumbnailEndpoint(parts: ServeParts): Endpoint {
   }
 }
 
-async function findMedia(parts: ServeParts, request: PeerRequest): Promise<StoredMedia> {
+async function findMedia(parts: ServeParts, request: PeerRequest, mayWait: boolean): Promise<StoredMedia> {
   const mediaId = request.parameter('mediaId')
   const { mediaPatienceDefaultMs, mediaPatienceMaxMs } = limits.implementation
   const patienceMs = countQuery(request, 'timeout_ms', mediaPatienceDefaultMs, mediaPatienceMaxMs)
-  const found = mediaIdPattern.test(mediaId) ? await parts.media.find(mediaId, patienceMs, request.signal) : undefined
+  const found = mediaIdPattern.test(mediaId) ? await parts.media.find(mediaId, mayWait ? patienceMs : 0, request.signal) : undefined
   switch (found?.kind) {
     case 'found':
       return found.media
