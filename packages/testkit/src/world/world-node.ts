@@ -1,5 +1,5 @@
 import { createHomeserver, createRelay, type Homeserver, type RelayConfig } from '@kith/homeserver'
-import type { Log } from '@kith/homeserver/ports'
+import type { Log, Write } from '@kith/homeserver/ports'
 import { homeserverTableNames, relayTableNames } from '@kith/homeserver/storage-schema'
 import type { ServerName } from '@kith/matrix-protocol'
 import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
@@ -13,22 +13,29 @@ interface Running<Program extends AsyncDisposable> {
   readonly program: Program
 }
 
+/** What a node needs besides the world. */
+export interface Outside {
+  readonly log: Log
+  /** What is written to the disk instead. */
+  readonly tamper: (writes: readonly Write[]) => readonly Write[]
+}
+
 /** A node of the world: a disk and an identity that outlive its processes. */
 abstract class WorldNode<Program extends AsyncDisposable> {
   readonly name: string
   readonly identity: WorldIdentity
   readonly disk = new MemoryDisk()
   readonly world: SimulatedWorld
-  readonly log: Log
+  readonly #outside: Outside
   crashes = 0
   #running: Running<Program> | undefined
   #asleep = false
   #started = Promise.withResolvers<void>()
 
-  constructor(world: SimulatedWorld, name: string, log: Log) {
+  constructor(world: SimulatedWorld, name: string, outside: Outside) {
     this.world = world
     this.name = name
-    this.log = log
+    this.#outside = outside
     this.identity = world.createIdentity()
   }
 
@@ -58,7 +65,8 @@ abstract class WorldNode<Program extends AsyncDisposable> {
     const network = this.world.network.node(this.server)
     const storage = openMemoryStorage({ disk: this.disk, tableNames: this.tableNames })
     const { crypto } = this.identity
-    const process = new WorldProcess({ clock, random, log: this.log, crypto, storage, network }, () => this.#dead(process, network))
+    const { log, tamper } = this.#outside
+    const process = new WorldProcess({ clock, random, log, crypto, storage, network }, tamper, () => this.#dead(process, network))
     const program = await this.open(process)
     // Nobody but the world kills it, and that not while it starts.
     this.#running = { process, network, program }
@@ -126,8 +134,8 @@ export class WorldServer extends WorldNode<Homeserver> {
   protected override readonly tableNames = homeserverTableNames
   readonly #relays: readonly ServerName[]
 
-  constructor(world: SimulatedWorld, name: string, relays: readonly ServerName[], log: Log) {
-    super(world, name, log)
+  constructor(world: SimulatedWorld, name: string, relays: readonly ServerName[], outside: Outside) {
+    super(world, name, outside)
     this.#relays = relays
   }
 
@@ -140,8 +148,8 @@ export class WorldRelay extends WorldNode<AsyncDisposable> {
   protected override readonly tableNames = relayTableNames
   readonly #config: Partial<RelayConfig>
 
-  constructor(world: SimulatedWorld, name: string, log: Log, config: Partial<RelayConfig> = {}) {
-    super(world, name, log)
+  constructor(world: SimulatedWorld, name: string, outside: Outside, config: Partial<RelayConfig> = {}) {
+    super(world, name, outside)
     this.#config = config
   }
 

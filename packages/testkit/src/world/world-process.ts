@@ -16,10 +16,12 @@ export class WorldProcess {
   readonly ports: Ports
   readonly #died = new AbortController()
   readonly #onDeath: () => void
+  readonly #tamper: (writes: readonly Write[]) => readonly Write[]
   #frozen: PromiseWithResolvers<void> | undefined
   #crash: { after: number; readonly durable: boolean } | undefined
 
-  constructor(ports: Ports, onDeath: () => void) {
+  constructor(ports: Ports, tamper: (writes: readonly Write[]) => readonly Write[], onDeath: () => void) {
+    this.#tamper = tamper
     this.#onDeath = onDeath
     this.ports = {
       ...ports,
@@ -94,7 +96,7 @@ export class WorldProcess {
       },
       commit: async (writes) => {
         await alive()
-        await this.#commit(storage, writes)
+        await this.#commit(storage, this.#tamper(writes))
       },
       [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
     }

@@ -1,4 +1,4 @@
-import type { Crypto, Log } from '@kith/homeserver/ports'
+import type { Crypto, Log, Write } from '@kith/homeserver/ports'
 import { SimulatedWorld } from '../simulated-world.ts'
 import type { Scenario } from './scenario.ts'
 import { SyncClient } from './sync-client.ts'
@@ -8,8 +8,8 @@ import { WorldUser } from './world-user.ts'
 
 export interface WorldOptions {
   readonly createCrypto?: (seed: Uint8Array) => Crypto
-  /** Put between a server and its disk or log by tests that plant a fault. */
-  readonly log?: Log
+  /** Between a node and its disk: what is written instead. For tests that plant a fault. */
+  readonly tamper?: (node: string, writes: readonly Write[]) => readonly Write[]
 }
 
 /** An event that a client was told is sent. */
@@ -38,8 +38,10 @@ export class World {
   /** What servers logged as errors or answered as such; an honest world has none. */
   readonly problems: string[] = []
   handOvers = 0
+  readonly #tamper: NonNullable<WorldOptions['tamper']>
 
   constructor(seed: number, options: WorldOptions = {}) {
+    this.#tamper = options.tamper ?? ((_node, writes) => writes)
     this.simulated = new SimulatedWorld(seed, options.createCrypto, ({ from, to, method, path, status }) => {
       this.trace.add(`${this.simulated.clock.now()} ${from} ${to} ${method} ${path} ${status ?? ''}`)
       if (status === 200 && path.includes('/send_relay/')) this.handOvers++
@@ -48,14 +50,14 @@ export class World {
   }
 
   addRelay(name: string): WorldRelay {
-    const relay = new WorldRelay(this.simulated, name, this.#logOf(name))
+    const relay = new WorldRelay(this.simulated, name, this.#outsideOf(name))
     this.relays.set(name, relay)
     return relay
   }
 
   addServer(name: string, relays: readonly string[]): WorldServer {
     const names = relays.map((relay) => this.relay(relay).server)
-    const server = new WorldServer(this.simulated, name, names, this.#logOf(name))
+    const server = new WorldServer(this.simulated, name, names, this.#outsideOf(name))
     this.servers.set(name, server)
     return server
   }
@@ -138,13 +140,14 @@ export class World {
     }
   }
 
-  #logOf(name: string): Log {
-    return {
+  #outsideOf(name: string): { readonly log: Log; readonly tamper: (writes: readonly Write[]) => readonly Write[] } {
+    const log: Log = {
       debug() {},
       info() {},
       warn() {},
-      error: (message, fields) => this.problems.push(`${name} logged: ${message} ${JSON.stringify(fields ?? {})}`),
+      error: (message, fields) => this.problems.push(`log: ${name}: ${message} ${JSON.stringify(fields ?? {})}`),
     }
+    return { log, tamper: (writes) => this.#tamper(name, writes) }
   }
 }
 
