@@ -336,7 +336,7 @@ export class RoomDraft {
     const heads = boundExtremities(arriving === undefined ? known : [...known, arriving])
     const roots = heads.map((head) => head.stateAfter).filter((root) => root !== undefined)
     const state = roots.length === 0 ? this.#state : await this.merge(roots, arriving)
-    const changes = state === this.#state ? new Map<StateKey, StoredEvent | undefined>() : await this.#loadChanges(state, arriving)
+    const changes = await this.#loadChanges(state, arriving)
     return { extremities: heads.map((head) => head.eventId), state, changes }
   }
 
@@ -348,6 +348,10 @@ export class RoomDraft {
 
   /** The events of what changes between the current state and that one. */
   async #loadChanges(state: StateRoot, arriving: StoredEvent | undefined): Promise<Map<StateKey, StoredEvent | undefined>> {
+    if (state === this.#state) return new Map()
+    // The usual case: the room goes on from where it is.
+    if (arriving !== undefined && arriving.stateBefore === this.#state && arriving.stateAfter === state)
+      return new Map([[stateKeyOf(arriving.pdu.type, arriving.pdu.state_key ?? ''), arriving]])
     const difference = [...(await this.states.difference(this.#state, state))]
     const ids = difference.map(([, { to }]) => to).filter((eventId) => eventId !== undefined)
     const loaded = await this.eventsOf(ids)
