@@ -65,7 +65,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       timeline,
       rooms,
       serverName,
-      users: localUsersOf({ accounts, keys, toDevice, ephemeral }),
+      users: localUsersOf({ accounts, accountData, keys, toDevice, ephemeral }),
       directory,
       media,
       openIdTokens,

@@ -1,4 +1,5 @@
 import { type JsonObject, type ServerName, unreachable } from '@kith/matrix-protocol'
+import type { AccountData } from './accounts/account-data.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Ephemeral } from './ephemeral/index.ts'
 import type { LocalUsers, UserEduType } from './federation/local-users.ts'
@@ -8,13 +9,15 @@ import type { ToDevice } from './keys/to-device.ts'
 /** What other servers may ask and tell of this server's users, answered by the parts that own it. */
 export function localUsersOf(parts: {
   readonly accounts: Accounts
+  readonly accountData: AccountData
   readonly keys: Keys
   readonly toDevice: ToDevice
   readonly ephemeral: Ephemeral
 }): LocalUsers {
-  const { accounts, keys, toDevice, ephemeral } = parts
+  const { accounts, accountData, keys, toDevice, ephemeral } = parts
   return {
     exists: (userId) => accounts.exists(userId),
+    blocksInvites: (userId) => accountData.blocksInvites(userId),
     profileOf: (userId) => accounts.profile(userId),
     queryKeys: (userIds) => keys.queryLocal(userIds),
     claimKeys: (claims) => keys.claimLocal(claims),

@@ -96,6 +96,11 @@ export class AccountData {
     })
   }
 
+  /** @see https://spec.matrix.org/latest/client-server-api/#invite-permission */
+  async blocksInvites(userId: UserId): Promise<boolean> {
+    return (await this.get(userId, '', 'm.invite_permission_config'))?.['default_action'] === 'block'
+  }
+
   /** Every entry of one room, or every global one. */
   async all(userId: UserId, roomId: RoomId | ''): Promise<AccountDataEntry[]> {
     const rows = await this.#storage.range(accountsTables.accountData, {

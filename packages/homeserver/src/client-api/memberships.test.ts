@@ -106,6 +106,23 @@ describe('an invite', () => {
     await world.runUntil(() => membershipAt(alice, roomId, userId) === 'leave', 60 * MINUTE_MS, 'alice hears of it')
   })
 
+  test('reaches nobody who takes none', async () => {
+    const { world, alice, node, bob, userId } = await bobAndAlice()
+    const path = `/user/${encodeURIComponent(userId)}/account_data/m.invite_permission_config`
+    await bob.ok('PUT', path, { default_action: 'block' })
+    const roomId = await makeRoom(alice)
+    const invite = () => world.finish(alice.federation.invite({ roomId, sender: alice.user, invitee: userId, content: {} }, never))
+    expect(await invite()).toMatchObject({ kind: 'refused', status: 403, errcode: 'M_INVITE_BLOCKED' })
+    const carol = await node.register('carol')
+    const room = encodeURIComponent(await carol.createRoom())
+    expect(await carol.call('POST', `/rooms/${room}/invite`, { user_id: userId })).toMatchObject({
+      status: 403,
+      body: { errcode: 'M_INVITE_BLOCKED' },
+    })
+    await bob.ok('PUT', path, { default_action: 'allow' })
+    expect(await invite()).toMatchObject({ kind: 'invited' })
+  })
+
   test('by address takes an identity server, of which there is none', async () => {
     const { bob } = await bobAndAlice()
     const roomId = encodeURIComponent(await bob.createRoom())

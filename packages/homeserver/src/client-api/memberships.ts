@@ -109,6 +109,7 @@ export async function inviteUser(
   const { roomId, invitee } = invite
   if (serverNameOf(invitee) === api.serverName) {
     if (!api.accounts.exists(invitee)) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user')
+    if (await api.accountData.blocksInvites(invitee)) throw new MatrixError(403, 'M_INVITE_BLOCKED', 'This user takes no invites')
     const content = await memberContent(api, invitee, 'invite', invite.content)
     sentEventId(await api.rooms.send({ roomId, sender, type: 'm.room.member', stateKey: invitee, content }, signal))
     return

@@ -7,6 +7,8 @@ import type { ClaimedKeys, KeyClaims, KeyQueryAnswer, UserDevices } from '../key
  */
 export interface LocalUsers {
   exists(userId: UserId): boolean
+  /** Whether the user wants no invites at all. */
+  blocksInvites(userId: UserId): Promise<boolean>
   /** Everything in the profile, which is public. */
   profileOf(userId: UserId): Promise<JsonObject | undefined>
   /** Keys of local users for another server: no user-signing keys. */

@@ -35,6 +35,8 @@ export type ReceiveInviteOutcome =
   /** An event, but not an invite as it must be. */
   | { readonly kind: 'invalid'; readonly reason: string }
   | { readonly kind: 'forbidden'; readonly reason: string }
+  /** The user wants no invites. */
+  | { readonly kind: 'blocked' }
 
 interface IncomingInvite {
   readonly event: Pdu
@@ -75,6 +77,7 @@ export class InviteReceiver {
     if (!this.#users.exists(invite.userId)) return { kind: 'forbidden', reason: 'The invited user does not exist here' }
     if (!originMayAct(this.#rooms, invite.roomId, origin))
       return { kind: 'forbidden', reason: 'The room does not let your server act in it' }
+    if (await this.#users.blocksInvites(invite.userId)) return { kind: 'blocked' }
     const signed = await this.#rooms.signPdu(event, version)
     if (await this.#store({ ...invite, event: signed }, state.events, signal)) return { kind: 'received', event: signed }
     return { kind: 'forbidden', reason: 'The invited user has too many invites' }

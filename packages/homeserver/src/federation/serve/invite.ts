@@ -54,6 +54,8 @@ async function receiveInvite(parts: ServeParts, request: PeerRequest, body: Json
       throw new MatrixError(400, 'M_INVALID_PARAM', outcome.reason)
     case 'forbidden':
       throw new MatrixError(403, 'M_FORBIDDEN', outcome.reason)
+    case 'blocked':
+      throw new MatrixError(403, 'M_INVITE_BLOCKED', 'The invited user takes no invites')
     default:
       return unreachable(outcome)
   }
