@@ -15,7 +15,13 @@ import { closeConnection } from './close-connection.ts'
 import { dialCandidates } from './dial-candidates.ts'
 import { dialFirst } from './dialer.ts'
 import { peerIdFromServerName, serverNameFromPeerId, type NodeIdentity } from './identity.ts'
-import { BODY_STREAMS_PER_CONNECTION_MAX, DIAL_PEER_MS_MAX, LIVENESS_TICK_MS, RPC_STREAMS_PER_CONNECTION_MAX } from './limits.ts'
+import {
+  BODY_STREAMS_PER_CONNECTION_MAX,
+  DIAL_PEER_MS_MAX,
+  LIVENESS_STALLED_MS,
+  LIVENESS_TICK_MS,
+  RPC_STREAMS_PER_CONNECTION_MAX,
+} from './limits.ts'
 import { PeerLink } from './peer-link.ts'
 import { RelayKeeper, type Reservations } from './relay-keeper.ts'
 import { prepareRequest, type OutgoingRequest } from './rpc/body.ts'
@@ -322,7 +328,7 @@ export class Libp2pPeerNetwork implements KithNetwork {
     let last = performance.now()
     this.#ticker = setInterval(() => {
       const now = performance.now()
-      const stalled = now - last > 3 * LIVENESS_TICK_MS
+      const stalled = now - last > LIVENESS_STALLED_MS
       last = now
       for (const session of this.#sessions.values()) {
         if (stalled) session.forgiveSilence()

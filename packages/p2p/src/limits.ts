@@ -43,13 +43,19 @@ export const OPEN_STREAM_MS_MAX = 6_000
 
 // --- Liveness ---------------------------------------------------------------------------------------------------
 
-export const LIVENESS_TICK_MS = 500
-/** Silence after which a ping is sent on connections over UDP, whose loss nobody reports, and wherever an answer is pending. */
+export const LIVENESS_TICK_MS = 250
+/** When this process did not run for so long, the silence was its own. */
+export const LIVENESS_STALLED_MS = 1_500
+/** Silence after which a ping is sent on connections over UDP, whose loss nobody reports. */
 export const PING_AFTER_SILENCE_MS = 1_500
+/** The same wherever an answer is pending. */
+export const PING_AFTER_SILENCE_PENDING_MS = 750
 /** The same for connections over TCP without pending requests: their loss is mostly reported by the system. */
 export const PING_AFTER_SILENCE_IDLE_MS = 15_000
-/** An unanswered ping, with no other byte received, means that the peer is gone. Busy devices answer late, so not much less. */
-export const PING_TIMEOUT_MS = 4_000
+/** An unanswered ping, with no other byte received, means that the peer is gone: after this time when it answered at once before… */
+export const PEER_PATIENCE_MS_MIN = 3_000
+/** …and after up to this time when it is known to be slow or busy. */
+export const PEER_PATIENCE_MS_MAX = 6_000
 /** The slowest link that liveness allows for: an answer may wait behind what was sent before, for as long as this link needs… */
 export const SLOW_LINK_BYTES_PER_SECOND = 32 * 1024
 /** …and no longer than this. */

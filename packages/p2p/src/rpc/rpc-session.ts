@@ -1,18 +1,12 @@
 import type { Log, PeerRequestHandler } from '@kith/homeserver/ports'
 import type { ServerName } from '@kith/matrix-protocol'
 import type { Connection, Stream } from '@libp2p/interface'
-import {
-  OPEN_STREAM_MS_MAX,
-  PING_AFTER_SILENCE_IDLE_MS,
-  PING_AFTER_SILENCE_MS,
-  PING_TIMEOUT_MS,
-  SLOW_LINK_BYTES_PER_SECOND,
-  SLOW_LINK_MS_MAX,
-} from '../limits.ts'
+import { OPEN_STREAM_MS_MAX } from '../limits.ts'
 import type { OutgoingRequest } from './body.ts'
 import { BodyExchange } from './body-exchange.ts'
 import type { Activity } from './frame-channel.ts'
 import type { FrameError } from './frame.ts'
+import { Liveness } from './liveness.ts'
 import { NoAnswerError, RpcClient } from './rpc-client.ts'
 import { RpcServer } from './rpc-server.ts'
 
@@ -39,12 +33,10 @@ export class RpcSession implements Activity {
   readonly #options: RpcSessionOptions
   readonly #bodies: BodyExchange
   readonly #servers = new Set<RpcServer>()
+  readonly #liveness: Liveness
   #client: RpcClient | undefined
   #opening: Promise<RpcClient> | undefined
   #nextId = 1
-  #lastAliveAt = performance.now()
-  /** When a slow link would have carried all that was sent. */
-  #drainedAt = 0
   #roundTripMs: number | undefined
   #speaks = false
   #leaving = false
@@ -54,6 +46,7 @@ export class RpcSession implements Activity {
     this.connection = options.connection
     this.#options = options
     this.#bodies = new BodyExchange(options.connection, this)
+    this.#liveness = new Liveness(options.silentLoss, performance.now())
   }
 
   /** Whether the peer is known to speak the protocol. */
@@ -118,21 +111,14 @@ export class RpcSession implements Activity {
   checkLiveness(now: number): void {
     const client = this.#client
     if (client === undefined || client.closed) return
-    const silence = now - this.#lastAliveAt
-    const pingSentAt = client.pingSentAt
-    if (pingSentAt !== undefined) {
-      // An answer may wait behind what was sent before the ping.
-      const since = Math.max(pingSentAt, this.#lastAliveAt, this.#drainedAt)
-      if (now - since >= PING_TIMEOUT_MS) this.#onDead()
-      return
-    }
-    const patient = !this.#options.silentLoss && client.pendingCount === 0
-    if (silence >= (patient ? PING_AFTER_SILENCE_IDLE_MS : PING_AFTER_SILENCE_MS)) client.ping()
+    const verdict = this.#liveness.check(now, { pending: client.pendingCount > 0, pingSentAt: client.pingSentAt })
+    if (verdict === 'dead') this.#onDead()
+    else if (verdict === 'ping') client.ping()
   }
 
   /** Time in which this process did not run is no silence of the peer. */
   forgiveSilence(): void {
-    this.#lastAliveAt = performance.now()
+    this.#liveness.forgive(performance.now())
   }
 
   /** The connection is closed. */
@@ -172,6 +158,7 @@ export class RpcSession implements Activity {
       onClosed: (broken) => this.#report(broken),
       onRoundTrip: (durationMs) => {
         this.#roundTripMs = durationMs
+        this.#liveness.onRoundTrip(durationMs)
       },
       onGoAway: () => {
         this.#leaving = true
@@ -185,12 +172,11 @@ export class RpcSession implements Activity {
   }
 
   onReceived(): void {
-    this.#lastAliveAt = performance.now()
+    this.#liveness.forgive(performance.now())
   }
 
   onSent(byteLength: number): void {
-    const now = performance.now()
-    this.#drainedAt = Math.min(Math.max(now, this.#drainedAt) + (byteLength * 1000) / SLOW_LINK_BYTES_PER_SECOND, now + SLOW_LINK_MS_MAX)
+    this.#liveness.onSent(byteLength, performance.now())
   }
 
   #markSpeaks(): void {
