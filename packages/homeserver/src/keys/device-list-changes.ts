@@ -60,6 +60,11 @@ export class DeviceListChanges {
     return server !== undefined
   }
 
+  /** The stream position now. */
+  get position(): number {
+    return this.#timeline.position
+  }
+
   positionOf(userId: UserId): number {
     return this.#positions.get(userId) ?? 0
   }

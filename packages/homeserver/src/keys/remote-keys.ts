@@ -1,4 +1,4 @@
-import { type JsonObject, parseUserId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { type JsonObject, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Storage } from '../ports/storage.ts'
@@ -32,8 +32,16 @@ export class RemoteKeys {
     return this.#storage.get(keysTables.remoteKeys, [userId])
   }
 
-  /** Takes in the answer of a server to a query for its users. Clients hear of it only where it changed something. */
-  async store(server: ServerName, userIds: readonly UserId[], answer: KeyQueryAnswer): Promise<void> {
+  /** The stream position now. */
+  get position(): number {
+    return this.#changes.position
+  }
+
+  /**
+   * Takes in the answer of a server to a query for its users. Clients hear of it only where it changed something.
+   * @param askedAt the stream position when the query began.
+   */
+  async store(server: ServerName, userIds: readonly UserId[], answer: KeyQueryAnswer, askedAt: number): Promise<void> {
     for (const userId of userIds) {
       if (serverNameOf(userId) !== server) continue
       await this.#queue.run(userId, async () => {
@@ -47,6 +55,7 @@ export class RemoteKeys {
           ...(selfSigning === undefined ? {} : { selfSigning }),
           ...(old?.streamId === undefined ? {} : { streamId: old.streamId }),
           stale: false,
+          askedAt,
         }
         await this.#write(userId, changed, old !== undefined && !isSame(old, changed))
       })
@@ -83,18 +92,6 @@ export class RemoteKeys {
       }
       await this.#write(userId, changed, !isSame(old, changed))
     })
-  }
-
-  /** For users with whom no room is shared any more, and of whom therefore no updates come. */
-  async markStale(userIds: Iterable<UserId>): Promise<void> {
-    for (const name of userIds) {
-      const userId = parseUserId(name)
-      if (userId === undefined) continue
-      await this.#queue.run(userId, async () => {
-        const old = await this.get(userId)
-        if (old !== undefined && !old.stale) await this.#write(userId, { ...old, stale: true }, false)
-      })
-    }
   }
 
   /** Of a user that nobody asked about only the fact is told, and only to those who share a room: their clients may ask. */

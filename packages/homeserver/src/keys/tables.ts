@@ -21,6 +21,8 @@ export interface StoredRemoteKeys {
   readonly streamId?: number
   /** Updates were missed: ask the server again when it can be reached. */
   readonly stale: boolean
+  /** The stream position when the user's server was last asked for all of this. */
+  readonly askedAt: number
 }
 
 export interface StoredToDevice {

@@ -90,11 +90,12 @@ async function addRemoteKeys(
   answer: KeyQueryAnswer,
   signal: AbortSignal,
 ): Promise<ServerName[]> {
-  const sharing = userIds.length === 0 ? new Set<UserId>() : api.rooms.usersSharingRooms(asker)
+  const askedAt = api.keys.remote.position
   const missing = new Map<ServerName, UserId[]>()
   for (const userId of userIds) {
     const cached = await api.keys.remote.get(userId)
-    if (cached !== undefined && !cached.stale && sharing.has(userId)) await addCached(api, asker, userId, cached, answer)
+    if (cached !== undefined && !cached.stale && isFollowed(api, asker, userId, cached.askedAt))
+      await addCached(api, asker, userId, cached, answer)
     else missing.set(serverNameOf(userId), [...(missing.get(serverNameOf(userId)) ?? []), userId])
   }
   if (missing.size === 0) return []
@@ -102,14 +103,29 @@ async function addRemoteKeys(
   const failures: ServerName[] = []
   for (const [server, users] of missing) {
     const outcome = answers.get(server)
-    if (outcome?.kind === 'answered') await api.keys.remote.store(server, users, outcome.answer)
+    if (outcome?.kind === 'answered') await api.keys.remote.store(server, users, outcome.answer, askedAt)
     for (const userId of users) {
       const cached = await api.keys.remote.get(userId)
-      if (cached !== undefined) await addCached(api, asker, userId, cached, answer)
+      // An old cache without any device is no knowledge: a client must not encrypt as if the user had none.
+      const isKnown = outcome?.kind === 'answered' || (cached !== undefined && Object.keys(cached.devices).length > 0)
+      if (cached !== undefined && isKnown) await addCached(api, asker, userId, cached, answer)
       else if (!failures.includes(server)) failures.push(server)
     }
   }
   return failures
+}
+
+/**
+ * Whether a room was shared with the user ever since. Updates of keys come only to servers that share one: what was learnt of somebody
+ * who was invited, or had left, may have changed by the time they join.
+ */
+function isFollowed(api: Api, asker: UserId, userId: UserId, since: number): boolean {
+  return api.rooms.joinedRooms(asker).some((roomId) => {
+    const state = api.rooms.state(roomId)
+    return [asker, userId].every(
+      (member) => state?.membershipOf(member) === 'join' && (state.get('m.room.member', member)?.position ?? 0) <= since,
+    )
+  })
 }
 
 async function addCached(api: Api, asker: UserId, userId: UserId, cached: StoredRemoteKeys, answer: KeyQueryAnswer): Promise<void> {
