@@ -188,6 +188,7 @@ export const limits = {
     requestsPerOriginMax: 8,
     requestsQueuedPerOriginMax: 32,
     transactionsRememberedPerOriginMax: 100,
+    takenInvitesPerOriginMax: 1_000,
     eventIdsPerRequestMax: 100,
     usersPerKeyQueryMax: 250,
     serversPerKeyNotaryQueryMax: 50,

@@ -23,6 +23,8 @@ export const federationTables = {
   transactions: { name: 'federation.transactions' } as Table<readonly [ServerName, sequence: number], RememberedTransaction>,
   transactionIds: { name: 'federation.transaction-ids' } as Table<readonly [ServerName, transactionId: string], number>,
   staged: { name: 'federation.staged' } as Table<readonly [RoomId, EventId], StagedEvent>,
+  /** Invites that came through relays, by the hash of their content; the value is when, in ms. */
+  takenInvites: { name: 'federation.taken-invites' } as Table<readonly [ServerName, hash: string], number>,
   /** The sequence number of this server's own relay list that a destination has. */
   relayListSent: { name: 'federation.relay-list-sent' } as Table<readonly [ServerName], number>,
 } as const

@@ -1,16 +1,20 @@
 import { isJsonObject, type JsonObject, type JsonValue, ownMember, parseRoomId, type ServerName } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import { originMayAct } from '../origin-may-act.ts'
+import type { TakenInvites } from './taken-invites.ts'
 
 export interface EdusParts {
   readonly rooms: Pick<Rooms, 'state'>
   readonly users: LocalUsers
   readonly invites: InviteReceiver
+  readonly takenInvites: TakenInvites
+  readonly clock: Clock
   readonly relayLists: RelayLists
   readonly log: Log
   /** Settles outbox rows of the server that acknowledges. */
@@ -84,7 +88,9 @@ export class Edus {
         return
       }
       case 'im.kith.invite': {
+        if (await this.#parts.takenInvites.has(origin, content)) return
         const outcome = await this.#parts.invites.receive(origin, undefined, content, signal)
+        if (outcome.kind === 'received') await this.#parts.takenInvites.remember(origin, content, this.#parts.clock.now())
         if (outcome.kind !== 'received') this.#parts.log.info('An invite was refused', { origin, reason: outcome.kind })
         return
       }
