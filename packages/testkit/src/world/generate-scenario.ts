@@ -8,6 +8,7 @@ const ROOM_NAMES = ['lobby', 'attic', 'cellar']
 const SECOND_MS = 1_000
 const MINUTE_MS = 60 * SECOND_MS
 const HOUR_MS = 60 * MINUTE_MS
+const DAYS_PACE_MS = 30 * MINUTE_MS
 
 export interface GeneratorOptions {
   /** The room versions to choose from. */
@@ -69,7 +70,8 @@ class Generator {
   #steps(servers: readonly string[], relays: readonly string[], rooms: readonly ScenarioRoom[], users: readonly string[]): Step[] {
     const steps: Step[] = []
     const pace = this.#pace()
-    const count = this.#between(50, 120)
+    // In worlds of days the nodes do much by themselves.
+    const count = pace >= DAYS_PACE_MS ? this.#between(25, 45) : this.#between(50, 120)
     let at = 0
     for (let index = 0; index < count; index++) {
       at += this.#random.integer(2 * pace)
@@ -96,7 +98,7 @@ class Generator {
     const chance = this.#random.integer(100)
     if (chance < 50) return 2 * SECOND_MS
     if (chance < 80) return 20 * SECOND_MS
-    return chance < 95 ? 3 * MINUTE_MS : 30 * MINUTE_MS
+    return chance < 95 ? 3 * MINUTE_MS : DAYS_PACE_MS
   }
 
   #userAction(rooms: readonly ScenarioRoom[], users: readonly string[]): UserAction {
