@@ -1,4 +1,4 @@
-import { type EventId, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
+import { authEventIdsOf, type EventId, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { idsOfState, joinDenial, type StateEvents, stateOfEvents } from './installed-state.ts'
 import type { CompleteOutcome, StateBeforeInput } from './outcomes.ts'
@@ -48,7 +48,7 @@ class Completion {
     const { partial } = room.row
     if (context.rooms.get(room.roomId) !== room || partial === undefined) return 'the room was joined anew'
     const join = await context.store.get(partial.joinEventId)
-    if (join?.stateBefore === undefined || join.position === undefined) throw new Error('the join of a room has no state')
+    if (join?.position === undefined) throw new Error('the join of a room is not in its timeline')
     const events = await context.store.getMany(before.stateIds)
     const stored = events.filter((event) => event !== undefined)
     if (stored.length < events.length) return 'events of the state are missing'
@@ -59,7 +59,7 @@ class Completion {
     const denied = joinDenial({ ...join, version: room.version, events: cited, state, isPartial: false })
     if (denied !== undefined) return denied
     // The first commit of the room says what its state was, and only members were left out of it.
-    for (const [key, eventId] of await context.states.of(room.roomId).whole(join.stateBefore)) {
+    for (const [key, eventId] of await context.states.of(room.roomId).whole(partial.stateBefore)) {
       if (state.get(key)?.eventId !== eventId) return 'the state is another one than the answer to the join told'
     }
     signal.throwIfAborted()
@@ -126,7 +126,7 @@ class Completion {
 async function authEventsOf(context: RoomsContext, room: Room, event: StoredEvent): Promise<Map<EventId, StoredEvent>> {
   const draft = new RoomDraft(room, context)
   const { createEvent } = await draft.authContext()
-  const ids = new Set<EventId>(event.pdu.auth_events.flatMap((reference) => (typeof reference === 'string' ? reference : reference[0])))
+  const ids = new Set<EventId>(authEventIdsOf(event.pdu))
   if (createEvent !== undefined) ids.add(createEvent.eventId)
   const found = (await draft.eventsOf([...ids])).filter((each) => each !== undefined)
   return new Map(found.map((each) => [each.eventId, each]))

@@ -1,5 +1,6 @@
 import { type EventId, prevEventIdsOf } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
+import { AuthChainTooLongError } from './resolve-states.ts'
 import type { RoomDraft } from './room-draft.ts'
 import { RulesFor } from './rules-for.ts'
 import type { StateRoot } from './state-trie.ts'
@@ -50,8 +51,18 @@ export async function computeForward(draft: RoomDraft, events: readonly StoredEv
   for (let before = -1; waiting.length !== before && waiting.length > 0;) {
     before = waiting.length
     const left: StoredEvent[] = []
-    for (const event of waiting) if (!(await computeOne(draft, event))) left.push(event)
+    for (const event of waiting) if (!(await computeBounded(draft, event))) left.push(event)
     waiting = left
+  }
+}
+
+/** What would need too many events stays without a state. */
+async function computeBounded(draft: RoomDraft, event: StoredEvent): Promise<boolean> {
+  try {
+    return await computeOne(draft, event)
+  } catch (error) {
+    if (error instanceof AuthChainTooLongError) return false
+    throw error
   }
 }
 

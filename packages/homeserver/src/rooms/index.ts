@@ -1,6 +1,7 @@
 export { RoomBusyError } from './group-queue.ts'
 export { isHistoryToken } from './history-token.ts'
 export * from './outcomes.ts'
+export type { StateAtPosition } from './read-states.ts'
 export type { Membership, RoomState } from './room-state.ts'
 export * from './rooms.ts'
 export * from './stored-event.ts'

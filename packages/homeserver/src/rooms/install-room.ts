@@ -14,12 +14,12 @@ import { isEventIdTaken } from './event-id-taken.ts'
 import { idsOfState, joinDenial, type StateEvents, stateOfEvents, stateOfPdus } from './installed-state.ts'
 import type { InstallJoinedInput, InstallOutcome, ReceiveOutcome, StateBeforeInput } from './outcomes.ts'
 import { judgeOutliers, storeOutliers } from './outliers.ts'
-import { judgeInState } from './receive-event.ts'
+import { judgeInState, rejectingTooLong } from './receive-event.ts'
 import { Room } from './room.ts'
 import { RoomDraft } from './room-draft.ts'
 import { commitDraft, type RoomsContext } from './rooms-context.ts'
 import { IndexedState } from './room-state.ts'
-import { EMPTY_STATE } from './state-trie.ts'
+import { changeTrie, EMPTY_LEAF, EMPTY_STATE, type StateIds, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import type { RoomRow } from './tables.ts'
 import { verifyPdu } from './verify-pdu.ts'
@@ -82,18 +82,19 @@ async function goesOnHere(context: RoomsContext, { pdu }: Installation): Promise
 async function installAnew(context: RoomsContext, installation: Installation, signal: AbortSignal): Promise<InstallOutcome> {
   const { roomId, version, eventId, pdu, state, partial } = installation
   const old = context.rooms.get(roomId)
+  const ids = idsOfState(state)
   const row: RoomRow = {
     version: version.id,
     extremities: [],
     state: EMPTY_STATE,
     depth: old?.row.depth ?? 0,
-    ...(partial === undefined ? {} : { partial: { joinEventId: eventId, servers: partial.servers } }),
+    ...(partial === undefined ? {} : { partial: { joinEventId: eventId, servers: partial.servers, stateBefore: await rootOf(ids) } }),
   }
   // A new Room also for one that is there: readers of the old see it unchanged until the new one takes its place.
   const waiting = { pendingRedactions: new Map(old?.pendingRedactions), gaps: new Map(old?.gaps) }
   const room = new Room(roomId, version, row, IndexedState.of(state), waiting)
   const draft = new RoomDraft(room, context)
-  const stateBefore = await draft.beginWith(idsOfState(state))
+  const stateBefore = await draft.beginWith(ids)
   const known = await context.store.get(eventId)
   const appended = await draft.append({ ...(known ?? { eventId, roomId, pdu }), status: 'accepted', stateBefore }, { forward: false })
   signal.throwIfAborted()
@@ -101,9 +102,12 @@ async function installAnew(context: RoomsContext, installation: Installation, si
   return { kind: 'joined', roomId, eventId, position: appended.position }
 }
 
-/** The room goes on here already: the answer may add what is missing, and change nothing. */
-async function joinActiveRoom(context: RoomsContext, room: Room, { eventId, pdu, state }: Installation): Promise<InstallOutcome> {
-  const outcome = await receiveInState(context, room, { eventId, pdu, state })
+/** The room goes on here already: the answer brings the join, and what the state was before it is known better here. */
+async function joinActiveRoom(context: RoomsContext, room: Room, { eventId, pdu }: Installation): Promise<InstallOutcome> {
+  const draft = new RoomDraft(room, context)
+  const prevEvents = await draft.eventsOf(prevEventIdsOf(pdu))
+  const stateBefore = await draft.merge(prevEvents.map((event) => event?.stateAfter).filter((root) => root !== undefined))
+  const outcome = await receiveInState(context, draft, { eventId, pdu, stateBefore })
   if (outcome.kind === 'accepted') return { kind: 'joined', roomId: room.roomId, eventId, position: outcome.position }
   return invalid(outcome.kind === 'rejected' || outcome.kind === 'soft-failed' ? outcome.reason : outcome.kind)
 }
@@ -136,26 +140,27 @@ export async function receiveWithState(
       return { kind: 'rejected', eventId, reason: 'state.other-room' }
     const state = stateOfEvents(stateEvents.filter((event) => event !== undefined))
     if (typeof state === 'string') return { kind: 'rejected', eventId, reason: state }
-    return receiveInState(context, context.rooms.get(roomId) ?? room, { eventId, pdu: verified.pdu, state })
+    const draft = new RoomDraft(context.rooms.get(roomId) ?? room, context)
+    const stateBefore = await draft.stateOf(idsOfState(state))
+    return receiveInState(context, draft, { eventId, pdu: verified.pdu, stateBefore })
   }
   return context.queues.runAlone(roomId, receive, signal)
 }
 
 async function receiveInState(
   context: RoomsContext,
-  room: Room,
-  { eventId, pdu, state }: { readonly eventId: EventId; readonly pdu: Pdu; readonly state: StateEvents },
+  draft: RoomDraft,
+  { eventId, pdu, stateBefore }: { readonly eventId: EventId; readonly pdu: Pdu; readonly stateBefore: StateRoot },
 ): Promise<ReceiveOutcome> {
-  const draft = new RoomDraft(room, context)
   const known = await draft.event(eventId)
-  const stateBefore = await draft.stateOf(idsOfState(state))
   if (known?.status === 'accepted') {
     // It came by backfill and has its place; only the state around it was not known.
     draft.putAside({ ...known, stateBefore, stateAfter: await draft.stateAfter(known, stateBefore) })
     await commitDraft(context, draft)
     return { kind: 'duplicate', eventId }
   }
-  const judgement = await judgeInState(draft, { eventId, pdu, stateBefore }, { forward: false, late: draft.isBehindGap(eventId) })
+  const options = { forward: false, late: draft.isBehindGap(eventId) }
+  const judgement = await rejectingTooLong(eventId, async () => judgeInState(draft, { eventId, pdu, stateBefore }, options))
   await commitDraft(context, draft)
   switch (judgement.kind) {
     case 'appended':
@@ -165,6 +170,11 @@ async function receiveInState(
     default:
       return judgement
   }
+}
+
+async function rootOf(ids: StateIds): Promise<StateRoot> {
+  const nothing = { nodes: async () => [EMPTY_LEAF] }
+  return (await changeTrie(nothing, EMPTY_STATE, ids)).root
 }
 
 function invalid(reason: string): InstallOutcome {

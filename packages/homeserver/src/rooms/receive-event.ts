@@ -52,7 +52,10 @@ export async function receiveEvents(
   return new Map(settled.flatMap((outcome) => (outcome.status === 'fulfilled' ? [...outcome.value] : [])))
 }
 
-/** Events that are judged in one turn, and what they know of each other. */
+/**
+ * Events that are judged in one turn, and what they know of each other. Should a read fail halfway, those before may yet be committed with
+ * other jobs of the room; whoever sends them again hears that they are known.
+ */
 class ReceivedGroup {
   readonly #events: readonly VerifiedPdu[]
   readonly #all: ReadonlyMap<EventId, Pdu>
@@ -82,13 +85,17 @@ class ReceivedGroup {
   async #judgeOne(draft: RoomDraft, event: VerifiedPdu, late: ReadonlySet<EventId>): Promise<Judgement> {
     const { eventId } = event
     if (event.kind === 'invalid') return { kind: 'rejected', eventId, reason: event.reason }
-    try {
-      return await judge(draft, event, this.#all, { ...this.#options, late: late.has(eventId) })
-    } catch (error) {
-      // Nothing of it was stored. Whoever made the chain made it for this.
-      if (error instanceof AuthChainTooLongError) return { kind: 'rejected', eventId, reason: 'auth-chain.too-long' }
-      throw error
-    }
+    return rejectingTooLong(eventId, async () => judge(draft, event, this.#all, { ...this.#options, late: late.has(eventId) }))
+  }
+}
+
+/** Rejects, without storing anything, an event that would make this server read without end. Whoever made such a chain made it for this. */
+export async function rejectingTooLong(eventId: EventId, judging: () => Promise<Judgement>): Promise<Judgement> {
+  try {
+    return await judging()
+  } catch (error) {
+    if (error instanceof AuthChainTooLongError) return { kind: 'rejected', eventId, reason: 'auth-chain.too-long' }
+    throw error
   }
 }
 

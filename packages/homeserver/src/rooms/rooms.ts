@@ -44,24 +44,17 @@ import type {
   TimelineSlice,
 } from './outcomes.ts'
 import { judgeOutliers, storeOutliers } from './outliers.ts'
+import { readEntriesSince, readStateAt, type StateAtPosition } from './read-states.ts'
 import { receiveEvents } from './receive-event.ts'
 import type { RoomState } from './room-state.ts'
 import { Completions, RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
 import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
 import { StateStore } from './state-store.ts'
-import { EMPTY_STATE, type StateIds, type StateRoot } from './state-trie.ts'
+import type { StateIds, StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
-import { type PartialJoin, roomsTables } from './tables.ts'
+import type { PartialJoin } from './tables.ts'
 
-/** A room's state at some moment. */
-export interface StateAtPosition {
-  /** Equal at two moments of one room: the state is the same. */
-  readonly snapshot: StateRoot
-  idOf(type: string, stateKey: string): Promise<EventId | undefined>
-  ids(): Promise<StateIds>
-}
-
-export interface PartialRoom extends PartialJoin {
+export interface PartialRoom extends Pick<PartialJoin, 'joinEventId' | 'servers'> {
   readonly roomId: RoomId
 }
 
@@ -163,7 +156,9 @@ export class Rooms {
 
   /** The rooms that wait for `completeState`; also after a restart. */
   partialRooms(): readonly PartialRoom[] {
-    return [...this.#context.rooms.values()].flatMap(({ roomId, row }) => (row.partial === undefined ? [] : [{ roomId, ...row.partial }]))
+    return [...this.#context.rooms.values()].flatMap(({ roomId, row: { partial } }) =>
+      partial === undefined ? [] : [{ roomId, joinEventId: partial.joinEventId, servers: partial.servers }],
+    )
   }
 
   /** @param before the whole state before the join event. */
@@ -284,29 +279,12 @@ export class Rooms {
 
   /** The room's current state as it was at a stream position; undefined when the room was not known then. */
   async stateAt(roomId: RoomId, position: number): Promise<StateAtPosition | undefined> {
-    const [last] = await this.#context.ports.storage.range(roomsTables.arrivals, {
-      prefix: [roomId],
-      before: [roomId, position + 1],
-      reverse: true,
-      limit: 1,
-    })
-    if (last === undefined) return undefined
-    const { state } = last.value
-    const states = this.#context.states.of(roomId)
-    return {
-      snapshot: state,
-      idOf: async (type, stateKey) => states.lookUp(state, stateKeyOf(type, stateKey)),
-      ids: async () => states.whole(state),
-    }
+    return readStateAt(this.#context, roomId, position)
   }
 
   /** The entries of a state that another state of the room lacks or has otherwise; all of them without another. Costs what differs. */
   async stateEntriesSince(roomId: RoomId, from: StateRoot | undefined, to: StateRoot): Promise<Map<StateKey, EventId>> {
-    const changed = new Map<StateKey, EventId>()
-    for (const [key, difference] of await this.#context.states.of(roomId).difference(from ?? EMPTY_STATE, to)) {
-      if (difference.to !== undefined) changed.set(key, difference.to)
-    }
-    return changed
+    return readEntriesSince(this.#context, roomId, from, to)
   }
 
   async event(eventId: EventId): Promise<StoredEvent | undefined> {

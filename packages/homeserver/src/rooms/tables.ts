@@ -20,6 +20,8 @@ export interface PartialJoin {
   readonly joinEventId: EventId
   /** The servers in the room, as the answer to the join told. */
   readonly servers: readonly ServerName[]
+  /** The state before the join, as far as the answer told it. */
+  readonly stateBefore: StateRoot
 }
 
 export interface HistoryRow {
