@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
+import { DEFAULT_ROOM_VERSION, supportedRoomVersions } from '@kith/matrix-protocol'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { announceAddresses } from './announce-addresses.ts'
 import { createStderrLog } from './node-ports.ts'
@@ -19,6 +20,7 @@ interface ServeFlags extends Omit<RelayFlags, 'port'> {
   readonly clientPort: number
   readonly relay: readonly string[]
   readonly openRegistration: boolean
+  readonly defaultRoomVersion: string
 }
 
 const program = new Command('kith').description('Matrix without a company: every device its own homeserver')
@@ -50,6 +52,11 @@ program
   .option('--host <address>', 'the address on which other servers may dial this one', '0.0.0.0')
   .option('--relay <address>', 'a relay, as a multiaddr with its peer id; may be repeated', appendAddress, [])
   .option('--open-registration', 'let anyone who reaches the client port register, not only the owner', false)
+  .addOption(
+    new Option('--default-room-version <version>', 'for rooms whose creator names none')
+      .choices(supportedRoomVersions.map(({ id }) => id))
+      .default(DEFAULT_ROOM_VERSION),
+  )
   .addOption(logLevel)
   .action(async (flags: ServeFlags) => {
     const { startServe } = await import('./start-serve.ts')
@@ -61,6 +68,7 @@ program
           host: flags.host,
           relays: flags.relay,
           openRegistration: flags.openRegistration,
+          defaultRoomVersion: flags.defaultRoomVersion,
           log: createStderrLog(flags.logLevel),
         },
         signal,

@@ -20,6 +20,7 @@ export interface ServeOptions {
   /** Multiaddrs with a peer id. */
   readonly relays: readonly string[]
   readonly openRegistration: boolean
+  readonly defaultRoomVersion: string
   readonly log: Log
 }
 
@@ -50,7 +51,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   const homeserver = opened.use(
     await createHomeserver(
       { clock: nodeClock, random: nodeRandom, log, crypto, storage, network },
-      { relays: options.relays, openRegistration: options.openRegistration },
+      { relays: options.relays, openRegistration: options.openRegistration, defaultRoomVersion: options.defaultRoomVersion },
     ),
   )
   const clientHttp = opened.use(await listenForClients(options.clientPort, homeserver.clientApi))

@@ -1,4 +1,4 @@
-import { type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
+import { DEFAULT_ROOM_VERSION, roomVersion, type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
 import { AccountData } from './accounts/account-data.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { ClientTransactions } from './accounts/client-transactions.ts'
@@ -24,6 +24,8 @@ export interface HomeserverConfig {
   readonly relays: readonly string[]
   /** Whether anybody who reaches the client API may register, not only the owner. */
   readonly openRegistration: boolean
+  /** The version of rooms whose creator names none. Default: matrix-protocol's DEFAULT_ROOM_VERSION. */
+  readonly defaultRoomVersion?: string
 }
 
 export interface Homeserver extends AsyncDisposable {
@@ -39,10 +41,13 @@ const PASSWORD_COST_LOG2 = 15
 /**
  * A whole Matrix homeserver on the given ports. It installs its handler at the network; the caller starts the network afterwards.
  * The server name follows from the public key of the crypto port.
+ * @throws RangeError when the room version in the config is unknown.
  */
 export async function createHomeserver(ports: Ports, config: HomeserverConfig): Promise<Homeserver> {
   const { storage, clock, random, log, network } = ports
   const serverName = serverNameFromPublicKey(ports.crypto.publicKey)
+  const defaultRoomVersion = roomVersion(config.defaultRoomVersion ?? DEFAULT_ROOM_VERSION)
+  if (defaultRoomVersion === undefined) throw new RangeError(`There is no room version ${config.defaultRoomVersion}`)
   await using opened = new AsyncDisposableStack()
 
   const timeline = await Timeline.open(storage)
@@ -78,6 +83,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const clientApi = createClientApi({
     ports,
     serverName,
+    defaultRoomVersion,
     timeline,
     rooms,
     accounts,

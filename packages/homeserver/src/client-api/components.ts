@@ -1,4 +1,4 @@
-import type { ServerName } from '@kith/matrix-protocol'
+import type { RoomVersion, ServerName } from '@kith/matrix-protocol'
 import type { AccountData } from '../accounts/account-data.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { ClientTransactions } from '../accounts/client-transactions.ts'
@@ -20,6 +20,8 @@ import type { FederationPort } from './federation-access.ts'
 export interface ClientApiComponents {
   readonly ports: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly storage: Storage; readonly crypto: Crypto }
   readonly serverName: ServerName
+  /** The version of rooms whose creator names none. */
+  readonly defaultRoomVersion: RoomVersion
   readonly timeline: Timeline
   readonly rooms: Rooms
   readonly accounts: Accounts

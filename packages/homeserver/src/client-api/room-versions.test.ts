@@ -20,6 +20,19 @@ test('clients are told of all room versions, and that all are stable', async () 
   expect(capabilities['m.room_versions']).toEqual({ default: '12', available })
 })
 
+test('the version of new rooms can be configured, but not to one that is unknown', async () => {
+  await using node = await TestNode.start({ defaultRoomVersion: '10' })
+  const alice = await node.register('alice')
+  expect((await alice.ok('GET', '/capabilities')).capabilities['m.room_versions'].default).toBe('10')
+  const version = async (body: object) => {
+    const roomId = await alice.createRoom(body)
+    return (await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/state/m.room.create`)).room_version
+  }
+  expect(await version({})).toBe('10')
+  expect(await version({ room_version: '11' })).toBe('11')
+  await expect(TestNode.start({ defaultRoomVersion: '13' })).rejects.toThrow(RangeError)
+})
+
 test.each(supportedRoomVersions)(
   'a room of version $id, from its creation to a redaction seen by another server',
   async ({ id, eventIds }) => {

@@ -1,7 +1,7 @@
 import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
 import { silentLog } from '@kith/testkit/silent-log'
 import { SimulatedWorld, type WorldIdentity } from '@kith/testkit/simulated-world'
-import { createHomeserver, type Homeserver } from '../homeserver.ts'
+import { createHomeserver, type Homeserver, type HomeserverConfig } from '../homeserver.ts'
 import type { Clock, Log } from '../ports/index.ts'
 import { homeserverTableNames } from '../storage-schema.ts'
 
@@ -29,14 +29,14 @@ export class TestNode {
     this.identity = world.createIdentity()
   }
 
-  static async start({ clock, ...options }: { readonly openRegistration?: boolean; readonly clock?: Clock } = {}): Promise<TestNode> {
+  static async start({ clock, ...options }: Partial<HomeserverConfig> & { readonly clock?: Clock } = {}): Promise<TestNode> {
     const node = new TestNode()
     node.#clock = clock
     await node.start(options)
     return node
   }
 
-  async start({ openRegistration = true }: { readonly openRegistration?: boolean } = {}): Promise<void> {
+  async start(config: Partial<HomeserverConfig> = {}): Promise<void> {
     const { clock, random } = this.world
     const network = this.world.network.node(this.identity.server)
     const faultPoint = (operation: 'write' | 'commit'): void => {
@@ -51,7 +51,7 @@ export class TestNode {
       storage,
       network,
     }
-    this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration })
+    this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration: true, ...config })
     await network.start(new AbortController().signal)
   }
 

@@ -1,5 +1,4 @@
 import {
-  DEFAULT_ROOM_VERSION,
   type JsonObject,
   type JsonValue,
   type RoomId,
@@ -25,7 +24,7 @@ const createRoomSchema = v.looseObject({
   topic: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
   invite: v.optional(v.pipe(v.array(userIdSchema), v.maxLength(100)), []),
   invite_3pid: v.optional(v.pipe(v.array(v.unknown()), v.maxLength(0)), []),
-  room_version: v.optional(v.string(), DEFAULT_ROOM_VERSION),
+  room_version: v.optional(v.string()),
   creation_content: v.optional(canonicalObjectSchema, {}),
   initial_state: v.optional(
     v.pipe(
@@ -52,7 +51,7 @@ export const createRoomEndpoints = [
     path: '/createRoom',
     body: createRoomSchema,
     async handle(api, { session, body, signal }) {
-      const version = roomVersion(body.room_version)
+      const version = body.room_version === undefined ? api.defaultRoomVersion : roomVersion(body.room_version)
       if (version === undefined) throw new MatrixError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'This room version is not known here')
       const roomId = await create(api, session.userId, version, body, signal)
       for (const invitee of new Set(body.invite)) {

@@ -1,4 +1,4 @@
-import { DEFAULT_ROOM_VERSION, supportedRoomVersions } from '@kith/matrix-protocol'
+import { supportedRoomVersions } from '@kith/matrix-protocol'
 import { endpoint, plainEndpoint } from '../endpoint.ts'
 import { MatrixError } from '../../matrix-error.ts'
 
@@ -18,12 +18,12 @@ export const discoveryEndpoints = [
   endpoint({
     method: 'GET',
     path: '/capabilities',
-    async handle() {
+    async handle(api) {
       return {
         capabilities: {
           'm.change_password': { enabled: true },
           'm.room_versions': {
-            default: DEFAULT_ROOM_VERSION,
+            default: api.defaultRoomVersion.id,
             available: Object.fromEntries(supportedRoomVersions.map(({ id, stability }) => [id, stability])),
           },
           'm.set_displayname': { enabled: true },
