@@ -11,6 +11,7 @@ const WEB_SOCKET_ADDRESS = /^listening on (\/ip4\/127\.0\.0\.1\/tcp\/\d+\/ws\/p2
 export interface Server {
   readonly process: KithProcess
   readonly baseUrl: string
+  readonly dataDirectory: string
   start(): Promise<void>
 }
 
@@ -28,7 +29,7 @@ export async function startConstellation(serverCount: number): Promise<Constella
   const [address] = await relay.start(WEB_SOCKET_ADDRESS)
   const servers: Server[] = []
   for (let index = 0; index < serverCount; index += 1) {
-    servers.push(await createServer(join(directory, `server-${index}`), address?.[1] ?? ''))
+    servers.push(await createServer(join(directory, `server-${index}`), [address?.[1] ?? '']))
   }
   await Promise.all(servers.map((server) => server.start()))
   return {
@@ -44,7 +45,8 @@ export async function startConstellation(serverCount: number): Promise<Constella
   }
 }
 
-async function createServer(dataDirectory: string, relayAddress: string): Promise<Server> {
+/** Not yet started. Anybody who reaches its client port may register. */
+export async function createServer(dataDirectory: string, relayAddresses: readonly string[]): Promise<Server> {
   const clientPort = await freePort()
   const process = new KithProcess([
     'serve',
@@ -54,12 +56,13 @@ async function createServer(dataDirectory: string, relayAddress: string): Promis
     String(clientPort),
     '--host',
     '127.0.0.1',
-    '--relay',
-    relayAddress,
+    '--open-registration',
+    ...relayAddresses.flatMap((address) => ['--relay', address]),
   ])
   return {
     process,
     baseUrl: `http://127.0.0.1:${clientPort}`,
+    dataDirectory,
     start: async () => {
       await process.start(CLIENT_API)
     },
