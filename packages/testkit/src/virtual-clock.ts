@@ -78,7 +78,7 @@ export class VirtualClock implements Clock {
     const last = heap.length - 1
     if (last > 0) this.#swap(0, last)
     const first = heap.pop()
-    for (let index = 0; ; ) {
+    for (let index = 0; ;) {
       const left = 2 * index + 1
       let least = index
       if (left < heap.length && this.#isBefore(left, least)) least = left
