@@ -91,11 +91,10 @@ export class Intake {
     for (const [eventId, pdu] of await this.#intactCopies(this.#pending, this.#input.source, signal)) this.#pending.set(eventId, pdu)
   }
 
-  /** Damaged events from their own server are left out: it may show the whole ones to others. Should they be needed, they are fetched. */
+  /** Given events that stay damaged are left out: whoever brought them may show others the whole ones. Should they be needed, they are fetched. */
   refuseDamaged(): void {
-    const { source, version } = this.#input
     for (const [eventId, pdu] of this.#pending) {
-      if (serverNameOf(pdu.sender) !== source || checkContentHash(pdu, version)) continue
+      if (checkContentHash(pdu, this.#input.version)) continue
       this.#note(eventId, { kind: 'rejected', eventId, reason: 'the content is not what was hashed' })
     }
   }
