@@ -160,6 +160,9 @@ export const limits = {
     /** Strings of another server's error that are passed on. */
     peerErrorCharactersMax: 500,
     joinTimeoutMs: 30_000,
+    /** How often, and how far apart, a server is asked for a join until it has heard of the leave before. */
+    joinInformedAttemptsMax: 5,
+    joinInformedRetryMs: 1_000,
     /** What an invite or the answer to a knock may tell of the room. */
     inviteStateEventsMax: 100,
     inviteStateCharactersMax: 512 * 1024,
