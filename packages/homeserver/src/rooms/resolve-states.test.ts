@@ -1,13 +1,23 @@
-import { authEventIdsOf, type AuthEvent, createEventIdOf, type EventId, resolveState, roomVersion } from '@kith/matrix-protocol'
+import {
+  authEventIdsOf,
+  type AuthEvent,
+  createEventIdOf,
+  type EventId,
+  eventIdOf,
+  resolveState,
+  roomVersion,
+  stateKeyOf,
+  type UnhashedPdu,
+} from '@kith/matrix-protocol'
 import { SeededRandom } from '@kith/testkit/seeded-random'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliverShuffled, openWorld, step, take, type World } from './generated-world.test-support.ts'
 import { resolveStates } from './resolve-states.ts'
 import { toAuthEvent } from './room.ts'
-import type { RoomServer } from './room-servers.test-support.ts'
+import { RoomServer, signal } from './room-servers.test-support.ts'
 import { DraftStates, StateStore } from './state-store.ts'
-import type { StateRoot } from './state-trie.ts'
+import { EMPTY_STATE, type StateRoot } from './state-trie.ts'
 
 /** Everything that a server has of the room, by the events' ids. */
 async function allEvents({ roomId, events }: World, server: RoomServer): Promise<Map<EventId, AuthEvent>> {
@@ -63,3 +73,37 @@ test.each(['12', '11', '10', '2', '1'])(
     expect(conflicts).toBeGreaterThan(0)
   },
 )
+
+test('an event that an agreed entry builds upon is in no auth difference, though nothing that conflicts shows it', async () => {
+  const server = await RoomServer.open(1)
+  const [alice, carol, dave] = [server.user('alice'), server.user('carol'), server.user('dave')]
+  const roomId = await server.createRoom(alice, {
+    events: [{ type: 'm.room.join_rules', stateKey: '', content: { join_rule: 'invite' } }],
+  })
+  const version = server.rooms.version(roomId)!
+  const template = await server.rooms.makeTemplate(
+    { roomId, sender: alice, type: 'm.room.member', stateKey: carol, content: { membership: 'leave' } },
+    signal,
+  )
+  if (template.kind !== 'template') throw new Error(template.kind)
+  const kick = await server.sign(template.event as unknown as UnhashedPdu, version)
+  const kickId = eventIdOf(kick, version)
+  await server.setMembership(roomId, alice, carol, 'invite')
+  const joined = await server.setMembership(roomId, carol, carol, 'join')
+  const invited = await server.setMembership(roomId, carol, dave, 'invite')
+  const known = new Map((await server.history(roomId)).map((event) => [event.eventId, event]))
+  known.set(kickId, { eventId: kickId, roomId, pdu: kick, status: 'accepted' })
+
+  const left = new Map(await new StateStore(server.storage).of(roomId).whole((await server.stored(invited)).stateAfter!))
+  const right = new Map(left).set(stateKeyOf('m.room.member', carol), kickId)
+  expect(left.get(stateKeyOf('m.room.member', carol))).toBe(joined)
+  const states = new DraftStates(new StateStore(server.storage).of(roomId))
+  const roots = [await states.change(EMPTY_STATE, left), await states.change(EMPTY_STATE, right)]
+  const expected = resolveState(version, [left, right], {
+    event: (eventId) => (known.has(eventId) ? toAuthEvent(known.get(eventId)!) : undefined),
+  })
+  // The invite lies behind dave's, which nobody disputes; were it applied again after the kick, carol would be back.
+  expect(expected.get(stateKeyOf('m.room.member', carol))).toBe(kickId)
+  const resolved = await resolveStates(version, roots, states, async (ids) => ids.map((eventId) => known.get(eventId)))
+  expect(await states.whole(resolved)).toEqual(expected)
+})
