@@ -67,7 +67,7 @@ export async function loadState(store: EventStore, ids: StateIds): Promise<Index
 }
 
 /** Everything below a prefix, page by page. */
-export async function* readAll<K extends Key, V extends StoredValue>(
+async function* readAll<K extends Key, V extends StoredValue>(
   storage: StorageReader,
   table: Table<K, V>,
   prefix: Key,

@@ -50,7 +50,7 @@ export function isBranch(node: TrieNode): node is BranchNode {
   return 'children' in node
 }
 
-export function sizeOf(node: TrieNode): number {
+function sizeOf(node: TrieNode): number {
   return isBranch(node) ? node.size : node.entries.length / 2
 }
 
