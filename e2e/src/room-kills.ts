@@ -9,6 +9,8 @@ const BURST = 40
 const SENDS_AT_ONCE = 4
 const INTERRUPTED_SHARE_MIN = 1 / 3
 const CALM_MS_MAX = 60_000
+/** Roughly until the host has taken the join. */
+const HANDSHAKE_MS = 50
 /** Roughly between the answer to the join and the end of its installation. */
 const INSTALL_MS = 50
 /** A kill by chance comes before this part of what the first join took, which is slower than the others. */
@@ -41,7 +43,7 @@ async function createRoom({ host, guests }: KillSetting): Promise<string> {
 
 /** Kills the victim once in each of these joins and lets it join again; tells the moments that were hit. */
 export async function killDuringJoins(setting: KillSetting, rounds: number): Promise<JoinMoment[]> {
-  const { victim, host, random } = setting
+  const { victim, host } = setting
   const first = await createRoom(setting)
   const begun = performance.now()
   await victim.account.join(first, host.serverName)
@@ -55,9 +57,7 @@ export async function killDuringJoins(setting: KillSetting, rounds: number): Pro
       ({ status }) => (answered = status === 200),
       () => undefined,
     )
-    // One round is left to chance, and the next waits until the host has taken the join.
-    if (round % 2 === 0) await sleep(random.integer(usualMs * CHANCE_REACHES))
-    else await Promise.race([joining, untilJoinIsKnown(setting, roomId).then(async () => sleep(random.integer(INSTALL_MS)))])
+    await Promise.race([joining, untilKill(setting, roomId, round, usualMs)])
     const wasAnswered = answered
     await victim.kill()
     const known = await isJoinKnown(setting, roomId)
@@ -172,6 +172,14 @@ function sendBurst(sender: ApiAccount, roomId: string, name: string): Burst {
       await Promise.race([promise, done])
     },
   }
+}
+
+/** Early in the join, anywhere in it, or when the host has just taken it, in turn. */
+async function untilKill(setting: KillSetting, roomId: string, round: number, usualMs: number): Promise<void> {
+  const { random } = setting
+  const kind = round % 3
+  if (kind === 2) await untilJoinIsKnown(setting, roomId)
+  await sleep(random.integer(kind === 0 ? HANDSHAKE_MS : kind === 1 ? usualMs * CHANCE_REACHES : INSTALL_MS))
 }
 
 async function isJoinKnown({ victim, host }: KillSetting, roomId: string): Promise<boolean> {
