@@ -1,4 +1,4 @@
-import type { RoomId } from '@kith/matrix-protocol'
+import { type EventId, redact, type RoomId, roomVersion } from '@kith/matrix-protocol'
 import { beforeEach, expect, test } from 'vitest'
 import { joinRemotely, RoomServer, sentId, signal } from '../rooms/room-servers.test-support.ts'
 import type { StoredEvent } from '../rooms/index.ts'
@@ -44,3 +44,25 @@ test.each([
   await server.setMembership(roomId, server.user('bob'), server.user('bob'), 'leave')
   expect([await sees('bob'), await sees('carol')]).toEqual([forAll, forAll])
 })
+
+test.each(['world_readable', 'shared', 'invited', 'joined'])(
+  'what came without its content is kept back, unless it is known to be redacted: %s',
+  async (visibility) => {
+    const alice = resident.user('alice')
+    const content = { history_visibility: visibility }
+    sentId(await resident.send(roomId, alice, { type: 'm.room.history_visibility', stateKey: '', content }))
+    await resident.say(roomId, alice, 'unknown here')
+    const old = [await resident.say(roomId, alice, 'withheld'), await resident.say(roomId, alice, 'redacted later')]
+    await resident.say(roomId, alice, 'between')
+    await joinRemotely(server, server.user('bob'), resident, roomId)
+    const version = roomVersion(resident.rooms.version(roomId)?.id ?? '')
+    if (version === undefined) throw new Error('the room has a version')
+    const pdus = await Promise.all(old.map(async (eventId) => redact((await resident.stored(eventId)).pdu, version)))
+    const redaction = sentId(await resident.send(roomId, alice, { type: 'm.room.redaction', content: { redacts: old[1] ?? '' } }))
+    await server.rooms.receive(roomId, (await resident.stored(redaction)).pdu, signal)
+    await server.rooms.appendHistory(roomId, pdus, [], signal)
+    const sees = async (eventId: EventId): Promise<boolean> =>
+      new Visibility(server.rooms).isVisible(await server.stored(eventId), server.user('bob'))
+    expect(await Promise.all(old.map(sees))).toEqual([false, true])
+  },
+)

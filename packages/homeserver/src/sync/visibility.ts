@@ -1,4 +1,4 @@
-import { ownString, type RoomId, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { checkContentHash, ownString, type RoomId, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
 import { type LastStay, lastStayOf } from './last-stay.ts'
 import { membershipOf } from './room-state-changes.ts'
@@ -86,12 +86,18 @@ class RoomView {
    * among several they are only where the room keeps no history from its members.
    */
   #showsWithoutState(event: StoredEvent, stay: LastStay): boolean {
-    if (!isDuring(stay, event)) return false
+    if (!isDuring(stay, event) || this.#isWithheld(event)) return false
     const current = this.#rooms.state(this.#roomId)?.get('m.room.history_visibility', '')
     const visibility = historyVisibilityOf(current === undefined ? undefined : ownString(current.pdu.content, 'history_visibility'))
     if (visibility === 'shared' || visibility === 'world_readable') return true
     this.#othersHere ??= this.#hasOtherLocalMembers()
     return !this.#othersHere
+  }
+
+  /** A message without its content, and nobody known to have redacted it: whoever sent it here knows that nobody here may read it. */
+  #isWithheld({ pdu, roomId, redactedBy }: StoredEvent): boolean {
+    const version = this.#rooms.version(roomId)
+    return version !== undefined && pdu.state_key === undefined && redactedBy === undefined && !checkContentHash(pdu, version)
   }
 
   #hasOtherLocalMembers(): boolean {
