@@ -20,12 +20,12 @@ const PAGE = 100
 export class ApiAccount {
   readonly userId: string
   readonly serverName: string
+  readonly accessToken: string
   readonly #ask: Ask
-  readonly #token: string
 
-  private constructor(ask: Ask, userId: string, token: string) {
+  private constructor(ask: Ask, userId: string, accessToken: string) {
     this.#ask = ask
-    this.#token = token
+    this.accessToken = accessToken
     this.userId = userId
     this.serverName = userId.slice(userId.indexOf(':') + 1)
   }
@@ -37,8 +37,9 @@ export class ApiAccount {
     return new ApiAccount(ask, body.user_id, body.access_token)
   }
 
+  /** A path that does not name its version is one of v3. */
   async call(method: string, path: string, body?: object): Promise<ApiAnswer> {
-    return this.#ask(method, `/_matrix/client/v3${path}`, body, this.#token)
+    return this.#ask(method, path.startsWith('/_matrix/') ? path : `/_matrix/client/v3${path}`, body, this.accessToken)
   }
 
   /** @throws Error for anything but 200. */
