@@ -1,4 +1,4 @@
-import { DEFAULT_ROOM_VERSION, roomVersion, type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
+import { DEFAULT_ROOM_VERSION, roomVersion, type ServerName, serverNameFromPublicKey, type UserId } from '@kith/matrix-protocol'
 import { AccountData } from './accounts/account-data.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { ClientTransactions } from './accounts/client-transactions.ts'
@@ -60,7 +60,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const accountData = new AccountData(storage, timeline)
   const deviceLists = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
   const keys = new Keys({ storage, changes: deviceLists, accounts })
-  const toDevice = await ToDevice.open({ storage, timeline, accounts, clock, random, log })
+  const isInRooms = (userId: UserId): boolean => rooms.joinedRooms(userId).length > 0
+  const toDevice = await ToDevice.open({ storage, timeline, accounts, clock, random, log, isInRooms })
   const ephemeral = opened.use(new Ephemeral({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
   const media = await MediaStore.open(ports, serverName)

@@ -31,6 +31,8 @@ export const limits = {
     toDeviceMessagesPerRequestMax: 5000,
     toDeviceContentBytesMax: 64 * 1024,
     toDeviceInboxMax: 50_000,
+    /** Beyond it users who share no room with anybody here are not heard: what they send must not push out the keys of others. */
+    toDeviceInboxForStrangersMax: 1_000,
     toDeviceMessagesPerSyncMax: 100,
     /** One to-device EDU; bigger ones are split by recipient where they can be. */
     toDeviceEduBytesMax: 48 * 1024,
@@ -103,6 +105,10 @@ export const limits = {
     /** Rows read for one page of history before it ends early. */
     historyScanMax: 5_000,
     invitesPerUserMax: 1_000,
+    /** Of these from users of one other server. */
+    invitesPerUserAndServerMax: 100,
+    /** All invites of one user with what they tell of their rooms, in characters of JSON: they are in memory, and in each first sync. */
+    inviteCharactersPerUserMax: 8 * 1024 * 1024,
 
     // Media.
     /** Below what the peer network carries in one body, with room for the parts around the file. */
@@ -211,6 +217,8 @@ export const limits = {
     /** How many servers are asked for a whole copy of an event whose content is not what was hashed. */
     intactCopyServersMax: 2,
     missingEventsPerRequestMax: 50,
+    /** Gaps in a room's history that are closed on the way, when something that is missing is fetched. */
+    gapsAskedForMax: 5,
     eventsFetchedSinglyMax: 20,
     /** Requests to others that one server may cause at once by events that miss something; each comes back after some time. */
     fetchRequestsPerCauseMax: 300,

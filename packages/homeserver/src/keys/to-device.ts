@@ -42,6 +42,8 @@ interface ToDeviceParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Whether the user is in a room of this server. */
+  readonly isInRooms: (userId: UserId) => boolean
 }
 
 /**
@@ -78,7 +80,7 @@ export class ToDevice {
       if (server === own) local.push(...this.#recipients(userId, devices))
       else remote.set(server, (remote.get(server) ?? new Map<UserId, ReadonlyMap<string, JsonObject>>()).set(userId, devices))
     }
-    const fitting = this.#fitting(local)
+    const fitting = this.#fitting(local, limits.implementation.toDeviceInboxMax)
     const edus = [...remote].flatMap(([server, users]) => this.#edus(sender, type, users).map((content) => ({ server, content })))
     const build = (transaction: TimelineTransaction): void => {
       write(transaction)
@@ -103,10 +105,11 @@ export class ToDevice {
       const recipients = Object.entries(messages).flatMap(([name, devices]) => {
         const userId = parseUserId(name)
         if (userId === undefined || !isJsonObject(devices) || !this.#parts.accounts.exists(userId)) return []
-        const contents = Object.entries(devices).filter((entry): entry is [string, JsonObject] => isJsonObject(entry[1]))
+        const contents = Object.entries(devices).filter((entry): entry is [string, JsonObject] => isContent(entry[1]))
         return this.#recipients(userId, new Map(contents))
       })
-      const fitting = this.#fitting(recipients)
+      const { toDeviceInboxMax, toDeviceInboxForStrangersMax } = limits.implementation
+      const fitting = this.#fitting(recipients, this.#parts.isInRooms(sender) ? toDeviceInboxMax : toDeviceInboxForStrangersMax)
       if (fitting.length === 0) return
       const build = (transaction: TimelineTransaction): void => {
         transaction.batch.put(keysTables.toDeviceSeen, [sender, messageId], clock.now())
@@ -173,8 +176,7 @@ export class ToDevice {
     transaction.batch.put(keysTables.toDeviceInbox, [userId, deviceId, position], message)
   }
 
-  #fitting(recipients: readonly Recipient[]): Recipient[] {
-    const max = limits.implementation.toDeviceInboxMax
+  #fitting(recipients: readonly Recipient[], max: number): Recipient[] {
     const fitting = recipients.filter(({ userId, deviceId }) => (this.#waiting.get(inboxName(userId, deviceId)) ?? 0) < max)
     if (fitting.length < recipients.length) {
       this.#parts.log.warn('to-device inbox is full, messages dropped', { count: recipients.length - fitting.length })
@@ -231,4 +233,9 @@ export class ToDevice {
 
 function inboxName(userId: UserId, deviceId: string): string {
   return `${userId} ${deviceId}`
+}
+
+/** What clients here may send is also all that they are sent. */
+function isContent(value: unknown): value is JsonObject {
+  return isJsonObject(value) && JSON.stringify(value).length <= limits.implementation.toDeviceContentBytesMax
 }

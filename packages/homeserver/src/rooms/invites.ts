@@ -1,4 +1,4 @@
-import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { type RoomId, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { Storage } from '../ports/index.ts'
 import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
@@ -45,8 +45,7 @@ export class Invites {
   async put(invite: OutOfBandInvite, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted()
     const { roomId, userId } = invite
-    const isNew = this.get(roomId, userId) === undefined
-    if (isNew && this.of(userId).length >= limits.implementation.invitesPerUserMax) return false
+    if (!this.#hasRoomFor(invite)) return false
     let stored: StoredInvite | undefined
     await this.#timeline.commit(
       (transaction) => {
@@ -58,6 +57,18 @@ export class Invites {
       },
     )
     return true
+  }
+
+  /** Nobody may fill a user's memory with invites, and no single server leave no room for those of others. */
+  #hasRoomFor(invite: OutOfBandInvite): boolean {
+    const { invitesPerUserMax, invitesPerUserAndServerMax, inviteCharactersPerUserMax } = limits.implementation
+    const others = this.of(invite.userId).filter(({ roomId }) => roomId !== invite.roomId)
+    const server = serverNameOf(invite.event.sender)
+    const ofServer = others.filter(({ event }) => serverNameOf(event.sender) === server)
+    // Knocks bear the name of this server.
+    const perServerMax = server === serverNameOf(invite.userId) ? invitesPerUserMax : invitesPerUserAndServerMax
+    if (others.length >= invitesPerUserMax || ofServer.length >= perServerMax) return false
+    return [...others, invite].reduce((sum, each) => sum + charactersOf(each), 0) <= inviteCharactersPerUserMax
   }
 
   /** @param extraWrites further writes of the same commit. */
@@ -93,4 +104,8 @@ export class Invites {
     const invites = this.#invites.get(userId)
     if (invites?.delete(roomId) === true && invites.size === 0) this.#invites.delete(userId)
   }
+}
+
+function charactersOf({ event, strippedState }: OutOfBandInvite): number {
+  return JSON.stringify([event, strippedState]).length
 }

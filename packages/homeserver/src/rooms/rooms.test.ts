@@ -1,5 +1,6 @@
-import { type EventId, prevEventIdsOf, roomVersion } from '@kith/matrix-protocol'
+import { type EventId, type Pdu, prevEventIdsOf, type RoomId, roomVersion } from '@kith/matrix-protocol'
 import { expect, test } from 'vitest'
+import { limits } from '../limits.ts'
 import { joinRemotely, RoomServer, sentId, signal } from './room-servers.test-support.ts'
 
 test.each(['10', '11', '12'])('a room of version %s is created in one commit and survives a restart', async (version) => {
@@ -155,6 +156,26 @@ test('invites from elsewhere are kept until the user joins or drops them', async
   await b.rooms.dropInvite(roomId, b.user('eve'), signal)
   expect(b.rooms.invites(b.user('eve'))).toEqual([])
   expect((await b.timeline.since(0, 100)).filter((row) => row.value.kind === 'invite')).toHaveLength(3)
+})
+
+test('neither a server nor all of them fill the memory of a user with invites', async () => {
+  const b = await RoomServer.open(2)
+  const bob = b.user('bob')
+  const { invitesPerUserAndServerMax, inviteCharactersPerUserMax } = limits.implementation
+  const inviteFrom = async (a: RoomServer, number: number, characters = 0): Promise<boolean> => {
+    const event = { type: 'm.room.member', sender: a.user('alice'), content: { membership: 'invite' } } as unknown as Pdu
+    const strippedState = [{ type: 'm.room.name', text: 'x'.repeat(characters) }]
+    return b.rooms.putInvite({ roomId: `!${number}:${a.name}` as RoomId, userId: bob, version: '11', event, strippedState }, signal)
+  }
+  const [first, second] = [await RoomServer.open(3), await RoomServer.open(4)]
+  for (let number = 0; number < invitesPerUserAndServerMax; number++) expect(await inviteFrom(first, number)).toBe(true)
+  expect(await inviteFrom(first, invitesPerUserAndServerMax)).toBe(false)
+  // An invite to the same room takes the place of the one before.
+  expect(await inviteFrom(first, 0)).toBe(true)
+  expect(await inviteFrom(second, 0, inviteCharactersPerUserMax)).toBe(false)
+  expect(await inviteFrom(second, 0, inviteCharactersPerUserMax / 2)).toBe(true)
+  expect(await inviteFrom(second, 1, inviteCharactersPerUserMax / 2)).toBe(false)
+  expect(await inviteFrom(second, 1)).toBe(true)
 })
 
 test('members and the servers of a user are known across rooms', async () => {

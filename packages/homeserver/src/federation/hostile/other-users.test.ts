@@ -102,3 +102,27 @@ test('floods of receipts, typing and device updates leave a bounded rest', async
   await finish(alice.ok('PUT', `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/1`, { msgtype: 'm.text', body: 'still here' }))
   expect(world.problems).toEqual([])
 })
+
+test('messages to devices are bounded in size, and strangers do not fill the inbox of a device that is away', async () => {
+  const { alice, one, mallory, simulated, syncOfAlice } = await setting()
+  const stranger = await new HostileServer(simulated, 'stranger').start()
+  const { toDeviceInboxForStrangersMax, toDeviceContentBytesMax } = limits.implementation
+  const message = (from: HostileServer, id: number, text = '') =>
+    edu('m.direct_to_device', {
+      sender: from.user,
+      type: `m.from_${from.user.slice(1, 4)}`,
+      message_id: `${id}`,
+      messages: { [alice.userId]: { '*': { text } } },
+    })
+  await mallory.send(one.server, [], [message(mallory, -1, 'x'.repeat(toDeviceContentBytesMax))])
+  for (let sent = 0; sent < toDeviceInboxForStrangersMax + 200; sent += 100) {
+    await stranger.send(
+      one.server,
+      [],
+      Array.from({ length: 100 }, (_, index) => message(stranger, sent + index)),
+    )
+  }
+  await mallory.send(one.server, [], [message(mallory, 0)])
+  expect(one.disk.tables.get('keys.to-device-inbox')?.length).toBe(toDeviceInboxForStrangersMax + 1)
+  expect((await syncOfAlice()).to_device.events).toHaveLength(limits.implementation.toDeviceMessagesPerSyncMax)
+})
