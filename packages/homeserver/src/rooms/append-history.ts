@@ -25,7 +25,7 @@ export async function appendHistory(
   if (room === undefined) return undefined
   const verified = await verifyPdus(pdus, roomId, room.version, context.ports.crypto, signal)
   const outliers = await judgeOutliers(context, roomId, room.version, authEvents, signal)
-  await storeOutliers(context, outliers.values(), signal)
+  await storeOutliers(context, roomId, outliers.values(), signal)
   return context.queues.run(roomId, async (draft) => backfill(draft, verified), signal)
 }
 

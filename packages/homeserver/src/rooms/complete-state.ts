@@ -27,7 +27,7 @@ export async function completeState(
   if (room === undefined) return { kind: 'unknown-room' }
   if (room.row.partial === undefined) return { kind: 'completed', position: context.timeline.position }
   const judged = await judgeOutliers(context, roomId, room.version, before.events, signal)
-  await storeOutliers(context, judged.values(), signal)
+  await storeOutliers(context, roomId, judged.values(), signal)
   const begun = await context.queues.runAlone(roomId, async () => Completion.begin(context, room, before, signal), signal)
   if (typeof begun === 'string') return { kind: 'invalid', reason: begun }
   for (;;) {

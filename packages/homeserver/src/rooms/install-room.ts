@@ -39,7 +39,7 @@ export async function installJoinedRoom(context: RoomsContext, input: InstallJoi
   const installation = { eventId: joined.eventId, pdu: joined.pdu, version, roomId, events, state, isPartial: input.partial !== undefined }
   const denied = joinDenial(installation)
   if (denied !== undefined) return invalid(denied)
-  await storeOutliers(context, events.values(), signal)
+  await storeOutliers(context, roomId, events.values(), signal)
   return context.queues.runAlone(roomId, async () => install(context, { ...installation, partial: input.partial }, signal), signal)
 }
 
@@ -126,7 +126,7 @@ export async function receiveWithState(
   const { eventId } = verified
   if (verified.kind === 'invalid') return { kind: 'rejected', eventId, reason: verified.reason }
   const events = await judgeOutliers(context, roomId, room.version, before.events, signal)
-  await storeOutliers(context, events.values(), signal)
+  await storeOutliers(context, roomId, events.values(), signal)
   const receive = async (): Promise<ReceiveOutcome> => {
     const known = await context.store.get(eventId)
     if (isEventIdTaken(known, roomId, verified.pdu, room.version)) return { kind: 'rejected', eventId, reason: 'event-id.taken' }

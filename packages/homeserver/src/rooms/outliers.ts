@@ -55,20 +55,35 @@ export async function judgeByCitations({ roomId, version, pdus, load }: CitedJud
   return judged
 }
 
-/** Writes those that are new, in several commits: nothing shows them until something refers to them. */
-export async function storeOutliers(context: RoomsContext, events: Iterable<StoredEvent>, signal: AbortSignal): Promise<void> {
-  const candidates = [...events]
-  const known = await context.store.getMany(candidates.map((event) => event.eventId))
-  const fresh = candidates.filter((_, index) => known[index] === undefined)
+/**
+ * Writes those that are new, in several commits: nothing shows them until something refers to them. Each takes its turn in the room's
+ * queue, because an event that arrives meanwhile must not lose its place to the outlier.
+ */
+export async function storeOutliers(
+  context: RoomsContext,
+  roomId: RoomId,
+  events: Iterable<StoredEvent>,
+  signal: AbortSignal,
+): Promise<void> {
+  const candidates = await withoutKnown(context, [...events])
   const { outliersPerCommitMax } = limits.implementation
-  for (let start = 0; start < fresh.length; start += outliersPerCommitMax) {
-    signal.throwIfAborted()
-    const group = fresh.slice(start, start + outliersPerCommitMax)
-    const batch = new WriteBatch()
-    for (const event of group) batch.put(roomsTables.events, [event.eventId], event)
-    await context.ports.storage.commit(batch.writes)
-    context.store.remember(group)
+  for (let start = 0; start < candidates.length; start += outliersPerCommitMax) {
+    const group = candidates.slice(start, start + outliersPerCommitMax)
+    await context.queues.runAlone(roomId, async () => writeOutliers(context, group), signal)
   }
+}
+
+async function writeOutliers(context: RoomsContext, events: readonly StoredEvent[]): Promise<void> {
+  const fresh = await withoutKnown(context, events)
+  const batch = new WriteBatch()
+  for (const event of fresh) batch.put(roomsTables.events, [event.eventId], event)
+  await context.ports.storage.commit(batch.writes)
+  context.store.remember(fresh)
+}
+
+async function withoutKnown(context: RoomsContext, events: readonly StoredEvent[]): Promise<StoredEvent[]> {
+  const known = await context.store.getMany(events.map((event) => event.eventId))
+  return events.filter((_, index) => known[index] === undefined)
 }
 
 /** What is stored of these events and of those they cite. */

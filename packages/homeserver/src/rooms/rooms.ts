@@ -180,7 +180,7 @@ export class Rooms {
     const version = this.version(roomId)
     if (version === undefined) return new Set()
     const judged = await judgeOutliers(this.#context, roomId, version, pdus, signal)
-    await storeOutliers(this.#context, judged.values(), signal)
+    await storeOutliers(this.#context, roomId, judged.values(), signal)
     return new Set(judged.keys())
   }
 
@@ -294,6 +294,11 @@ export class Rooms {
   /** One result for each id, in their order. */
   async events(eventIds: readonly EventId[]): Promise<(StoredEvent | undefined)[]> {
     return this.#context.store.getMany(eventIds)
+  }
+
+  /** Events that are not part of the room here, each with the events of the room that follow it: where the history is not complete. */
+  gaps(roomId: RoomId): ReadonlyMap<EventId, ReadonlySet<EventId>> {
+    return this.#context.rooms.get(roomId)?.gaps ?? new Map()
   }
 
   extremities(roomId: RoomId): readonly EventId[] {
