@@ -11,18 +11,14 @@ const MESSAGES_PER_ROUND = 4
 const seed = Number(process.env.KITH_SEED ?? Date.now() % 1_000_000)
 
 test(`two servers and a relay, each killed at random moments over ${ROUNDS} rounds, lose and double nothing (KITH_SEED=${seed})`, async () => {
-  await using constellation = await startConstellation(2)
+  await using constellation = await startConstellation([[0], [0]])
   const [first, second] = constellation.servers
   if (first === undefined || second === undefined) throw new Error('two servers were asked for')
   const alice = await registerSdkAccount(first.baseUrl, 'alice')
   const bob = await registerSdkAccount(second.baseUrl, 'bob')
   const { roomId, greetings } = await startEncryptedChat(alice, bob)
   const random = seededRandom(seed)
-  const restartable = [
-    { process: first.process, start: () => first.start() },
-    { process: second.process, start: () => second.start() },
-    { process: constellation.relay, start: () => constellation.startRelay() },
-  ]
+  const restartable = [...constellation.servers, ...constellation.relays]
   const acknowledged = new Map<string, string>()
   for (let round = 0; round < ROUNDS; round += 1) {
     const victim = restartable[random.integer(restartable.length)]

@@ -7,40 +7,55 @@ import { KithProcess } from './kith-process.ts'
 const CLIENT_API = /^client API at (http:\/\/127\.0\.0\.1:\d+)$/
 const WEB_SOCKET_ADDRESS = /^listening on (\/ip4\/127\.0\.0\.1\/tcp\/\d+\/ws\/p2p\/\S+)$/
 
-/** One `kith serve` with its fixed client port. */
-export interface Server {
+/** A process that can be started again where it was. */
+export interface Restartable {
   readonly process: KithProcess
-  readonly baseUrl: string
-  readonly dataDirectory: string
   start(): Promise<void>
 }
 
-/** A relay and servers that know it, as real processes on loopback with data of their own. */
-export interface Constellation extends AsyncDisposable {
-  readonly relay: KithProcess
-  readonly servers: readonly Server[]
-  startRelay(): Promise<void>
+/** One `kith serve` with its fixed client port. */
+export interface Server extends Restartable {
+  readonly baseUrl: string
+  readonly dataDirectory: string
 }
 
-export async function startConstellation(serverCount: number): Promise<Constellation> {
+/** Relays, and servers that know one or more of them, as real processes on loopback with data of their own. */
+export interface Constellation extends AsyncDisposable {
+  readonly relays: readonly Restartable[]
+  readonly servers: readonly Server[]
+}
+
+/** `relaysOfServers`: for each server the numbers of its relays. */
+export async function startConstellation(relaysOfServers: readonly (readonly number[])[]): Promise<Constellation> {
   const directory = await mkdtemp(join(tmpdir(), 'kith-e2e-'))
-  const relayPort = await freePort()
-  const relay = new KithProcess(['relay', '--data', join(directory, 'relay'), '--port', String(relayPort), '--host', '127.0.0.1'])
-  const [address] = await relay.start(WEB_SOCKET_ADDRESS)
+  const relayCount = Math.max(...relaysOfServers.flat()) + 1
+  const relays = await Promise.all(
+    Array.from({ length: relayCount }, async (_, index) => startRelay(join(directory, `relay-${index}`), await freePort())),
+  )
   const servers: Server[] = []
-  for (let index = 0; index < serverCount; index += 1) {
-    servers.push(await createServer(join(directory, `server-${index}`), [address?.[1] ?? '']))
+  for (const [index, relaysOfServer] of relaysOfServers.entries()) {
+    const addresses = relaysOfServer.map((relay) => relays[relay]?.address ?? '')
+    servers.push(await createServer(join(directory, `server-${index}`), addresses))
   }
   await Promise.all(servers.map((server) => server.start()))
   return {
-    relay,
+    relays,
     servers,
-    startRelay: async () => {
-      await relay.start(WEB_SOCKET_ADDRESS)
-    },
     async [Symbol.asyncDispose]() {
-      await Promise.all([relay, ...servers.map((server) => server.process)].map((process) => process.end('SIGKILL')))
+      await Promise.all([...relays, ...servers].map(({ process }) => process.end('SIGKILL')))
       await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startRelay(dataDirectory: string, port: number): Promise<Restartable & { readonly address: string }> {
+  const process = new KithProcess(['relay', '--data', dataDirectory, '--port', String(port), '--host', '127.0.0.1'])
+  const [address] = await process.start(WEB_SOCKET_ADDRESS)
+  return {
+    process,
+    address: address?.[1] ?? '',
+    start: async () => {
+      await process.start(WEB_SOCKET_ADDRESS)
     },
   }
 }

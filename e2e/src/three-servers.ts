@@ -6,7 +6,7 @@ import { type Constellation, type Server, startConstellation } from './headless-
 
 export const PATIENCE_MS = 30_000
 
-/** Three servers and a relay. Alice and Dave live on the first, Bob on the second, Carol on the third; their servers know of each other. */
+/** Three servers and their relays. Alice and Dave live on the first, Bob on the second, Carol on the third; their servers know of each other. */
 export interface ThreeServers extends AsyncDisposable {
   readonly constellation: Constellation
   readonly servers: readonly [Server, Server, Server]
@@ -16,8 +16,8 @@ export interface ThreeServers extends AsyncDisposable {
   readonly dave: ApiAccount
 }
 
-export async function startThreeServers(): Promise<ThreeServers> {
-  const constellation = await startConstellation(3)
+export async function startThreeServers(relaysOfServers = [[0], [0], [0]]): Promise<ThreeServers> {
+  const constellation = await startConstellation(relaysOfServers)
   const [first, second, third] = constellation.servers
   if (first === undefined || second === undefined || third === undefined) throw new Error('three servers were asked for')
   const [alice, bob, carol, dave] = await Promise.all([
