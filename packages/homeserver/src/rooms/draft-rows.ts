@@ -19,7 +19,8 @@ export class DraftRows {
   readonly appended: AppendedEvent[] = []
   readonly #inserted: EventId[] = []
   readonly #judged: EventId[] = []
-  readonly #pendingRedactions: PendingRedaction[] = []
+  /** By the target: its redactions that begin to wait, and those that no longer do. */
+  readonly #pendingRedactions = new Map<EventId, Map<EventId, PendingRedaction['kind']>>()
   /** By the missing event: the successors that are added; undefined where all go. */
   readonly #gaps = new Map<EventId, Set<EventId> | undefined>()
   readonly #closed = new Map<EventId, ReadonlySet<EventId>>()
@@ -60,7 +61,19 @@ export class DraftRows {
   }
 
   changePendingRedactions(changes: readonly PendingRedaction[]): void {
-    this.#pendingRedactions.push(...changes)
+    for (const { kind, target, redaction } of changes) {
+      this.#pendingRedactions.getOrInsertComputed(target, () => new Map()).set(redaction, kind)
+    }
+  }
+
+  /** The redactions that wait for an event. */
+  redactionsWaitingFor(target: EventId, room: Room): EventId[] {
+    const waiting = new Set(room.pendingRedactions.get(target))
+    for (const [redaction, kind] of this.#pendingRedactions.get(target) ?? []) {
+      if (kind === 'put') waiting.add(redaction)
+      else waiting.delete(redaction)
+    }
+    return [...waiting]
   }
 
   openGaps(successor: EventId, missing: readonly EventId[]): void {
@@ -86,7 +99,7 @@ export class DraftRows {
   }
 
   get isEmpty(): boolean {
-    return this.#pendingRedactions.length === 0 && this.#gaps.size === 0 && this.#judged.length === 0 && this.#movedTo === undefined
+    return this.#pendingRedactions.size === 0 && this.#gaps.size === 0 && this.#judged.length === 0 && this.#movedTo === undefined
   }
 
   write(transaction: TimelineTransaction, nodes: ReadonlyMap<NodeId, TrieNode>): void {
@@ -98,7 +111,7 @@ export class DraftRows {
     for (const eventId of this.#judged) batch.put(roomsTables.judgedPartially, [roomId, transaction.allocate()], eventId)
     for (const event of this.#events.changed.values()) batch.put(roomsTables.events, [event.eventId], event)
     for (const [id, node] of nodes) batch.put(roomsTables.stateNodes, [roomId, id], node)
-    for (const { kind, target, redaction } of this.#pendingRedactions) {
+    for (const { kind, target, redaction } of this.#redactionChanges()) {
       if (kind === 'put') batch.put(roomsTables.pendingRedactions, [roomId, target, redaction], true)
       else batch.delete(roomsTables.pendingRedactions, [roomId, target, redaction])
     }
@@ -120,7 +133,7 @@ export class DraftRows {
 
   /** Lets the room's memory follow what was committed. */
   apply(room: Room): void {
-    for (const { kind, target, redaction } of this.#pendingRedactions) {
+    for (const { kind, target, redaction } of this.#redactionChanges()) {
       if (kind === 'put') room.pendingRedactions.getOrInsertComputed(target, () => new Set()).add(redaction)
       else room.pendingRedactions.delete(target)
     }
@@ -128,6 +141,10 @@ export class DraftRows {
       if (successors === undefined) room.gaps.delete(missing)
       else for (const successor of successors) room.rememberGap(missing, successor)
     }
+  }
+
+  *#redactionChanges(): Generator<PendingRedaction> {
+    for (const [target, changes] of this.#pendingRedactions) for (const [redaction, kind] of changes) yield { kind, target, redaction }
   }
 
   #writeAppended(transaction: TimelineTransaction, appended: AppendedEvent): void {

@@ -9,15 +9,15 @@ test('an event that arrives while it is being stored as an outlier keeps its pla
   const { eventId, pdu } = await a.stored(await a.say(roomId, a.user('alice'), 'both ways'))
   // The disk takes a while to store the outlier, and is quick with what comes in between.
   const commit = b.storage.commit.bind(b.storage)
-  let isFirst = true
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
   b.storage.commit = async (writes) => {
-    const turns = isFirst ? 1000 : 0
-    isFirst = false
-    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    b.storage.commit = commit
+    begin()
+    for (let turn = 0; turn < 1000; turn++) await Promise.resolve()
     return commit(writes)
   }
   const storing = b.rooms.addOutliers(roomId, [pdu], signal)
-  while (isFirst) await Promise.resolve()
+  await begun
   const [outcome] = await Promise.all([b.rooms.receive(roomId, pdu, signal), storing])
   expect(outcome).toMatchObject({ kind: 'accepted' })
   expect(await b.stored(eventId)).toMatchObject({ status: 'accepted', position: expect.any(Number) })

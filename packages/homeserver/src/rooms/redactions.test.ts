@@ -1,4 +1,4 @@
-import type { EventId, Pdu, RoomId } from '@kith/matrix-protocol'
+import { type EventId, eventIdOf, type Pdu, type RoomId, roomVersion, type UnhashedPdu } from '@kith/matrix-protocol'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { catchUp, joinRemotely, RoomServer, sentId, signal } from './room-servers.test-support.ts'
 
@@ -41,6 +41,22 @@ describe.each(['11', '12', '10'])('room version %s', (version) => {
     await carol.rooms.appendHistory(roomId, [pdu], [], signal)
     expect(await carol.stored(said)).toMatchObject({ redactedBy: redaction, pdu: { content: {} } })
     expect(await carol.rooms.event(joined)).toBeDefined()
+  })
+
+  test('a redaction that comes before its target is waited for also when both are stored by one commit', async () => {
+    const template = await a.rooms.makeTemplate(
+      { roomId, sender: a.user('alice'), type: 'm.room.message', content: { body: 'unwanted' } },
+      signal,
+    )
+    if (template.kind !== 'template') throw new Error(template.kind)
+    const target = await a.sign(template.event as unknown as UnhashedPdu, roomVersion(version)!)
+    const targetId = eventIdOf(target, roomVersion(version)!)
+    const redaction = await redact(a, 'alice', targetId)
+    const outcomes = await b.rooms.receiveMany(roomId, [(await a.stored(redaction)).pdu, target], signal)
+    expect([...outcomes.values()].map(({ kind }) => kind)).toEqual(['accepted', 'accepted'])
+    expect(await b.stored(targetId)).toMatchObject({ redactedBy: redaction, pdu: { content: {} } })
+    await b.restart()
+    expect(await b.stored(targetId)).toMatchObject({ redactedBy: redaction, pdu: { content: {} } })
   })
 
   test("a redaction without the power is accepted and does nothing; of one's own server it works", async () => {

@@ -41,7 +41,7 @@ export async function redactionEffects(
   stateBefore: StateRoot | undefined,
 ): Promise<RedactionEffects> {
   const { room } = draft
-  const waiting = [...(room.pendingRedactions.get(event.eventId) ?? [])]
+  const waiting = draft.redactionsWaitingFor(event.eventId)
   const pending: PendingRedaction[] = waiting.map((redaction) => ({ kind: 'delete', target: event.eventId, redaction }))
   const own = await findRedactionOf(draft, event, waiting)
   const targetId = redactsOf(event.pdu, room.version) as EventId | undefined

@@ -202,7 +202,8 @@ export class RoomDraft {
     )
 
     // From here on nothing waits: the draft changes whole or not at all.
-    const before = this.current.joinedServers()
+    // Looking at all servers of the room is left out for what others made: it goes nowhere from here.
+    const before = options.forward ? this.current.joinedServers() : undefined
     const waiting = serverOfWaiting(placed, this.current)
     const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
     this.events.put(own)
@@ -212,8 +213,10 @@ export class RoomDraft {
     this.#applyRedactions(redactions.target, redactions.pending, own.eventId)
     this.#rows.openGaps(own.eventId, missing)
     this.#rows.closeGaps(own.eventId, this.room)
-    const joined = { before, after: this.current.joinedServers(), waiting }
-    const destinations = options.forward ? destinationsOf(own, joined, this.serverName) : new Set<ServerName>()
+    const destinations =
+      before === undefined
+        ? new Set<ServerName>()
+        : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName)
     const { extraWrites } = options
     const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, extraWrites }
     this.#rows.append(appended)
@@ -228,6 +231,10 @@ export class RoomDraft {
     this.events.put(own)
     this.#rows.insert(own.eventId)
     this.#applyRedactions(redactions.target, redactions.pending, own.eventId)
+  }
+
+  redactionsWaitingFor(eventId: EventId): readonly EventId[] {
+    return this.#rows.redactionsWaitingFor(eventId, this.room)
   }
 
   /** Whether an event that is part of the room follows this one, which is not here. */
