@@ -155,6 +155,8 @@ export const limits = {
     spaceAnswersCachedMax: 500,
     spaceAnswerCacheMs: 5 * 60_000,
     spaceServersAskedMax: 3,
+    /** After this time a page of a walk ends with what was found, and the next one goes on. */
+    spacePagePatienceMs: 10_000,
     /** Characters of a name, topic or id that another server gives. */
     roomSummaryCharactersMax: 4_096,
 

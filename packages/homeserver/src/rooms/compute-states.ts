@@ -1,9 +1,9 @@
-import { type EventId, prevEventIdsOf } from '@kith/matrix-protocol'
+import { type EventId, prevEventIdsOf, stateKeyOf } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { AuthChainTooLongError } from './resolve-states.ts'
 import type { RoomDraft } from './room-draft.ts'
 import { RulesFor } from './rules-for.ts'
-import type { StateRoot } from './state-trie.ts'
+import { EMPTY_STATE, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 
 /**
@@ -11,6 +11,8 @@ import type { StoredEvent } from './stored-event.ts'
  * back to events with a state, theirs are put together from there, a bounded number of them.
  */
 export async function statesAfter(draft: RoomDraft, eventIds: readonly EventId[]): Promise<(StateRoot | undefined)[]> {
+  for (const event of await draft.eventsOf(eventIds))
+    if (event !== undefined && isUnplacedCreate(draft, event)) await placeCreate(draft, event)
   const events = await draft.eventsOf(eventIds)
   const lacking = events.filter((event) => event !== undefined).filter((event) => event.stateAfter === undefined)
   if (lacking.length > 0 && lacking.every(isInHistory)) {
@@ -18,6 +20,21 @@ export async function statesAfter(draft: RoomDraft, eventIds: readonly EventId[]
     return (await draft.eventsOf(eventIds)).map((event) => event?.stateAfter)
   }
   return events.map((event) => event?.stateAfter)
+}
+
+/** The event that began the room, as it came with the state of a join. */
+function isUnplacedCreate(draft: RoomDraft, event: StoredEvent): boolean {
+  const isCreate = event.status === 'outlier' && prevEventIdsOf(event.pdu).length === 0
+  // While members are missing, nothing else is placed either.
+  if (draft.room.row.partial !== undefined) return false
+  return isCreate && draft.current.at(stateKeyOf('m.room.create', ''))?.eventId === event.eventId
+}
+
+/** Nothing was before it, so the state around it is always known: history that is fetched back to it can be placed. */
+async function placeCreate(draft: RoomDraft, event: StoredEvent): Promise<void> {
+  await draft.insert({ ...event, status: 'accepted', stateBefore: EMPTY_STATE })
+  const placed = await draft.event(event.eventId)
+  if (placed !== undefined) await draft.connect(placed)
 }
 
 /** Whether the event was placed by a backfill. */

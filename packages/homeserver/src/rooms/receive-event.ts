@@ -149,8 +149,8 @@ async function judge(
   const uncited = authEventIds.filter((_, index) => authEvents[index] === undefined)
   const lacking = missing.length > 0 ? uncited : await admitCited(draft, uncited, group)
   if (missing.length > 0 || lacking.length > 0) {
-    const unknown = prevEventIds.filter((_, index) => prevEvents[index] === undefined)
-    if (options.late === true) draft.deepenGap(eventId, unknown)
+    const notHere = prevEventIds.filter((_, index) => prevEvents[index] === undefined || prevEvents[index].status === 'outlier')
+    if (options.late === true) draft.deepenGap(eventId, notHere)
     const eventIds = [...new Set([...missing, ...lacking])]
     return { kind: 'missing', eventId, eventIds, authEventIds: lacking }
   }

@@ -70,7 +70,11 @@ export class FetchEvents {
   ): Promise<Map<EventId, Pdu> | undefined> {
     const { extremitiesPerRoomMax, missingEventsPerRequestMax, fetchRequestTimeoutMs: timeoutMs } = limits.implementation
     const body = {
-      earliest_events: this.#parts.rooms.extremities(roomId).slice(0, extremitiesPerRoomMax),
+      // What is asked about is no place to stop at.
+      earliest_events: this.#parts.rooms
+        .extremities(roomId)
+        .filter((eventId) => !latest.includes(eventId))
+        .slice(0, extremitiesPerRoomMax),
       latest_events: latest.slice(0, extremitiesPerRoomMax),
       limit: missingEventsPerRequestMax,
       min_depth: 0,

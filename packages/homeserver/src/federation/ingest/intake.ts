@@ -110,10 +110,23 @@ export class Intake {
       if (question === undefined) return
       const { server, wanted } = question
       const { roomId, allowance } = this.#input
-      const answered = await this.#parts.fetch.missing(server, roomId, { latest: this.#latest(), wanted }, allowance, signal)
+      const gaps = this.#gaps()
+      const latest = [...this.#latest(), ...gaps.values().flatMap((successors) => successors)]
+      const answered = await this.#parts.fetch.missing(server, roomId, { latest, wanted }, allowance, signal)
       if (answered === undefined) this.#silent.add(server)
-      else await this.#takeFetched(reachable(this.#wanted(), answered), server, signal)
+      else await this.#takeFetched(reachable(new Set([...this.#wanted(), ...gaps.keys()]), answered), server, signal)
+      // They were only to show what lies behind them; nobody here waits for them.
+      for (const eventId of gaps.keys()) if (!this.#given.has(eventId)) this.#pending.delete(eventId)
     }
+  }
+
+  /**
+   * What the room's own events are known to lack. What is fetched may lie behind it, as all that was before a join does: it is told from
+   * what is new only together with the events at the gap.
+   */
+  #gaps(): ReadonlyMap<EventId, ReadonlySet<EventId>> {
+    const gaps = [...this.#parts.rooms.gaps(this.#input.roomId)].filter(([eventId]) => !this.#pending.has(eventId))
+    return new Map(gaps.slice(0, limits.implementation.gapsAskedForMax))
   }
 
   /**
