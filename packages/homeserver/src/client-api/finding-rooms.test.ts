@@ -1,3 +1,5 @@
+import { type RoomId, serverNameOfRoomId } from '@kith/matrix-protocol'
+import { HostileServer } from '@kith/testkit/hostile/hostile-server'
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
@@ -88,6 +90,31 @@ describe('published rooms', () => {
   })
 })
 
+test('whoever has no account makes this server ask nobody', async () => {
+  const mallory = await new HostileServer(world, 'mallory').start()
+  const user = `@x:${mallory.server}`
+  const paths = [
+    `/publicRooms?server=${mallory.server}`,
+    `/directory/room/${part(`#x:${mallory.server}`)}`,
+    `/profile/${part(user)}`,
+    `/profile/${part(user)}/displayname`,
+  ]
+  for (const path of paths) {
+    const answer = await world.finish(home.call('GET', path))
+    expect([answer.status, answer.body.errcode]).toEqual([401, 'M_MISSING_TOKEN'])
+  }
+  expect(mallory.asked).toEqual([])
+  for (const path of paths) await call(alice, 'GET', path)
+  expect(mallory.asked.map(({ path }) => path)).toEqual([
+    '/v1/publicRooms',
+    '/v1/query/directory',
+    '/v1/query/profile',
+    '/v1/query/profile',
+  ])
+  expect((await home.call('GET', `/profile/${part(alice.userId)}`)).status).toBe(200)
+  expect((await home.call('GET', '/publicRooms')).status).toBe(200)
+})
+
 describe('aliases', () => {
   test('lead to the room from everywhere, and a canonical one must', async () => {
     const roomId = await alice.createRoom({ preset: 'public_chat', room_alias_name: 'here' })
@@ -153,6 +180,59 @@ describe('spaces', () => {
       expect(await bad('from=nonsense')).toBe('M_INVALID_PARAM')
       expect(await bad('limit=0')).toBe('M_INVALID_PARAM')
     }
+  })
+
+  const strangeSpace = (roomId: string, children: readonly string[], more: object = {}) => ({
+    room: {
+      ...{ room_id: roomId, num_joined_members: 1, world_readable: false, guest_can_join: false, name: 'Strange' },
+      ...{ join_rule: 'public', room_type: 'm.space' },
+      children_state: children.map((child) => ({
+        ...{ type: 'm.space.child', state_key: child, content: { via: [serverNameOfRoomId(roomId as RoomId)] } },
+        ...{ sender: `@x:${home.identity.server}`, origin_server_ts: 1 },
+      })),
+    },
+    children: [],
+    inaccessible_children: [],
+    ...more,
+  })
+
+  test('are not rewritten by whoever keeps a space inside of them', async () => {
+    const mallory = await new HostileServer(world, 'mallory').start()
+    const strange = `!strange:${mallory.server}`
+    const [top, first, second] = [await space('Top'), await publicRoom('First'), await publicRoom('Second')]
+    await addChild(top, strange, { order: 'a', via: [mallory.server] })
+    await addChild(top, first, { order: 'b' })
+    await addChild(top, second, { order: 'c' })
+    const lie = { room_id: first, num_joined_members: 9, world_readable: true, guest_can_join: false, name: 'Not the first' }
+    mallory.answering(({ path }) =>
+      path.startsWith('/v1/hierarchy/')
+        ? Response.json(strangeSpace(strange, [first, second], { children: [lie], inaccessible_children: [second] }))
+        : undefined,
+    )
+    expect(names(await walk(bob, top))).toEqual(['Top', 'Strange', 'First', 'Second'])
+  })
+
+  test('of a server that does not answer come in pages all the same', async () => {
+    const mallory = await new HostileServer(world, 'mallory').start()
+    const strange = `!strange:${mallory.server}`
+    const [top, last] = [await space('Top'), await publicRoom('Last')]
+    await addChild(top, strange, { order: 'a', via: [mallory.server] })
+    await addChild(top, last, { order: 'b' })
+    const silent = Array.from({ length: 30 }, (_, number) => `!silent${number}:${mallory.server}`)
+    mallory.answering(({ path }) =>
+      path === `/v1/hierarchy/${strange}` ? Response.json(strangeSpace(strange, silent)) : new Promise(() => undefined),
+    )
+    const { spacePagePatienceMs, interactiveTimeoutMs } = limits.implementation
+    const found: string[] = []
+    let from: string | undefined
+    do {
+      const begun = world.clock.now()
+      const page = await walk(bob, top, from === undefined ? '' : `from=${from}`)
+      expect(world.clock.now() - begun).toBeLessThan(spacePagePatienceMs + 2 * interactiveTimeoutMs)
+      found.push(...names(page))
+      from = page.next_batch
+    } while (from !== undefined)
+    expect(found).toEqual(['Top', 'Strange', 'Last'])
   })
 
   test('show to each what they may enter', async () => {

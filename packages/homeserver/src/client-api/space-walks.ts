@@ -4,6 +4,7 @@ import {
   describeRoom,
   isSuggested,
   type RoomSummary,
+  type SpaceAnswer,
   type SpaceSummary,
   summaryVisibleToUser,
   visibleToUser,
@@ -16,6 +17,15 @@ interface RoomToVisit {
   readonly roomId: RoomId
   readonly via: readonly ServerName[]
   readonly depth: number
+  /** What the server that described the parent said of this room. */
+  readonly told: RoomSummary | undefined
+  /** That server would not let this one see the room. */
+  readonly isInaccessible: boolean
+}
+
+interface Visited {
+  readonly room: SpaceSummary
+  readonly children: readonly Omit<RoomToVisit, 'depth'>[]
 }
 
 export interface WalkWish {
@@ -33,9 +43,6 @@ interface Walk extends WalkWish {
   /** The next one is the last. */
   readonly toVisit: RoomToVisit[]
   readonly seen: Set<RoomId>
-  /** What other servers said of rooms that are not known here. */
-  readonly told: Map<RoomId, RoomSummary>
-  readonly inaccessible: Set<RoomId>
 }
 
 export type WalkPage =
@@ -65,10 +72,8 @@ export class SpaceWalks {
       userId,
       until: clock.now() + limits.implementation.spaceWalkLifetimeMs,
       found: [],
-      toVisit: [{ roomId: wish.roomId, via: this.#serversOf(userId, wish.roomId), depth: 0 }],
+      toVisit: [{ roomId: wish.roomId, via: this.#serversOf(userId, wish.roomId), depth: 0, told: undefined, isInaccessible: false }],
       seen: new Set([wish.roomId]),
-      told: new Map(),
-      inaccessible: new Set(),
     }
     const page = await this.#page(encodeBase64Url(random.bytes(12)), walk, 0, limit, signal)
     return page.kind === 'page' && page.rooms[0]?.room_id !== wish.roomId ? { kind: 'hidden' } : page
@@ -84,44 +89,44 @@ export class SpaceWalks {
   }
 
   async #page(id: string, walk: Walk, offset: number, limit: number, signal: AbortSignal): Promise<WalkPage> {
+    const { clock } = this.#parts.ports
+    const until = clock.now() + limits.implementation.spacePagePatienceMs
     // One more than asked for, to know whether another page follows.
-    while (walk.found.length <= offset + limit && walk.found.length < limits.implementation.spaceRoomsMax) {
+    while (walk.found.length <= offset + limit && walk.found.length < limits.implementation.spaceRoomsMax && clock.now() < until) {
       const next = walk.toVisit.at(-1)
       if (next === undefined) break
-      const room = await this.#visit(walk, next, signal)
+      const visited = await this.#visit(walk, next, signal)
       // Only now: an aborted request leaves the walk as it was.
       walk.toVisit.pop()
-      if (room === undefined) continue
-      walk.found.push(room)
-      if (next.depth < walk.maxDepth) addChildren(walk, room, next.depth + 1)
+      if (visited === undefined) continue
+      walk.found.push(visited.room)
+      if (next.depth < walk.maxDepth) addChildren(walk, visited.children, next.depth + 1)
     }
     const rooms = walk.found.slice(offset, offset + limit)
-    if (walk.found.length <= offset + limit) return { kind: 'page', rooms, next: undefined }
+    const isFull = walk.found.length >= limits.implementation.spaceRoomsMax
+    const isLast = walk.found.length <= offset + limit && (walk.toVisit.length === 0 || isFull)
+    if (isLast) return { kind: 'page', rooms, next: undefined }
     this.#remember(id, walk)
-    return { kind: 'page', rooms, next: `${id}_${offset + limit}` }
+    return { kind: 'page', rooms, next: `${id}_${offset + rooms.length}` }
   }
 
-  /** What the user may know of the room. */
-  async #visit(walk: Walk, { roomId, via }: RoomToVisit, signal: AbortSignal): Promise<SpaceSummary | undefined> {
-    const { rooms, federation } = this.#parts
+  /** What the user may know of the room. Whoever describes it is believed about it and, for want of better, about the rooms in it. */
+  async #visit(walk: Walk, { roomId, via, told, isInaccessible }: RoomToVisit, signal: AbortSignal): Promise<Visited | undefined> {
+    const { rooms, federation, serverName } = this.#parts
     const here = describeRoom(this.#parts, roomId, walk.suggestedOnly)
     const state = rooms.state(roomId)
-    if (here !== undefined && state !== undefined) return visibleToUser(rooms, walk.userId)(roomId, state) ? here : undefined
-    if (walk.inaccessible.has(roomId)) return undefined
-    const told = walk.told.get(roomId)
-    const toldRoom = told === undefined ? undefined : { ...told, children_state: [] }
-    const others = via.filter((server) => server !== this.#parts.serverName)
-    const asked =
-      told === undefined || told.room_type === 'm.space'
-        ? await federation.hierarchy(roomId, others, walk.suggestedOnly, signal)
-        : undefined
-    if (asked?.kind === 'found') {
-      for (const child of asked.answer.children) walk.told.set(child.room_id, child)
-      for (const child of asked.answer.inaccessible_children) walk.inaccessible.add(child)
+    if (here !== undefined && state !== undefined) {
+      return visibleToUser(rooms, walk.userId)(roomId, state) ? { room: here, children: childrenToVisit(here, undefined) } : undefined
     }
-    const room = asked?.kind === 'found' ? asked.answer.room : toldRoom
+    if (isInaccessible) return undefined
+    const others = via.filter((server) => server !== serverName)
+    const isWorthAsking = told === undefined || told.room_type === 'm.space'
+    const asked = isWorthAsking ? await federation.hierarchy(roomId, others, walk.suggestedOnly, signal) : undefined
+    const answer = asked?.kind === 'found' ? asked.answer : undefined
+    const room = answer?.room ?? (told === undefined ? undefined : { ...told, children_state: [] })
     if (room === undefined || !summaryVisibleToUser(rooms, walk.userId, room)) return undefined
-    return walk.suggestedOnly ? { ...room, children_state: room.children_state.filter(isSuggested) } : room
+    const shown = walk.suggestedOnly ? { ...room, children_state: room.children_state.filter(isSuggested) } : room
+    return { room: shown, children: childrenToVisit(shown, answer) }
   }
 
   #serversOf(userId: UserId, roomId: RoomId): ServerName[] {
@@ -138,14 +143,19 @@ export class SpaceWalks {
   }
 }
 
-function addChildren(walk: Walk, room: SpaceSummary, depth: number): void {
+function childrenToVisit(space: SpaceSummary, answer: SpaceAnswer | undefined): Visited['children'] {
+  const told = new Map(answer?.children.map((child) => [child.room_id, child]))
+  const inaccessible = new Set(answer?.inaccessible_children)
+  return childrenOf(space).map((child) => ({
+    ...child,
+    told: told.get(child.roomId),
+    isInaccessible: inaccessible.has(child.roomId),
+  }))
+}
+
+function addChildren(walk: Walk, children: Visited['children'], depth: number): void {
   const free = Math.max(0, limits.implementation.spaceRoomsMax - walk.toVisit.length)
-  const children = childrenOf(room).filter(({ roomId }) => !walk.seen.has(roomId))
-  for (const { roomId } of children.slice(0, free)) walk.seen.add(roomId)
-  walk.toVisit.push(
-    ...children
-      .slice(0, free)
-      .map((child) => ({ ...child, depth }))
-      .toReversed(),
-  )
+  const unseen = children.filter(({ roomId }) => !walk.seen.has(roomId)).slice(0, free)
+  for (const { roomId } of unseen) walk.seen.add(roomId)
+  walk.toVisit.push(...unseen.map((child) => ({ ...child, depth })).toReversed())
 }

@@ -13,6 +13,7 @@ import type { Session } from '../../accounts/accounts.ts'
 import { isWorldReadable } from '../../directory/index.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { refuseToAskFor } from '../asking-others.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { remoteError } from '../outcomes.ts'
 import { roomIdFrom } from '../parameters.ts'
@@ -23,9 +24,11 @@ export const directoryEndpoints = [
   endpoint({
     method: 'GET',
     path: '/directory/room/:alias',
-    auth: 'none',
-    async handle(api, { params, signal }) {
-      const found = await resolveAlias(api, aliasFrom(params.alias), signal)
+    auth: 'optional',
+    async handle(api, { params, session, signal }) {
+      const alias = aliasFrom(params.alias)
+      refuseToAskFor(api, session, serverNameOf(alias))
+      const found = await resolveAlias(api, alias, signal)
       return { room_id: found.roomId, servers: found.servers }
     },
   }),

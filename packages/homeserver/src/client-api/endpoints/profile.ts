@@ -1,7 +1,9 @@
 import { isJsonObject, type JsonObject, type JsonValue, serverNameOf } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { refuseToAskFor } from '../asking-others.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { propagateProfile } from '../memberships.ts'
 import { ownUserId, userIdFrom } from '../parameters.ts'
@@ -13,15 +15,15 @@ export const profileEndpoints = [
   endpoint({
     method: 'GET',
     path: '/profile/:userId',
-    auth: 'none',
-    handle: async (api, { params, signal }) => readProfile(api, params.userId, signal),
+    auth: 'optional',
+    handle: async (api, { params, session, signal }) => readProfile(api, session, params.userId, signal),
   }),
   endpoint({
     method: 'GET',
     path: '/profile/:userId/:field',
-    auth: 'none',
-    async handle(api, { params, signal }) {
-      const profile = await readProfile(api, params.userId, signal)
+    auth: 'optional',
+    async handle(api, { params, session, signal }) {
+      const profile = await readProfile(api, session, params.userId, signal)
       if (!Object.hasOwn(profile, params.field)) throw new MatrixError(404, 'M_NOT_FOUND', 'The profile has no such field')
       return { [params.field]: profile[params.field] }
     },
@@ -52,8 +54,9 @@ export const profileEndpoints = [
   }),
 ]
 
-async function readProfile(api: Api, user: string, signal: AbortSignal): Promise<JsonObject> {
+async function readProfile(api: Api, session: Session | undefined, user: string, signal: AbortSignal): Promise<JsonObject> {
   const userId = userIdFrom(user)
+  refuseToAskFor(api, session, serverNameOf(userId))
   if (serverNameOf(userId) === api.serverName) {
     const profile = await api.accounts.profile(userId)
     if (profile === undefined) throw noProfile()

@@ -1,7 +1,9 @@
 import { type JsonValue, parseServerName, unreachable } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
 import { listPublicRooms, parseRoomsFilter, type PublicRoomsPage, type PublicRoomsQuery } from '../../directory/index.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { refuseToAskFor } from '../asking-others.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { remoteError } from '../outcomes.ts'
 import { integerFrom, roomIdFrom } from '../parameters.ts'
@@ -19,21 +21,21 @@ export const publicRoomsEndpoints = [
   endpoint({
     method: 'GET',
     path: '/publicRooms',
-    auth: 'none',
-    async handle(api, { query, signal }) {
+    auth: 'optional',
+    async handle(api, { query, session, signal }) {
       const limit = integerFrom(query, 'limit', 0, Number.MAX_SAFE_INTEGER)
       const wanted = { limit, since: query.get('since') ?? undefined, searchTerm: undefined, roomTypes: undefined }
-      return answerRooms(api, query.get('server'), wanted, signal)
+      return answerRooms(api, session, query.get('server'), wanted, signal)
     },
   }),
   endpoint({
     method: 'POST',
     path: '/publicRooms',
     body: searchSchema,
-    async handle(api, { query, body, signal }) {
+    async handle(api, { query, session, body, signal }) {
       const filter = parseRoomsFilter(body.filter)
       if (filter === undefined) throw new MatrixError(400, 'M_BAD_JSON', 'The filter is malformed')
-      return answerRooms(api, query.get('server'), { limit: body.limit, since: body.since, ...filter }, signal)
+      return answerRooms(api, session, query.get('server'), { limit: body.limit, since: body.since, ...filter }, signal)
     },
   }),
   endpoint({
@@ -63,9 +65,16 @@ export const publicRoomsEndpoints = [
   }),
 ]
 
-async function answerRooms(api: Api, serverText: string | null, query: PublicRoomsQuery, signal: AbortSignal): Promise<PublicRoomsPage> {
+async function answerRooms(
+  api: Api,
+  session: Session | undefined,
+  serverText: string | null,
+  query: PublicRoomsQuery,
+  signal: AbortSignal,
+): Promise<PublicRoomsPage> {
   const server = serverText === null ? api.serverName : parseServerName(serverText)
   if (server === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a server name')
+  refuseToAskFor(api, session, server)
   if (server === api.serverName) {
     const page = listPublicRooms({ rooms: api.rooms, published: api.directory.published, serverName: api.serverName }, query)
     if (page === 'bad-token') throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a pagination token')

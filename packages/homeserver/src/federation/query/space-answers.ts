@@ -23,19 +23,26 @@ export class SpaceAnswers {
 
   /** Asks one of these servers after the other. @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1hierarchyroomid */
   async ask(roomId: RoomId, via: readonly ServerName[], suggestedOnly: boolean, signal: AbortSignal): Promise<RemoteSpaceOutcome> {
-    const name = `${suggestedOnly} ${roomId}`
+    const servers = via.slice(0, limits.implementation.spaceServersAskedMax)
+    // Who was asked belongs to it: whoever names other servers does not want to hear what these made of the room.
+    const name = JSON.stringify([suggestedOnly, roomId, ...servers])
     const cached = this.#cache.get(name)
     if (cached !== undefined && cached.until > this.#clock.now()) return cached.outcome
-    const outcome = await this.#askServers(roomId, via, suggestedOnly, signal)
+    const outcome = await this.#askServers(roomId, servers, suggestedOnly, signal)
     if (outcome.kind !== 'unreachable') this.#remember(name, outcome)
     return outcome
   }
 
-  async #askServers(roomId: RoomId, via: readonly ServerName[], suggestedOnly: boolean, signal: AbortSignal): Promise<RemoteSpaceOutcome> {
+  async #askServers(
+    roomId: RoomId,
+    servers: readonly ServerName[],
+    suggestedOnly: boolean,
+    signal: AbortSignal,
+  ): Promise<RemoteSpaceOutcome> {
     let worst: RemoteSpaceOutcome = { kind: 'unreachable', reason: 'No server of the room is known' }
     const query = suggestedOnly ? '?suggested_only=true' : ''
     const call = { method: 'GET', path: `/_matrix/federation/v1/hierarchy/${encodeURIComponent(roomId)}${query}` } as const
-    for (const server of via.slice(0, limits.implementation.spaceServersAskedMax)) {
+    for (const server of servers) {
       const answer = await this.#client.call(server, { ...call, timeoutMs: limits.implementation.interactiveTimeoutMs }, signal)
       const parsed = answer.kind === 'ok' ? parseSpaceAnswer(roomId, answer.body) : undefined
       if (parsed !== undefined) return { kind: 'found', answer: parsed }
