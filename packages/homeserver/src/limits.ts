@@ -204,6 +204,8 @@ export const limits = {
     usersPerKeyQueryMax: 250,
     serversPerKeyNotaryQueryMax: 50,
     notaryKeysCachedMax: 5_000,
+    /** How soon a server is asked for its keys again in the name of others. */
+    notaryRetryMs: 60_000,
     /** Users of a server whose membership is looked up one by one; for more the whole state is read. */
     membersLookedUpSinglyMax: 50,
     transactionBytesMax: 8 * 1024 * 1024,

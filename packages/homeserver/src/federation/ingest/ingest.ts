@@ -101,14 +101,12 @@ export class Ingest {
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, ReceiveOutcome>> {
     if (!this.#parts.rooms.has(roomId)) await this.#parts.joins.ended(roomId)
-    // Also in a room that was left: what came since is not the room's word here.
+    // Also in a room that was left: an invite to come back may end without this server's ever being in the room again.
     for (const value of values) await this.#parts.invites.withdraw(value, signal)
     const version = this.#parts.rooms.version(roomId)
     if (version === undefined) return new Map()
     const pdus = new Map<string, Pdu>()
     for (const value of values) {
-      // A room that was left: an invite to come back may end without this server's ever being in the room again.
-      await this.#parts.invites.withdraw(value, signal)
       const parsed = parsePdu(value, version)
       if (parsed.kind === 'ok') pdus.set(eventIdOf(parsed.pdu, version), parsed.pdu)
     }

@@ -45,6 +45,10 @@ export class ThirdPartyInvites {
   async exchange(invite: BoundInvite, signal: AbortSignal): Promise<RemoteInviteOutcome> {
     const { rooms, serverName, invites } = this.#parts
     const { roomId, sender, invitee, signed } = invite
+    // The proof stands in the room for everybody to read, and the auth rules would let it make an invited user of a member.
+    const present = rooms.state(roomId)?.get('m.room.member', invitee)
+    const membership = present === undefined ? undefined : ownString(present.pdu.content, 'membership')
+    if (present !== undefined && (membership === 'invite' || membership === 'join')) return { kind: 'invited', eventId: present.eventId }
     const content = { membership: 'invite', third_party_invite: { display_name: this.#displayName(invite), signed } }
     if (serverNameOf(invitee) !== serverName) return invites.invite({ roomId, sender, invitee, content }, signal)
     const outcome = await rooms.send({ roomId, sender, type: 'm.room.member', stateKey: invitee, content }, signal)
@@ -52,9 +56,12 @@ export class ThirdPartyInvites {
     return { kind: 'denied', rule: outcome.kind === 'denied' ? outcome.rule : outcome.kind }
   }
 
-  /** A user of this server has proved to own an address: the servers that invited it hear of that. What they answer is theirs to judge. */
+  /**
+   * A user of this server has proved to own an address: the servers that invited it hear of that. What they answer is theirs to judge.
+   * One after the other: nobody shall make this server dial many strangers at once.
+   */
   async bound(invites: readonly BoundInvite[], signal: AbortSignal): Promise<void> {
-    await Promise.all(invites.slice(0, limits.implementation.thirdPartyInvitesMax).map((invite) => this.#ask(invite, signal)))
+    for (const invite of invites.slice(0, limits.implementation.thirdPartyInvitesMax)) await this.#ask(invite, signal)
   }
 
   async #ask(invite: BoundInvite, signal: AbortSignal): Promise<void> {

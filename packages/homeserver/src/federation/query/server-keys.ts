@@ -31,6 +31,8 @@ export class ServerKeys {
   readonly #parts: { readonly ports: Pick<Ports, 'clock' | 'crypto' | 'network'>; readonly client: PeerClient; readonly rooms: Rooms }
   readonly #serverName: ServerName
   readonly #cache = new Map<ServerName, CachedKeys>()
+  /** When servers were asked last, whatever came of it: whoever asks here shall not decide how often others are. */
+  readonly #askedAt = new Map<ServerName, number>()
 
   constructor(
     parts: { readonly ports: Pick<Ports, 'clock' | 'crypto' | 'network'>; readonly client: PeerClient; readonly rooms: Rooms },
@@ -61,8 +63,16 @@ export class ServerKeys {
     const now = this.#parts.ports.clock.now()
     const cached = this.#cache.get(server)
     if (cached !== undefined && cached.freshUntil > now && cached.validUntil >= minimumValidUntil) return cached.keys
-    const fetched = this.#isAcquainted(server) ? await this.#fetch(server, signal) : undefined
+    const fetched = this.#mayAsk(server, now) ? await this.#fetch(server, signal) : undefined
     return (fetched ?? cached)?.keys
+  }
+
+  #mayAsk(server: ServerName, now: number): boolean {
+    const askedAt = this.#askedAt.get(server)
+    if (askedAt !== undefined && now - askedAt < limits.implementation.notaryRetryMs) return false
+    if (!this.#isAcquainted(server)) return false
+    remember(this.#askedAt, server, now)
+    return true
   }
 
   #isAcquainted(server: ServerName): boolean {
@@ -79,10 +89,7 @@ export class ServerKeys {
     const now = ports.clock.now()
     const keys = await signJson(ports.crypto, this.#serverName, answer.body)
     const cached = { keys, validUntil, freshUntil: now + Math.max(0, validUntil - now) / 2 }
-    this.#cache.delete(server)
-    this.#cache.set(server, cached)
-    const [oldest] = this.#cache.keys()
-    if (this.#cache.size > limits.implementation.notaryKeysCachedMax && oldest !== undefined) this.#cache.delete(oldest)
+    remember(this.#cache, server, cached)
     return cached
   }
 
@@ -92,4 +99,12 @@ export class ServerKeys {
     if (key === undefined || published !== encodeBase64(key) || keys['server_name'] !== server) return false
     return ownInteger(keys, 'valid_until_ts') !== undefined && isSignedBy(this.#parts.ports.crypto, server, keys)
   }
+}
+
+/** What was remembered longest ago goes first. */
+function remember<V>(map: Map<ServerName, V>, server: ServerName, value: V): void {
+  map.delete(server)
+  map.set(server, value)
+  const [oldest] = map.keys()
+  if (map.size > limits.implementation.notaryKeysCachedMax && oldest !== undefined) map.delete(oldest)
 }

@@ -13,11 +13,13 @@ import {
   type UnhashedPdu,
   withSignature,
 } from '@kith/matrix-protocol'
+import { HostileServer } from '@kith/testkit/hostile/hostile-server'
 import type { WorldIdentity } from '@kith/testkit/simulated-world'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { inviteBody } from '../invite-body.ts'
-import { change, makeRoom, setState } from '../membership/rooms.test-support.ts'
+import { limits } from '../../limits.ts'
+import { change, join, makeRoom, setState } from '../membership/rooms.test-support.ts'
 import { ask, twoServersAndRelay } from '../settings.test-support.ts'
 import { never, type SimulatedServer } from '../simulated-server.test-support.ts'
 
@@ -132,6 +134,16 @@ describe.each(['join', 'knock', 'leave'])('send_%s', (membership) => {
     else await setState(alice, roomId, 'm.room.join_rules', { join_rule: 'invite' })
     for (let count = 0; count < 2; count++) expect(errorOf(await send(membership, pdu))).toEqual([403, 'M_FORBIDDEN'])
   })
+})
+
+test('send_join tells the room to nobody whose event has the id of another one', async () => {
+  const { sign, send, make, mallory } = await stranger({ version: '1' })
+  const id = (name: string) => ({ event_id: `$${name}:${mallory.server}` })
+  expect((await send('join', await sign({ ...(await make('join')), ...id('join') }))).status).toBe(200)
+  const leave = { ...(await make('leave')), ...id('leave') }
+  expect((await send('leave', await sign(leave))).status).toBe(200)
+  expect((await send('leave', await sign(leave))).status).toBe(200)
+  expect(errorOf(await send('join', await sign({ ...leave, content: { membership: 'join' } })))).toEqual([403, 'M_FORBIDDEN'])
 })
 
 test('send_knock tells what the room is, in events that prove it', async () => {
@@ -281,6 +293,29 @@ describe('invites by address', () => {
     const member = alice.rooms.state(roomId)?.get('m.room.member', bob.user)
     expect(member?.pdu.content).toMatchObject({ membership: 'invite', third_party_invite: { display_name: 'B...', signed } })
     expect(bob.rooms.invite(roomId, bob.user)).toBeDefined()
+    // Everybody in the room can read the proof: it must not serve to throw somebody back to an invite.
+    expect(await join(world, bob, roomId, [alice])).toMatchObject({ kind: 'joined' })
+    const replayed = { ...invite(roomId, alice.user, bob.user), content: member?.pdu.content }
+    const path = `v1/exchange_third_party_invite/${encodeURIComponent(roomId)}`
+    expect(await ask(world, world.createIdentity(), alice.server, 'PUT', path, replayed)).toEqual({ status: 200, body: {} })
+    expect(alice.rooms.state(roomId)?.membershipOf(bob.user)).toBe('join')
+  })
+
+  test('onbind asks one server at a time', async () => {
+    const { world, alice, mallory } = await stranger()
+    const silent = await new HostileServer(world, 'silent').start()
+    silent.answering(() => new Promise(() => undefined))
+    const signed = { mxid: alice.user, token: 'token', signatures: {} }
+    const pending = { medium: 'email', address: 'a@example.org', mxid: alice.user, room_id: '!x:y.example', sender: silent.user, signed }
+    const body = { medium: 'email', address: 'a@example.org', mxid: alice.user, invites: Array.from({ length: 5 }, () => pending) }
+    const network = world.network.node(mallory.server)
+    await network.start(never)
+    const url = `https://${alice.server}/_matrix/federation/v1/3pid/onbind`
+    const asked = network.request(alice.server, new Request(url, { method: 'PUT', body: JSON.stringify(body) }), never)
+    await world.run(limits.implementation.interactiveTimeoutMs / 2)
+    expect(silent.askedCount('/v1/exchange_third_party_invite/')).toBe(1)
+    expect((await world.finish(asked)).status).toBe(200)
+    expect(silent.askedCount('/v1/exchange_third_party_invite/')).toBe(5)
   })
 
   test('onbind is heard, for users of this server only', async () => {
