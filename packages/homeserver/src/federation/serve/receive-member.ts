@@ -51,7 +51,7 @@ export async function receiveMember(
     case 'accepted':
       return { roomId, eventId, version, pdu: signed }
     case 'duplicate':
-      return { roomId, eventId, version, pdu: await acceptedBefore(parts, eventId, signed) }
+      return { roomId, eventId, version, pdu: await acceptedBefore(parts, eventId) }
     case 'soft-failed':
     case 'rejected':
       throw new MatrixError(403, 'M_FORBIDDEN', `The room does not allow it: ${outcome.reason}`)
@@ -92,10 +92,9 @@ async function vouchedFor(parts: ServeParts, roomId: RoomId, pdu: Pdu, version: 
   }
 }
 
-/** In the versions where an event's id is not its hash, another event may have had the id: that one proves nothing. */
-async function acceptedBefore(parts: ServeParts, eventId: EventId, { hashes }: Pdu): Promise<Pdu> {
+async function acceptedBefore(parts: ServeParts, eventId: EventId): Promise<Pdu> {
   const event = await parts.rooms.event(eventId)
-  if (event?.status === 'accepted' && event.pdu.hashes.sha256 === hashes.sha256) return event.pdu
+  if (event?.status === 'accepted') return event.pdu
   throw new MatrixError(403, 'M_FORBIDDEN', 'The room did not allow it')
 }
 
