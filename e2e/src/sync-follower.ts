@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Json } from '@kith/testkit/world/json'
 import type { ApiAccount } from './api-account.ts'
 
-const POLL_MS = 5_000
+const POLL_MS = 1_000
 const RETRY_MS = 200
 const filter = JSON.stringify({ room: { timeline: { limit: 500 } }, presence: { not_types: ['*'] } })
 
