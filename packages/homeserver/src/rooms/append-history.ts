@@ -1,5 +1,6 @@
 import { authEventIdsOf, authoriseByAuthEvents, type EventId, type Pdu, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
 import { computeForward } from './compute-states.ts'
+import { isEventIdTaken } from './event-id-taken.ts'
 import { idsNear } from './ids-near.ts'
 import type { HistoryOutcome } from './outcomes.ts'
 import { judgeOutliers, storeOutliers } from './outliers.ts'
@@ -61,10 +62,10 @@ async function backfill(draft: RoomDraft, events: readonly VerifiedPdu[]): Promi
 
 async function judgeOne(draft: RoomDraft, { eventId, pdu }: ValidPdu): Promise<HistoryOutcome> {
   const { roomId, version } = draft.room
-  const known = await draft.event(eventId)
-  if (known !== undefined && known.status !== 'outlier') return { kind: 'duplicate' }
+  const known = await draft.events.get(eventId)
+  if (known !== undefined && (known.status !== 'outlier' || isEventIdTaken(known, roomId, pdu, version))) return { kind: 'duplicate' }
   const authEventIds = authEventIdsOf(pdu)
-  const authEvents = await draft.eventsOf(authEventIds)
+  const authEvents = await draft.events.getMany(authEventIds)
   const missing = authEventIds.filter((_, index) => authEvents[index] === undefined)
   if (missing.length > 0) return { kind: 'missing', eventIds: missing }
   const cited = authEvents.filter((found) => found !== undefined).map(toAuthEvent)

@@ -3,13 +3,17 @@ import { limits } from '../limits.ts'
 import type { EventStore } from './event-store.ts'
 import type { StoredEvent } from './stored-event.ts'
 
-/** Everything reachable over `auth_events`, the start not included; undefined when that is more than the limit. */
+/**
+ * Everything reachable over `auth_events`, the start not included; undefined when that is more than the limit. Rejected events may cite
+ * other rooms, whose events are nothing for those who ask about this one.
+ */
 export async function walkAuthChain(store: EventStore, eventIds: readonly EventId[]): Promise<StoredEvent[] | undefined> {
   const chain = new Map<EventId, StoredEvent>()
   const start = await store.getMany(eventIds)
+  const roomIds = new Set(start.map((event) => event?.roomId))
   let next = citedBy(start.filter((event) => event !== undefined))
   while (next.length > 0) {
-    const events = (await store.getMany(next)).filter((event) => event !== undefined)
+    const events = (await store.getMany(next)).filter((event) => event !== undefined).filter((event) => roomIds.has(event.roomId))
     for (const event of events) chain.set(event.eventId, event)
     if (chain.size > limits.implementation.authChainEventsMax) return undefined
     next = citedBy(events).filter((eventId) => !chain.has(eventId))

@@ -74,9 +74,9 @@ async function install(context: RoomsContext, installation: Installation, signal
  * Whether this server has followed the room up to the join. Where it has not, it was perhaps thrown out without hearing of it: then what
  * it holds of the room is of the past, as after a leave.
  */
-async function goesOnHere(context: RoomsContext, { pdu }: Installation): Promise<boolean> {
+async function goesOnHere(context: RoomsContext, { roomId, pdu }: Installation): Promise<boolean> {
   const prevEvents = await context.store.getMany(prevEventIdsOf(pdu))
-  return prevEvents.every((event) => event?.stateAfter !== undefined)
+  return prevEvents.length > 0 && prevEvents.every((event) => event?.roomId === roomId && event.stateAfter !== undefined)
 }
 
 async function installAnew(context: RoomsContext, installation: Installation, signal: AbortSignal): Promise<InstallOutcome> {
@@ -136,8 +136,7 @@ export async function receiveWithState(
     const missingAuth = authEventIds.filter((_, index) => authEvents[index] === undefined)
     const missing = [...before.stateIds.filter((_, index) => stateEvents[index] === undefined), ...missingAuth]
     if (missing.length > 0) return { kind: 'missing', eventId, eventIds: missing, authEventIds: missing }
-    if ([...stateEvents, ...authEvents].some((event) => event?.roomId !== roomId))
-      return { kind: 'rejected', eventId, reason: 'state.other-room' }
+    if (stateEvents.some((event) => event?.roomId !== roomId)) return { kind: 'rejected', eventId, reason: 'state.other-room' }
     const state = stateOfEvents(stateEvents.filter((event) => event !== undefined))
     if (typeof state === 'string') return { kind: 'rejected', eventId, reason: state }
     const draft = new RoomDraft(context.rooms.get(roomId) ?? room, context)

@@ -77,12 +77,34 @@ test('an event that the rules forbid is kept as rejected, shown to nobody, and m
   expect((await a.history(roomId)).map((event) => event.eventId)).not.toContain(badId)
 })
 
-test('events without predecessors, or with those of another room, are rejected', async () => {
+test('events without predecessors, or that cite another room, are rejected, and may be built upon', async () => {
   expect(await a.rooms.receive(roomId, await forge(b, { prev_events: [] }), signal)).toMatchObject({ kind: 'rejected' })
   const other = await a.createRoom(a.user('alice'))
   const [foreign] = a.rooms.extremities(other)
-  expect(await a.rooms.receive(roomId, await forge(b, { prev_events: [foreign!] }), signal)).toMatchObject({ kind: 'rejected' })
-  expect(await a.rooms.receive(roomId, await forge(b, { auth_events: [foreign!] }), signal)).toMatchObject({ kind: 'rejected' })
+  const bad = await forge(b, { auth_events: [foreign!] })
+  expect(await a.rooms.receive(roomId, bad, signal)).toMatchObject({ kind: 'rejected' })
+  const chain = await a.rooms.authChain([eventIdOf(bad, version)])
+  expect(chain?.filter((event) => event.roomId !== roomId)).toEqual([])
+  const child = await forge(b, { prev_events: [eventIdOf(bad, version)], depth: bad.depth + 1, content: { body: 'x' } })
+  expect(await a.rooms.receive(roomId, child, signal)).toMatchObject({ kind: 'accepted' })
+})
+
+test('events of other rooms are as unknown to a server that has them as to one that has not', async () => {
+  const other = await a.createRoom(a.user('alice'))
+  const [foreign] = a.rooms.extremities(other)
+  const mixed = await forge(b, { prev_events: [...a.rooms.extremities(roomId), foreign!] })
+  const mixedId = eventIdOf(mixed, version)
+  expect(await a.rooms.receive(roomId, mixed, signal)).toMatchObject({ kind: 'missing', eventIds: [foreign] })
+  const child = await forge(b, { prev_events: [mixedId], depth: mixed.depth + 1, content: { body: 'x' } })
+  expect(await a.rooms.receive(roomId, child, signal)).toMatchObject({ kind: 'missing', eventIds: [mixedId] })
+  const stateIds = [...(a.rooms.state(roomId)?.entries() ?? [])].map(({ eventId }) => eventId)
+  const before = { stateIds, events: [] }
+  for (const server of [a, b]) {
+    expect(await server.rooms.receiveWithState(roomId, mixed, before, signal)).toMatchObject({ kind: 'accepted' })
+    expect(await server.rooms.receive(roomId, child, signal)).toMatchObject({ kind: 'accepted' })
+  }
+  expect(a.rooms.extremities(roomId)).toEqual(b.rooms.extremities(roomId))
+  expect(a.stateText(roomId)).toBe(b.stateText(roomId))
 })
 
 test('an event that was allowed where it was sent and is not allowed now is soft-failed, and harmless', async () => {

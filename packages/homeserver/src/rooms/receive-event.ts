@@ -129,7 +129,7 @@ async function judge(
   group: ReadonlyMap<EventId, Pdu>,
   options: ReceiveOptions,
 ): Promise<Judgement> {
-  const known = await draft.event(eventId)
+  const known = await draft.events.get(eventId)
   if (isEventIdTaken(known, draft.room.roomId, pdu, draft.room.version)) return { kind: 'rejected', eventId, reason: 'event-id.taken' }
   if (known !== undefined && hasPlace(known)) return { kind: 'duplicate', eventId }
   const prevEventIds = prevEventIdsOf(pdu)
@@ -138,12 +138,8 @@ async function judge(
   if (prevEventIds.length === 0)
     return known === undefined ? { kind: 'rejected', eventId, reason: 'prev-events.none' } : { kind: 'duplicate', eventId }
   const prevEvents = await draft.eventsOf(prevEventIds)
-  const authEvents = await draft.eventsOf(authEventIds)
-  const isForeign = [...prevEvents, ...authEvents].some((event) => event !== undefined && event.roomId !== draft.room.roomId)
-  if (isForeign) return reject(draft, { eventId, pdu }, undefined, 'prev-events.other-room')
-  // What has no place itself gives none to others.
-  if (prevEvents.some((prev) => prev !== undefined && isPlaceless(prev)))
-    return reject(draft, { eventId, pdu }, undefined, 'prev-events.rejected')
+  // Those of other rooms included: the rules reject what cites them.
+  const authEvents = await draft.events.getMany(authEventIds)
   const states = await statesAfter(draft, prevEventIds)
   const missing = prevEventIds.filter((_, index) => states[index] === undefined)
   const uncited = authEventIds.filter((_, index) => authEvents[index] === undefined)
@@ -173,7 +169,7 @@ async function admitCited(draft: RoomDraft, uncited: readonly EventId[], group: 
   const judged = await judgeByCitations({ roomId, version, pdus: cited, load: async (ids) => draft.eventsOf(ids) })
   for (const eventId of cited.keys()) {
     const event = judged.get(eventId)
-    if (event !== undefined && (await draft.event(eventId)) === undefined) draft.putAside(event)
+    if (event !== undefined && (await draft.events.get(eventId)) === undefined) draft.putAside(event)
   }
   return uncited.filter((eventId) => !judged.has(eventId))
 }
@@ -197,10 +193,10 @@ export async function judgeInState(draft: RoomDraft, event: Candidate, options: 
   const rules = await RulesFor.event(draft, stored)
   // 4.
   const byAuthEvents = rules.byAuthEvents()
-  if (byAuthEvents.kind === 'denied') return reject(draft, event, stateBefore, byAuthEvents.rule, options)
+  if (byAuthEvents.kind === 'denied') return reject(draft, event, byAuthEvents.rule, options)
   // 5.
   const byState = await rules.byState(stateBefore)
-  if (byState.kind === 'denied') return reject(draft, event, stateBefore, byState.rule, options)
+  if (byState.kind === 'denied') return reject(draft, event, byState.rule, options)
   if (options.late === true) {
     await draft.insert(stored)
     await connectStored(draft, eventId)
@@ -227,27 +223,20 @@ export async function judgeInState(draft: RoomDraft, event: Candidate, options: 
 /** A rejected event changes no state, yet descendants may name it. */
 async function reject(
   draft: RoomDraft,
-  { eventId, pdu }: { readonly eventId: EventId; readonly pdu: Pdu },
-  stateBefore: StateRoot | undefined,
+  { eventId, pdu, stateBefore }: Candidate,
   rule: string,
-  options?: ReceiveOptions,
+  options: ReceiveOptions,
 ): Promise<Judgement> {
   const known = await draft.event(eventId)
   const base = known ?? { eventId, roomId: draft.room.roomId, pdu }
-  const state = stateBefore === undefined ? {} : { stateBefore, stateAfter: stateBefore }
-  draft.putAside({ ...base, status: 'rejected', rejectedBecause: rule, ...state })
-  if (options?.late === true) await connectStored(draft, eventId)
+  draft.putAside({ ...base, status: 'rejected', rejectedBecause: rule, stateBefore, stateAfter: stateBefore })
+  if (options.late === true) await connectStored(draft, eventId)
   return { kind: 'rejected', eventId, reason: rule }
 }
 
 async function connectStored(draft: RoomDraft, eventId: EventId): Promise<void> {
   const event = await draft.event(eventId)
   if (event !== undefined) await draft.connect(event)
-}
-
-/** Rejected for what it follows, so that there is no state at it. */
-function isPlaceless(event: StoredEvent): boolean {
-  return event.status === 'rejected' && event.stateAfter === undefined && event.rejectedBecause?.startsWith('prev-events.') === true
 }
 
 /** Known not only as state or as part of an auth chain. */
@@ -257,7 +246,7 @@ function hasPlace(event: StoredEvent): boolean {
     case 'soft-failed':
       return true
     case 'rejected':
-      return event.stateBefore !== undefined || isPlaceless(event)
+      return event.stateBefore !== undefined
     case 'outlier':
       return false
     default:

@@ -46,7 +46,7 @@ export async function redactionEffects(
   const own = await findRedactionOf(draft, event, waiting)
   const targetId = redactsOf(event.pdu, room.version) as EventId | undefined
   if (targetId === undefined) return { own, target: undefined, pending }
-  const target = await draft.event(targetId)
+  const target = await draft.events.get(targetId)
   const mayWait = room.pendingRedactions.size < limits.implementation.pendingRedactionsPerRoomMax
   if (target === undefined && mayWait) pending.push({ kind: 'put', target: targetId, redaction: event.eventId })
   if (target === undefined || target.redactedBy !== undefined || target.roomId !== room.roomId) return { own, target: undefined, pending }

@@ -96,11 +96,12 @@ export class RoomDraft {
   }
 
   async event(eventId: EventId): Promise<StoredEvent | undefined> {
-    return this.events.get(eventId)
+    return (await this.eventsOf([eventId]))[0]
   }
 
+  /** Of this room only: what an event may build upon must not depend on the other rooms that a server knows. */
   async eventsOf(eventIds: readonly EventId[]): Promise<(StoredEvent | undefined)[]> {
-    return this.events.getMany(eventIds)
+    return (await this.events.getMany(eventIds)).map((event) => (event?.roomId === this.room.roomId ? event : undefined))
   }
 
   async authContext(): Promise<AuthContext> {

@@ -29,7 +29,7 @@ export class RulesFor {
   }
 
   static async event(draft: RoomDraft, event: StoredEvent): Promise<RulesFor> {
-    const cited = (await draft.eventsOf(authEventIdsOf(event.pdu))).filter((found) => found !== undefined).map(toAuthEvent)
+    const cited = (await draft.events.getMany(authEventIdsOf(event.pdu))).filter((found) => found !== undefined).map(toAuthEvent)
     return new RulesFor(draft, { ...toAuthEvent(event), rejected: false }, cited, await draft.authContext())
   }
 
