@@ -132,6 +132,7 @@ export const limits = {
     remoteMediaEvictedAtOnceMax: 100,
     remoteMediaUseResolutionMs: 3_600_000,
     remoteMediaFetchesAtOnceMax: 16,
+    remoteMediaFetchesPerServerMax: 4,
     /** From the request until the last byte. */
     remoteMediaFetchMs: 10 * 60_000,
     thumbnailSideMax: 10_000,

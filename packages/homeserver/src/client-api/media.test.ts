@@ -1,3 +1,4 @@
+import { HostileServer } from '@kith/testkit/hostile/hostile-server'
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
@@ -157,4 +158,29 @@ describe('files', () => {
       expect((await download(user, `thumbnail/${mxc}?${size}&animated=false`)).json.errcode).toBe('M_UNKNOWN')
     }
   })
+})
+
+test('a server whose files never come holds up nobody else, nor its own errors', async () => {
+  const mallory = await new HostileServer(world, 'mallory').start()
+  const endless = (): ReadableStream => new ReadableStream({ pull: () => new Promise(() => undefined) })
+  let cancelled = 0
+  mallory.answering(({ path }) => {
+    if (path.endsWith('/error')) return new Response(endless(), { status: 404 })
+    if (path.endsWith('/page'))
+      return new Response(new ReadableStream({ cancel: () => void cancelled++ }), { headers: { 'content-type': 'text/html' } })
+    return new Response(endless(), { headers: { 'content-type': 'multipart/mixed; boundary=x' } })
+  })
+  expect((await download(bob, `download/${mallory.server}/page`)).json.errcode).toBe('M_UNKNOWN')
+  expect(cancelled).toBe(1)
+  const begun = world.clock.now()
+  expect((await download(bob, `download/${mallory.server}/error?timeout_ms=1000`)).json.errcode).toBe('M_UNKNOWN')
+  expect(world.clock.now() - begun).toBeLessThan(2 * limits.implementation.peerRequestTimeoutMs)
+  const headers = { authorization: `Bearer ${bob.token}` }
+  for (let count = 0; count < 2 * limits.implementation.remoteMediaFetchesAtOnceMax; count++) {
+    const url = `http://node.test/_matrix/client/v1/media/download/${mallory.server}/file${count}`
+    void bob.node.clientApi(new Request(url, { headers }))
+  }
+  await world.run(1_000)
+  const honest = await uploaded(alice, new Uint8Array([1, 2, 3]))
+  expect((await download(bob, `download/${honest}`)).bytes).toEqual(new Uint8Array([1, 2, 3]))
 })

@@ -41,17 +41,18 @@ export class PeerClient {
   }
 
   /**
-   * Asks for something that is too long to be read whole. The call's time is for the head; the caller bounds that of the body, by the signal.
+   * Asks for something that is too long to be read whole. The call's time is for the head, or for the whole of an error; the caller bounds
+   * that of the body, by the signal.
    * @throws only the signal's reason.
    */
   async stream(server: ServerName, call: PeerCall & { readonly timeoutMs: number }, signal: AbortSignal): Promise<PeerStream> {
     try {
-      const response = await withDeadline(this.#clock, call.timeoutMs, signal, async (bounded) =>
-        this.#network.request(server, requestOf(server, call), bounded),
-      )
-      if (response.ok) return { kind: 'ok', response }
-      const answer = await answerOf(response)
-      return answer.kind === 'ok' ? { kind: 'failed', reason: 'the status and the answer do not fit' } : answer
+      return await withDeadline(this.#clock, call.timeoutMs, signal, async (bounded): Promise<PeerStream> => {
+        const response = await this.#network.request(server, requestOf(server, call), bounded)
+        if (response.ok) return { kind: 'ok', response }
+        const answer = await answerOf(response)
+        return answer.kind === 'ok' ? { kind: 'failed', reason: 'the status and the answer do not fit' } : answer
+      })
     } catch (error) {
       return failureOf(error, signal)
     }

@@ -50,7 +50,11 @@ export type ParsedMultipart =
 /** Reads such an answer. The file's bytes come as they arrive; they end in an error when the closing boundary does not come. */
 export async function parseMultipart(response: Response): Promise<ParsedMultipart> {
   const boundary = boundaryOf(response.headers.get('content-type'))
-  if (boundary === undefined || response.body === null) return { kind: 'malformed', reason: 'no multipart body' }
+  if (boundary === undefined || response.body === null) {
+    // Nobody reads it any more; left alone, it would stay open for as long as the other side likes.
+    await response.body?.cancel().catch(() => undefined)
+    return { kind: 'malformed', reason: 'no multipart body' }
+  }
   const source = new BufferedReader(response.body)
   const parsed = await readHeads(source, boundary)
   if (parsed.kind !== 'file') await source.cancel()

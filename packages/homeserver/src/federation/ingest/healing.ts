@@ -14,7 +14,7 @@ import type { Rooms } from '../../rooms/index.ts'
 import type { FetchBudgets } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
 import { KeyedQueue } from '../../keyed-queue.ts'
-import { Semaphore } from '../semaphore.ts'
+import { FairPlaces } from '../fair-places.ts'
 import { originMayAct } from '../origin-may-act.ts'
 import type { RoomIntake } from './room-intake.ts'
 import type { StagedEvents } from './staged-events.ts'
@@ -28,14 +28,17 @@ export interface HealingParts {
   readonly budgets: FetchBudgets
 }
 
-const ROOMS_AT_ONCE = 4
+const ROOMS_AT_ONCE = 6
+const ROOMS_OF_ONE_CAUSE_AT_ONCE = 2
+/** What is due by time, whoever brought it. */
+const CLOCK = 'clock'
 
 /** Makes up leeway between servers that meet again: fetches what the other has and this one lacks. Runs beside the requests. */
 export class Healing {
   readonly #parts: HealingParts
   readonly #signal: AbortSignal
   readonly #queue = new KeyedQueue<RoomId>()
-  readonly #places = new Semaphore(ROOMS_AT_ONCE)
+  readonly #places = new FairPlaces({ tasksMax: ROOMS_AT_ONCE, tasksPerCauseMax: ROOMS_OF_ONE_CAUSE_AT_ONCE })
   /** Work that waits or runs for a room and a server: more of the same would find the same. */
   readonly #queued = new Set<string>()
   readonly #running = new Set<Promise<void>>()
@@ -55,7 +58,7 @@ export class Healing {
   /** `value`: what another server says of its forward extremities, `{room id: [event ids]}`. Returns at once. */
   compare(origin: ServerName, value: JsonValue | undefined): void {
     for (const [roomId, eventIds] of this.#told(origin, value)) {
-      this.#queueWork(`compare ${origin}`, roomId, () => this.#fetchUnknown(roomId, origin, eventIds))
+      this.#queueWork('compare', origin, roomId, () => this.#fetchUnknown(roomId, origin, eventIds))
     }
   }
 
@@ -78,7 +81,7 @@ export class Healing {
    */
   retryStaged(roomId: RoomId, source: ServerName | undefined): void {
     if (!this.#parts.staged.has(roomId)) return
-    this.#queueWork(`staged ${source ?? ''}`, roomId, () => this.#parts.intake.retryStaged(roomId, source, this.#signal))
+    this.#queueWork('staged', source ?? CLOCK, roomId, () => this.#parts.intake.retryStaged(roomId, source, this.#signal))
   }
 
   async stopped(): Promise<void> {
@@ -127,11 +130,11 @@ export class Healing {
     }
   }
 
-  #queueWork(name: string, roomId: RoomId, work: () => Promise<void>): void {
-    const key = `${name} ${roomId}`
+  #queueWork(name: string, cause: ServerName | typeof CLOCK, roomId: RoomId, work: () => Promise<void>): void {
+    const key = `${name} ${cause} ${roomId}`
     if (this.#queued.has(key) || this.#signal.aborted) return
     this.#queued.add(key)
-    const done = this.#queue.run(roomId, () => this.#places.run(this.#signal, work))
+    const done = this.#queue.run(roomId, () => this.#places.run(cause, this.#signal, work))
     this.#begin(done.finally(() => this.#queued.delete(key)))
   }
 

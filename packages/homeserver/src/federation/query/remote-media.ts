@@ -5,8 +5,8 @@ import { type MediaDetails, type MediaStore, parseMultipart, type ThumbnailWish,
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import { withDeadline } from '../deadline.ts'
+import { FairPlaces } from '../fair-places.ts'
 import type { PeerClient } from '../peer-client.ts'
-import { Semaphore } from '../semaphore.ts'
 
 interface RemoteMediaParts {
   readonly client: PeerClient
@@ -31,7 +31,10 @@ type OpenedFile =
 export class RemoteMedia {
   readonly #parts: RemoteMediaParts
   readonly #signal: AbortSignal
-  readonly #places = new Semaphore(limits.implementation.remoteMediaFetchesAtOnceMax)
+  readonly #places = new FairPlaces({
+    tasksMax: limits.implementation.remoteMediaFetchesAtOnceMax,
+    tasksPerCauseMax: limits.implementation.remoteMediaFetchesPerServerMax,
+  })
   readonly #underWay = new Map<string, Promise<RemoteMediaOutcome>>()
 
   constructor(parts: RemoteMediaParts, signal: AbortSignal) {
@@ -73,7 +76,7 @@ export class RemoteMedia {
     const { clock, media, log } = this.#parts
     const [server] = wanted.key
     const head = Promise.withResolvers<RemoteMediaOutcome>()
-    const work = this.#places.run(this.#signal, () =>
+    const work = this.#places.run(server, this.#signal, () =>
       withDeadline(clock, limits.implementation.remoteMediaFetchMs, this.#signal, async (bounded) => {
         const opened = await this.#open(wanted, bounded)
         if (opened.kind !== 'file') return head.resolve(opened)
