@@ -1,7 +1,10 @@
 import type { EventId, RoomId } from '@kith/matrix-protocol'
 import { beforeEach, expect, test } from 'vitest'
+import { limits } from '../limits.ts'
+import { WriteBatch } from '../ports/index.ts'
 import { isHistoryToken } from './history-token.ts'
 import { catchUp, joinRemotely, RoomServer, signal } from './room-servers.test-support.ts'
+import { roomsTables } from './tables.ts'
 
 let a: RoomServer
 let b: RoomServer
@@ -45,6 +48,20 @@ test('a token may be used in the other direction', async () => {
   const back = await a.rooms.page(roomId, { from: undefined, direction: 'b', limit: 3 })
   const forth = await a.rooms.page(roomId, { from: back.end, direction: 'f', limit: 10 })
   expect(forth.events.map((event) => event.eventId)).toEqual(back.events.map((event) => event.eventId).toReversed())
+})
+
+test('a page may be short because much arrived since its token, and goes on where it stopped looking', async () => {
+  for (let index = 0; index < 3; index++) await a.say(roomId, a.user('alice'), `${index}`)
+  const before = (await a.history(roomId)).map((event) => event.eventId)
+  const { prevBatch } = await a.rooms.timelineSince(roomId, a.timeline.position - 1, 1)
+  // More late events than one page looks at, amid the old ones.
+  const batch = new WriteBatch()
+  const position = a.timeline.position + 1
+  for (let place = 0; place < 2 * limits.implementation.historyScanMax; place++) {
+    batch.put(roomsTables.history, [roomId, 5, place, before[0]!], { eventId: before[0]!, position })
+  }
+  await a.storage.commit(batch.writes)
+  expect(await pageBack(a, prevBatch, 10)).toEqual(before.slice(0, -1).toReversed())
 })
 
 test('tokens are checked', async () => {

@@ -16,19 +16,19 @@ export async function readPage(context: RoomsContext, roomId: RoomId, input: Pag
   const from = input.from === undefined ? undefined : parseHistoryToken(input.from)
   if (input.from !== undefined && from === undefined) throw new RangeError('not a history token')
   const limit = Math.min(Math.max(1, input.limit), historyPageMax)
-  const { entries, more } = await scan(context, roomId, from, input.direction, limit)
+  const { entries, more, last } = await scan(context, roomId, from, input.direction, limit)
   const events = await readEvents(context, entries)
   switch (input.direction) {
     case 'f':
-      return withEnd({ events }, more, entries.at(-1), (last) => ({ depth: last.key[1], sequence: last.key[2] + 1, below: undefined }))
+      return withEnd({ events }, more, last, (row) => ({ depth: row.key[1], sequence: row.key[2] + 1, below: undefined }))
     case 'b': {
       const gap = await findGap(context, events)
       const shown = gap === undefined ? events : events.slice(0, gap.index + 1)
       const page = gap === undefined ? { events: shown } : { events: shown, gapAt: gap.missing }
-      const lastShown = entries[shown.length - 1]
-      return withEnd(page, more || gap !== undefined, lastShown ?? entries.at(-1), (last) => ({
-        depth: last.key[1],
-        sequence: last.key[2],
+      const lastShown = gap === undefined ? last : entries[gap.index]
+      return withEnd(page, more || gap !== undefined, lastShown, (row) => ({
+        depth: row.key[1],
+        sequence: row.key[2],
         below: from?.below,
       }))
     }
@@ -97,6 +97,8 @@ interface Scan {
   readonly entries: readonly HistoryEntry[]
   /** Whether there may be more in this direction. */
   readonly more: boolean
+  /** Where the next scan goes on; not one of the entries where it stopped for having looked at too many. */
+  readonly last: HistoryEntry | undefined
 }
 
 async function scan(
@@ -109,6 +111,7 @@ async function scan(
   const entries: HistoryEntry[] = []
   let cursor: readonly (string | number)[] | undefined = from === undefined ? undefined : cursorOf(roomId, from, direction)
   let scanned = 0
+  let last: HistoryEntry | undefined
   while (scanned < historyScanMax) {
     const wanted = limit + 1 - entries.length
     const bound = cursor === undefined ? {} : direction === 'b' ? { before: cursor } : { after: cursor }
@@ -120,11 +123,12 @@ async function scan(
     })
     entries.push(...rows.filter((row) => isBelow(row, from, direction)))
     scanned += rows.length
-    if (entries.length > limit) return { entries: entries.slice(0, limit), more: true }
-    if (rows.length < wanted) return { entries, more: false }
-    cursor = rows.at(-1)?.key
+    if (entries.length > limit) return { entries: entries.slice(0, limit), more: true, last: entries[limit - 1] }
+    last = rows.at(-1)
+    if (rows.length < wanted) return { entries, more: false, last }
+    cursor = last?.key
   }
-  return { entries, more: true }
+  return { entries, more: true, last }
 }
 
 function cursorOf(roomId: RoomId, token: HistoryToken, direction: 'b' | 'f'): readonly (string | number)[] {
