@@ -12,7 +12,7 @@ const [largest] = globSync(`${assets}/*.js`, { exclude: worker }).toSorted((a, b
 export default [
   { name: 'first scripts of the page', path: first, limit: '190 kB' },
   { name: 'largest other script: the Matrix SDK', path: largest ?? `${assets}/*.js`, limit: '230 kB' },
-  { name: 'worker: homeserver and libp2p', path: worker, limit: '280 kB' },
+  { name: 'worker: homeserver and libp2p', path: worker, limit: '310 kB' },
   { name: 'service worker', path: `${dist}/service-worker.js`, limit: '6 kB' },
   { name: 'all scripts', path: `${dist}/**/*.js`, limit: '860 kB' },
   { name: 'styles', path: `${assets}/*.css`, limit: '20 kB' },

@@ -24,7 +24,7 @@ interface Person {
 export const deliveryBench: Bench = {
   name: 'delivery',
   async run() {
-    await using constellation = await startConstellation(2)
+    await using constellation = await startConstellation([[0], [0]])
     const [first, second] = constellation.servers
     if (first === undefined || second === undefined) throw new Error('two servers were asked for')
     const sender = await registerAt(first)

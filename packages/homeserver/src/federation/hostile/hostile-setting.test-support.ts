@@ -73,7 +73,7 @@ function powerLevelsOf(server: SimulatedServer, version: string) {
   }
 }
 
-export async function join(world: SimulatedWorld, server: SimulatedServer, resident: SimulatedServer, roomId: RoomId): Promise<void> {
+async function join(world: SimulatedWorld, server: SimulatedServer, resident: SimulatedServer, roomId: RoomId): Promise<void> {
   const joined = await world.finish(server.federation.joinRoom({ roomId, userId: server.user, via: [resident.server], content: {} }, never))
   if (joined.kind !== 'joined') throw new Error(`Not joined: ${JSON.stringify(joined)}`)
 }
