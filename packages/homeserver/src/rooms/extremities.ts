@@ -4,18 +4,32 @@ import type { StoredEvent } from './stored-event.ts'
 
 /**
  * Nobody may make the room arbitrarily expensive by branching: of too many heads some no longer count. They go from the server that has
- * the most, the shallowest first, so that a server which branches on purpose pushes out its own branches and not those of others.
+ * the most, so that a server which branches on purpose pushes out its own branches and not those of others. Where all have but one, as
+ * when many were apart, those go first whose state another head has, too.
  */
 export function boundExtremities(heads: readonly StoredEvent[]): StoredEvent[] {
   const kept = [...heads]
-  while (kept.length > limits.implementation.roomExtremitiesMax) {
-    const groups = Map.groupBy(kept, (head) => serverNameOf(head.pdu.sender))
-    let largest: readonly StoredEvent[] = []
-    for (const group of groups.values()) if (group.length > largest.length) largest = group
-    const goes = largest.reduce((shallowest, head) => (head.pdu.depth < shallowest.pdu.depth ? head : shallowest))
-    kept.splice(kept.indexOf(goes), 1)
-  }
+  while (kept.length > limits.implementation.roomExtremitiesMax) kept.splice(kept.indexOf(leastOf(mostDispensable(kept))), 1)
   return kept
+}
+
+function mostDispensable(heads: readonly StoredEvent[]): readonly StoredEvent[] {
+  let largest: readonly StoredEvent[] = []
+  for (const group of Map.groupBy(heads, (head) => serverNameOf(head.pdu.sender)).values()) {
+    if (group.length > largest.length) largest = group
+  }
+  if (largest.length > 1) return largest
+  const byState = Map.groupBy(heads, (head) => head.stateAfter)
+  const spare = heads.filter((head) => (byState.get(head.stateAfter)?.length ?? 0) > 1)
+  return spare.length > 0 ? spare : heads
+}
+
+/** The shallowest; among equals the id decides, so that every server lets the same ones go. */
+function leastOf(heads: readonly StoredEvent[]): StoredEvent {
+  return heads.reduce((least, head) => {
+    if (head.pdu.depth !== least.pdu.depth) return head.pdu.depth < least.pdu.depth ? head : least
+    return head.eventId < least.eventId ? head : least
+  })
 }
 
 /**
