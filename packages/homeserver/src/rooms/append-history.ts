@@ -1,5 +1,5 @@
 import { authEventIdsOf, authoriseByAuthEvents, type EventId, type Pdu, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
-import { computeForward } from './compute-states.ts'
+import { computeForward, denialBy } from './compute-states.ts'
 import { isEventIdTaken } from './event-id-taken.ts'
 import { idsNear } from './ids-near.ts'
 import type { HistoryOutcome } from './outcomes.ts'
@@ -8,6 +8,7 @@ import { behindGaps, type ValidPdu } from './receive-event.ts'
 import { toAuthEvent } from './room.ts'
 import type { RoomDraft } from './room-draft.ts'
 import type { RoomsContext } from './rooms-context.ts'
+import type { StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import { type VerifiedPdu, verifyPdus } from './verify-pdu.ts'
 
@@ -93,12 +94,19 @@ async function giveStates(draft: RoomDraft, oldestFirst: readonly EventId[]): Pr
     const following = await draft.eventsOf([...(successors.get(eventId) ?? [])])
     const only = following.find((next) => next?.stateBefore !== undefined && prevEventIdsOf(next.pdu).length === 1)
     if (event === undefined || only?.stateBefore === undefined) continue
-    const stateAfter = only.stateBefore
-    const isMessage = event.pdu.state_key === undefined || event.status === 'rejected'
-    draft.putAside({ ...event, stateAfter, ...(isMessage ? { stateBefore: stateAfter } : {}) })
+    draft.putAside(await withStateAfter(draft, event, only.stateBefore))
   }
   const lacking = (await draft.eventsOf(oldestFirst))
     .filter((event) => event !== undefined)
     .filter((event) => event.stateAfter === undefined)
   await computeForward(draft, lacking)
+}
+
+/** What changes no state finds what it leaves behind. Of what changes it, only that is known. */
+async function withStateAfter(draft: RoomDraft, event: StoredEvent, stateAfter: StateRoot): Promise<StoredEvent> {
+  if (event.status === 'rejected') return { ...event, stateBefore: stateAfter, stateAfter }
+  if (event.pdu.state_key !== undefined) return { ...event, stateAfter }
+  const denied = await denialBy(draft, event, stateAfter)
+  const placed = { ...event, stateBefore: stateAfter, stateAfter }
+  return denied === undefined ? placed : { ...placed, status: 'rejected', rejectedBecause: denied }
 }

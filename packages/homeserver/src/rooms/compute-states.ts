@@ -100,7 +100,8 @@ async function computeOne(draft: RoomDraft, event: StoredEvent): Promise<boolean
   return true
 }
 
-async function denialBy(draft: RoomDraft, event: StoredEvent, stateBefore: StateRoot): Promise<string | undefined> {
+/** The rule that denies the event in that state. */
+export async function denialBy(draft: RoomDraft, event: StoredEvent, stateBefore: StateRoot): Promise<string | undefined> {
   const outcome = await (await RulesFor.event(draft, event)).byState(stateBefore)
   return outcome.kind === 'denied' ? outcome.rule : undefined
 }

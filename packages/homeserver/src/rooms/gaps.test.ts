@@ -129,6 +129,40 @@ test('a backfilled event gets its state from another server where it cannot be h
   expect(await b.timeline.since(position, 10)).toEqual([])
 })
 
+test('a backfilled message that the state at its place does not allow is rejected', async () => {
+  await joinRemotely(b, bob(), a, roomId)
+  const levels = a.rooms.state(roomId)!.get('m.room.power_levels', '')!.eventId
+  const past = a.rooms.state(roomId)!.get('m.room.member', bob())!.eventId
+  const ban = await a.setMembership(roomId, alice(), bob(), 'ban')
+  const forged = await b.sign(
+    {
+      type: 'm.room.message',
+      sender: bob(),
+      room_id: roomId,
+      content: { body: 'still here' },
+      origin_server_ts: 1,
+      depth: (await pduOf(a, ban)).depth + 1,
+      prev_events: [ban],
+      auth_events: [levels, past],
+    },
+    version,
+  )
+  const forgedId = eventIdOf(forged, version)
+  expect(await a.rooms.receive(roomId, forged, signal)).toMatchObject({ kind: 'rejected' })
+  const successor = await follow([forgedId])
+  const successorId = eventIdOf(successor, version)
+  expect(await a.rooms.receive(roomId, successor, signal)).toMatchObject({ kind: 'accepted' })
+  const c = await RoomServer.open(3)
+  await joinRemotely(c, c.user('carol'), a, roomId)
+  const before = await stateBeforeFrom(a, successorId)
+  expect(await c.rooms.receiveWithState(roomId, successor, before, signal)).toMatchObject({ kind: 'accepted' })
+  const authEvents = await Promise.all([levels, past].map(async (eventId) => pduOf(a, eventId)))
+  const outcomes = await c.rooms.appendHistory(roomId, [forged], authEvents, signal)
+  expect(outcomes.get(forgedId)).toMatchObject({ kind: 'rejected' })
+  expect(await idsOf(c)).not.toContain(forgedId)
+  expect((await c.stored(forgedId)).stateAfter).toBe((await a.stored(forgedId)).stateAfter)
+})
+
 test('a server that was thrown out without hearing of it gets the state of its new join', async () => {
   await joinRemotely(b, bob(), a, roomId)
   const stale = await b.say(roomId, bob(), 'unsent')

@@ -99,6 +99,8 @@ async function installAnew(context: RoomsContext, installation: Installation, si
   const appended = await draft.append({ ...(known ?? { eventId, roomId, pdu }), status: 'accepted', stateBefore }, { forward: false })
   signal.throwIfAborted()
   await commitDraft(context, draft, () => context.rooms.set(roomId, room))
+  // A room that lacked members before may be whole by this.
+  context.completions.tell(roomId)
   return { kind: 'joined', roomId, eventId, position: appended.position }
 }
 

@@ -122,6 +122,14 @@ describe('when the state is completed', () => {
     expect(late.rooms.state(roomId)?.membershipOf(c.user('carol'))).toBe('ban')
   })
 
+  test('a later join that brings the whole state ends the waiting, too', async () => {
+    const waiting = b.rooms.whenComplete(roomId, signal)
+    await give(a, b, await b.setMembership(roomId, b.user('bob'), b.user('bob'), 'leave'))
+    await joinRemotely(b, b.user('bob'), a, roomId)
+    expect(b.rooms.isPartial(roomId)).toBe(false)
+    await waiting
+  })
+
   test('a state that is none, of another room, or another than was told changes nothing', async () => {
     const before = await stateBeforeFrom(a, joined)
     const complete = async (stateIds: readonly EventId[]) => b.rooms.completeState(roomId, { ...before, stateIds }, signal)
