@@ -41,7 +41,10 @@ export class RelayDelivery {
     this.#lookAgainAt = 0
   }
 
-  /** The acknowledgement may overtake the relay's answer; the rows are then settled instead of marked. */
+  /**
+   * The acknowledgement may overtake the relay's answer, or come although that answer was lost; the rows are then settled instead of marked.
+   * A relay that is asked again answers as before, and what it has passed on already is never acknowledged a second time.
+   */
   acknowledged(transactionIds: ReadonlySet<string>): void {
     if (this.#handingOver !== undefined && transactionIds.has(this.#handingOver.id)) this.#handingOver.acknowledged = true
   }
@@ -58,13 +61,18 @@ export class RelayDelivery {
       return 'nothing'
     }
     const id = this.#contents.idFor(entries)
-    const current = { id, acknowledged: false }
+    const current = this.#handingOver?.id === id ? this.#handingOver : { id, acknowledged: false }
     this.#handingOver = current
-    try {
-      return await this.#handOver(entries, current)
-    } finally {
-      this.#handingOver = undefined
-    }
+    return current.acknowledged ? this.#settle(entries) : this.#handOver(entries, current)
+  }
+
+  /** The server has taken these in before their relay's word for it came. */
+  async #settle(entries: readonly OutboxEntry[]): Promise<HandoffStep> {
+    const positions = entries.map(({ position }) => position)
+    await this.#parts.settling.run(this.#server, () => this.#parts.outbox.settle(this.#server, positions))
+    this.#contents.taken()
+    this.#handingOver = undefined
+    return 'held'
   }
 
   async #handOver(entries: readonly OutboxEntry[], current: { readonly id: string; readonly acknowledged: boolean }): Promise<HandoffStep> {
@@ -86,6 +94,7 @@ export class RelayDelivery {
     this.backoff.reset()
     this.#entriesMax = Number.POSITIVE_INFINITY
     this.#contents.taken()
+    this.#handingOver = undefined
     this.#done(entries, outcome.expiresAt)
     return 'held'
   }
