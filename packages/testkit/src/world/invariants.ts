@@ -100,10 +100,14 @@ async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<
   return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
 }
 
-/** An event of an honest user is soft-failed only where something concurrent took their right. */
-function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: Stored): string[] {
+/**
+ * An event of an honest user is soft-failed only where something concurrent took their right. A server that was out of the room and is back
+ * may judge what happened meanwhile by what it knows now.
+ */
+function unjustSoftFailures({ name, roomId, members, servers, graph }: RoomView, stored: Stored): string[] {
   const found: string[] = []
   for (const server of servers) {
+    if (members.some((user) => user.server === server && graph.cameBack(user.userId))) continue
     for (const event of stored.get(server)?.values() ?? []) {
       if (event.roomId !== roomId || event.status !== 'soft-failed' || concurrentlyRestricted(graph, event)) continue
       found.push(`soft-failed: ${name}: ${server.name} soft-failed ${event.pdu.type} ${event.eventId}: ${event.rejectedBecause ?? ''}`)
@@ -134,9 +138,15 @@ function isDisputed(stored: Stored, eventId: string): boolean {
   return [...stored.values()].some((events) => events.get(eventId)?.status === 'soft-failed')
 }
 
-/** Since their only join, and what was before when it is shared and whoever has it can be reached. */
-function mustSee(world: World, { graph }: RoomView, user: WorldUser, eventId: string): boolean {
-  return (graph.isShared && !world.simulated.network.hidesAnybody) || graph.wasAlwaysJoinedSince(user.userId, eventId)
+/** Since their only join, and what was before when it is shared, and somebody who was there still is and can be reached. */
+function mustSee(world: World, { graph, members }: RoomView, user: WorldUser, eventId: string): boolean {
+  if (graph.wasAlwaysJoinedSince(user.userId, eventId)) return true
+  if (!graph.isShared || world.simulated.network.hidesAnybody) return false
+  return members.some((member) => graph.wasAlwaysJoinedSince(member.userId, eventId))
+}
+
+function isRedactedByDispute(stored: Stored, eventId: string): boolean {
+  return [...stored.values()].some((events) => isDisputed(stored, events.get(eventId)?.redactedBy ?? ''))
 }
 
 function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
@@ -151,17 +161,17 @@ function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<W
       found.push(`history: ${room.name}: ${user.name} lacks ${eventId} (${room.graph.describe(eventId)})`)
     }
   }
-  return [...found, ...misordered(room, shown), ...unequalContents(world, room, histories)]
+  return [...found, ...misordered(room, shown), ...unequalContents(world, room, histories, stored)]
 }
 
 /** Also of what was redacted: gone for all or for nobody. */
-function unequalContents(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>): string[] {
+function unequalContents(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
   const contents = new Map<string, string>()
   const different = new Set<string>()
   for (const [user, events] of histories) {
     for (const { event_id: eventId, content } of events) {
       // What was before a member, other servers tell theirs only in its redacted form.
-      if (!mustSee(world, room, user, eventId)) continue
+      if (!mustSee(world, room, user, eventId) || isRedactedByDispute(stored, eventId)) continue
       const text = canonicalJson(content)
       if ((contents.get(eventId) ?? text) !== text) different.add(eventId)
       contents.set(eventId, text)
@@ -206,7 +216,7 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
       if (
         room !== name ||
         once.has(eventId) ||
-        !mustBeTold(world, event, stored.get(user.server)) ||
+        !mustBeTold(world, event, once) ||
         stored.get(user.server)?.get(eventId)?.status === 'soft-failed'
       )
         continue
@@ -217,11 +227,11 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
   return found
 }
 
-/** Redactions that do nothing, for lack of the right to them or of their target, are kept from clients. */
-function mustBeTold(world: World, event: AcknowledgedEvent, known: ReadonlyMap<string, InspectedEvent> | undefined): boolean {
+/** Redactions that do nothing, for lack of the right to them or of anything that the client was told of, are kept from clients. */
+function mustBeTold(world: World, event: AcknowledgedEvent, told: ReadonlySet<string>): boolean {
   const { target } = event
   if (target === undefined) return true
-  return known?.has(target) === true && world.acknowledged.find(({ eventId }) => eventId === target)?.user === event.user
+  return told.has(target) && world.acknowledged.find(({ eventId }) => eventId === target)?.user === event.user
 }
 
 function unredacted(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
