@@ -5,6 +5,8 @@ import type { Clock } from '../../ports/clock.ts'
 /** Takes one request from what somebody may cause; false when nothing is left for now. */
 export type Allowance = () => boolean
 
+type Cause = ServerName | 'strangers'
+
 /**
  * How many requests to other servers each server may cause here by what it sends: a server that names events which do not exist must not
  * make this one ask everybody for ever. What was used comes back with time.
@@ -12,7 +14,7 @@ export type Allowance = () => boolean
 export class FetchBudgets {
   readonly #clock: Clock
   /** Only of those who used something: a full budget needs no entry. */
-  readonly #used = new Map<ServerName, { requests: number; since: number }>()
+  readonly #used = new Map<Cause, { requests: number; since: number }>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -27,7 +29,12 @@ export class FetchBudgets {
     return () => this.#take(cause)
   }
 
-  #take(cause: ServerName): boolean {
+  /** What those have together who are not in the room, as far as this server knows: names cost nothing, so each of them having its own would be no bound. */
+  ofStrangers(): Allowance {
+    return () => this.#take('strangers')
+  }
+
+  #take(cause: Cause): boolean {
     const requests = this.#usedBy(cause) + 1
     if (requests > limits.implementation.fetchRequestsPerCauseMax) return false
     this.#used.delete(cause)
@@ -40,7 +47,7 @@ export class FetchBudgets {
     return true
   }
 
-  #usedBy(cause: ServerName): number {
+  #usedBy(cause: Cause): number {
     const entry = this.#used.get(cause)
     if (entry === undefined) return 0
     const returned = (this.#clock.now() - entry.since) / limits.implementation.fetchRequestReturnMs

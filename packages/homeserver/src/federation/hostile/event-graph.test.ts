@@ -1,4 +1,6 @@
 import { type EventId, eventIdOf, type Pdu } from '@kith/matrix-protocol'
+import { HostileRoom } from '@kith/testkit/hostile/hostile-room'
+import { HostileServer } from '@kith/testkit/hostile/hostile-server'
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../limits.ts'
 import { expectHonestAgree, hostileSetting, isVisible, roomAt, setState } from './hostile-setting.test-support.ts'
@@ -131,6 +133,37 @@ describe('predecessors', () => {
     await expectHonestAgree(setting)
     await world.run(implementation.stagedLifetimeMs + 24 * 3_600_000)
     expect(setting.rowsOf(bob, 'federation.staged')).toBe(0)
+  }, 60_000)
+
+  test('named by many who are not in the room cost no more than those of one who is', async () => {
+    const setting = await hostileSetting()
+    const { world, bob, room, roomId } = setting
+    const before = fetchesBy(setting)
+    const begun = world.clock.now()
+    for (let count = 0; count < 8; count++) {
+      const stranger = await new HostileServer(world, `stranger${count}`).start()
+      const { crypto } = stranger.identity
+      const theirs = new HostileRoom({ roomId, version: room.version, user: stranger.user, crypto, clock: world.clock })
+      const events = await Promise.all(
+        Array.from({ length: 40 }, () =>
+          theirs.message('from outside', { prev: [], auth: [], prev_events: [stranger.inventEventId(room.version)] }),
+        ),
+      )
+      await stranger.send(
+        bob.server,
+        events.map(({ pdu }) => pdu),
+      )
+    }
+    await world.run(60_000)
+    expect(setting.rowsOf(bob, 'federation.staged')).toBe(implementation.stagedEventsPerOriginMax)
+    const returned = (world.clock.now() - begun) / implementation.fetchRequestReturnMs
+    expect(fetchesBy(setting) - before).toBeLessThan(implementation.fetchRequestsPerCauseMax + returned)
+    // There is room left for what a member sends too early.
+    await setting.mallory.send(bob.server, [
+      (await room.message('early', { prev_events: [setting.mallory.inventEventId(room.version)] })).pdu,
+    ])
+    expect(setting.rowsOf(bob, 'federation.staged')).toBe(implementation.stagedEventsPerOriginMax + 1)
+    await expectHonestAgree(setting)
   }, 60_000)
 
   test('that never end are fetched to a bound', async () => {

@@ -106,7 +106,9 @@ export class RoomIntake {
   #intake(roomId: RoomId, cause: ServerName, source: ServerName, pdus: readonly Pdu[]): Intake | undefined {
     const version = this.#parts.rooms.version(roomId)
     if (version === undefined) return undefined
-    return new Intake(this.#parts, { roomId, version, source, pdus, allowance: this.#parts.budgets.of(cause) })
+    const { budgets, rooms } = this.#parts
+    const allowance = rooms.state(roomId)?.isJoined(cause) === true ? budgets.of(cause) : budgets.ofStrangers()
+    return new Intake(this.#parts, { roomId, version, source, pdus, allowance })
   }
 
   /** Running out of time is no failure: what is still missing is staged. */

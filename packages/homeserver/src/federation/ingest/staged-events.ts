@@ -79,9 +79,13 @@ export class StagedEvents {
     const { stagedEventsPerRoomMax, stagedEventsPerOriginMax, stagedRetryIntervalMs } = limits.implementation
     const rows = await this.#storage.range(federationTables.staged, { prefix: [roomId], limit: stagedEventsPerRoomMax })
     const known = new Set(rows.map(({ key }) => key[1]))
+    const state = this.#rooms.state(roomId)
+    const isMember = (server: ServerName): boolean => state?.isJoined(server) === true
+    // Names cost nothing: all who are not in the room, as far as is known here, count as one.
+    const isOfSame = (other: ServerName): boolean => (isMember(origin) ? other === origin : !isMember(other))
     let free = Math.min(
       stagedEventsPerRoomMax - rows.length,
-      stagedEventsPerOriginMax - rows.filter(({ value }) => value.origin === origin).length,
+      stagedEventsPerOriginMax - rows.filter(({ value }) => isOfSame(value.origin)).length,
     )
     const batch = new WriteBatch()
     const now = this.#clock.now()
