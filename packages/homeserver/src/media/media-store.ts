@@ -10,6 +10,7 @@ import type { MediaDetails } from './media-details.ts'
 import { RemoteCache } from './remote-cache.ts'
 import { mediaTables, type PendingMedia, type StoredMedia } from './tables.ts'
 import { MediaQuotas } from './media-quotas.ts'
+import { isAnimated } from './thumbnails.ts'
 
 export interface MediaPorts {
   readonly storage: Storage
@@ -133,6 +134,17 @@ export class MediaStore {
 
   read(media: StoredMedia): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#blobs.read(media.blob, media.chunks)
+  }
+
+  /** Whether a picture moves, by its first bytes. */
+  async isMoving(media: StoredMedia): Promise<boolean> {
+    const reader = this.read(media).getReader()
+    try {
+      const { value } = await reader.read()
+      return value !== undefined && isAnimated(media.contentType, value)
+    } finally {
+      await reader.cancel()
+    }
   }
 
   /** A line that nobody can put into a file beforehand. */

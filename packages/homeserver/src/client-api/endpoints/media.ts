@@ -3,7 +3,6 @@ import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import {
   contentDisposition,
-  isAnimated,
   type MediaDetails,
   mediaDetails,
   mayBeThumbnail,
@@ -145,7 +144,7 @@ async function findThumbnail(
     return shown(await api.federation.downloadThumbnail(server, mediaId, wish, patienceMs, signal))
   }
   const media = await findLocal(api, mediaId, patienceMs, signal)
-  const isRefused = !mayBeThumbnail(media.contentType) || (wish.animated === false && (await isMoving(api, media)))
+  const isRefused = !mayBeThumbnail(media.contentType) || (wish.animated === false && (await api.media.isMoving(media)))
   if (isRefused) throw new MatrixError(400, 'M_UNKNOWN', 'There can be no such thumbnail of this file')
   return localFile(api, media)
 }
@@ -166,13 +165,6 @@ async function findLocal(api: Api, mediaId: string, patienceMs: number, signal: 
 
 function localFile(api: Api, media: StoredMedia): FileToShow {
   return { details: media, size: media.size, body: () => api.media.read(media) }
-}
-
-async function isMoving(api: Api, media: StoredMedia): Promise<boolean> {
-  const reader = api.media.read(media).getReader()
-  const { value } = await reader.read()
-  await reader.cancel()
-  return value !== undefined && isAnimated(media.contentType, value)
 }
 
 function shown(outcome: RemoteMediaOutcome): FileToShow {

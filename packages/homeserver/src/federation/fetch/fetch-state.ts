@@ -1,17 +1,9 @@
-import {
-  type EventId,
-  type JsonObject,
-  type JsonValue,
-  parseEventId,
-  type RoomId,
-  type RoomVersion,
-  type ServerName,
-} from '@kith/matrix-protocol'
+import { type EventId, type JsonObject, type RoomId, type RoomVersion, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { StateBeforeInput } from '../../rooms/index.ts'
 import type { Allowance } from './fetch-budgets.ts'
 import type { FetchEvents, FetchParts } from './fetch-events.ts'
-import { parsePdus } from './parse-pdus.ts'
+import { parseEventIds, parsePdus } from './parse-pdus.ts'
 import { serversToAsk } from './servers-to-ask.ts'
 
 const FEDERATION = '/_matrix/federation/v1'
@@ -89,8 +81,8 @@ export class FetchState {
   async #askOne(server: ServerName, { roomId, eventId }: StateQuestion, allowance: Allowance, signal: AbortSignal) {
     const path = `${FEDERATION}/state_ids/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(eventId)}`
     const ids = await this.#ask(server, path, allowance, signal)
-    const stateIds = parseEventIds(ids?.['pdu_ids'])
-    const chainIds = parseEventIds(ids?.['auth_chain_ids'])
+    const stateIds = parseEventIds(ids?.['pdu_ids'], limits.implementation.stateEventsMax)
+    const chainIds = parseEventIds(ids?.['auth_chain_ids'], limits.implementation.stateEventsMax)
     return stateIds === undefined || chainIds === undefined ? undefined : { stateIds, chainIds, servers: [server] }
   }
 
@@ -128,10 +120,4 @@ export class FetchState {
     const answer = await this.#parts.client.call(server, { method: 'GET', path, timeoutMs }, signal)
     return answer.kind === 'ok' ? answer.body : undefined
   }
-}
-
-function parseEventIds(value: JsonValue | undefined): EventId[] | undefined {
-  if (!Array.isArray(value) || value.length > limits.implementation.stateEventsMax) return undefined
-  const ids = value.map((id: JsonValue) => parseEventId(id))
-  return ids.every((id) => id !== undefined) ? ids : undefined
 }

@@ -3,6 +3,7 @@ import {
   type EventId,
   eventIdOf,
   type JsonValue,
+  parseEventId,
   parsePdu,
   type Pdu,
   prevEventIdsOf,
@@ -18,6 +19,13 @@ export function parsePdus(value: JsonValue | undefined, version: RoomVersion, co
     if (parsed.kind === 'ok') pdus.set(eventIdOf(parsed.pdu, version), parsed.pdu)
   }
   return pdus
+}
+
+/** A list of event ids. Undefined when it is none, or longer than `countMax`. */
+export function parseEventIds(value: JsonValue | undefined, countMax: number): EventId[] | undefined {
+  if (!Array.isArray(value) || value.length > countMax) return undefined
+  const ids = value.map((id: JsonValue) => parseEventId(id))
+  return ids.every((id) => id !== undefined) ? ids : undefined
 }
 
 /** Parents before children, whatever the events say of their depth. Those that name each other in a circle come in any order. */

@@ -1,16 +1,7 @@
-import {
-  type EventId,
-  eventIdOf,
-  type JsonValue,
-  parseEventId,
-  type Pdu,
-  type RoomId,
-  type RoomVersion,
-  type ServerName,
-} from '@kith/matrix-protocol'
+import { type EventId, eventIdOf, type Pdu, type RoomId, type RoomVersion, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import type { Rooms, StateBeforeInput } from '../../rooms/index.ts'
-import { parsePdus } from '../fetch/parse-pdus.ts'
+import { parseEventIds, parsePdus } from '../fetch/parse-pdus.ts'
 import type { PeerClient } from '../peer-client.ts'
 
 const FEDERATION = '/_matrix/federation/v1'
@@ -40,7 +31,7 @@ export async function askForState(
   const path = `${FEDERATION}/state_ids/${encodeURIComponent(question.roomId)}?event_id=${encodeURIComponent(question.eventId)}`
   for (const server of servers) {
     const answer = await parts.client.call(server, { method: 'GET', path, timeoutMs: limits.implementation.joinTimeoutMs }, signal)
-    const stateIds = answer.kind === 'ok' ? parseEventIds(answer.body['pdu_ids']) : undefined
+    const stateIds = answer.kind === 'ok' ? parseEventIds(answer.body['pdu_ids'], limits.implementation.stateEventsMax) : undefined
     if (stateIds === undefined) continue
     const name = stateIds.toSorted().join()
     const same = told.get(name)
@@ -76,10 +67,4 @@ export async function fetchToldState(
 async function unknownOf(rooms: Rooms, version: RoomVersion, pdus: readonly Pdu[]): Promise<Pdu[]> {
   const stored = await rooms.events(pdus.map((pdu) => eventIdOf(pdu, version)))
   return pdus.filter((_, index) => stored[index] === undefined)
-}
-
-function parseEventIds(value: JsonValue | undefined): EventId[] | undefined {
-  if (!Array.isArray(value) || value.length > limits.implementation.stateEventsMax) return undefined
-  const ids = value.map((id: JsonValue) => parseEventId(id))
-  return ids.every((id) => id !== undefined) ? ids : undefined
 }

@@ -1,7 +1,7 @@
 import type { ServerName } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { isAnimated, mayBeThumbnail, multipartResponse, type StoredMedia } from '../../media/index.ts'
+import { mayBeThumbnail, multipartResponse, type StoredMedia } from '../../media/index.ts'
 import { countQuery } from './request-arguments.ts'
 import type { Endpoint, PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
@@ -55,7 +55,7 @@ function thumbnailEndpoint(parts: ServeParts, find: FindMedia): Endpoint {
       const method = request.query.get('method') ?? 'scale'
       if (method !== 'crop' && method !== 'scale') throw new MatrixError(400, 'M_INVALID_PARAM', '`method` must be crop or scale')
       const media = await find(request)
-      const isRefused = !mayBeThumbnail(media.contentType) || (animated === 'false' && (await isMoving(parts, media)))
+      const isRefused = !mayBeThumbnail(media.contentType) || (animated === 'false' && (await parts.media.isMoving(media)))
       if (isRefused) throw new MatrixError(400, 'M_UNKNOWN', 'There can be no such thumbnail of this file')
       return answerWith(parts, media)
     },
@@ -80,11 +80,4 @@ async function findMedia(parts: ServeParts, request: PeerRequest, mayWait: boole
 
 function answerWith(parts: ServeParts, media: StoredMedia): Response {
   return multipartResponse(parts.media.newBoundary(), { details: media, size: media.size, body: parts.media.read(media) })
-}
-
-async function isMoving(parts: ServeParts, media: StoredMedia): Promise<boolean> {
-  const reader = parts.media.read(media).getReader()
-  const { value } = await reader.read()
-  await reader.cancel()
-  return value !== undefined && isAnimated(media.contentType, value)
 }
