@@ -198,6 +198,14 @@ describe('a room that was joined without most of its members', () => {
     expect([status, body.chunk.length]).toEqual([200, size - 4])
   })
 
+  test('names all members, also to who asks for those of a moment before they were known', async () => {
+    const { world, bob, room, lazySince, heal, size } = await joined()
+    const { next_batch: at } = await bob.sync(lazySince, LAZY)
+    heal()
+    await world.run(30 * MINUTE_MS)
+    expect((await bob.ok('GET', `/rooms/${room}/members?not_membership=leave&at=${at}`)).chunk).toHaveLength(size - 4)
+  })
+
   test('says after a while that the members are not to be had', async () => {
     const { world, bob, room } = await joined()
     for (const path of ['members', 'joined_members', 'state']) {

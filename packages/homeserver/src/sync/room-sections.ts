@@ -27,6 +27,8 @@ export interface SyncRequest {
   readonly filter: SyncFilter
   readonly fullState: boolean
   readonly stateName: StateName
+  /** Which rooms lack members at `upTo`. */
+  readonly partialRooms: ReadonlySet<RoomId>
 }
 
 interface TimelineSection {

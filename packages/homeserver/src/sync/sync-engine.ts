@@ -1,4 +1,4 @@
-import type { JsonObject, RoomId } from '@kith/matrix-protocol'
+import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -91,9 +91,18 @@ export class SyncEngine {
   async deviceListChanges(reader: EventReader, after: number, upTo: number): Promise<SyncAnswer['device_lists']> {
     const { rooms, keys, timeline } = this.#parts
     const to = Math.min(upTo, timeline.position)
-    const request: SyncRequest = { reader, after, upTo: to, filter: noTimeline, fullState: false, stateName: 'state_after' }
+    const partialRooms = new Set<RoomId>()
+    const request: SyncRequest = { reader, after, upTo: to, filter: noTimeline, fullState: false, stateName: 'state_after', partialRooms }
     const sections = await this.#readSections(request, await readStreamChanges(timeline, reader.userId, after, to))
     return deviceListChanges({ rooms, keys }, request, sections.values())
+  }
+
+  /** Whether a room lacked members at a position, or did so too long ago to tell. */
+  async lackedMembersAt(roomId: RoomId, userId: UserId, position: number): Promise<boolean> {
+    const { rooms, timeline } = this.#parts
+    if (rooms.isPartial(roomId)) return true
+    const { completed } = await readStreamChanges(timeline, userId, position, timeline.position)
+    return completed?.has(roomId) ?? true
   }
 
   /** False when the time ran out, or when too many polls of the device wait. */
@@ -125,7 +134,9 @@ export class SyncEngine {
 
   async #answer(input: SyncInput, from: SyncToken | undefined, upTo: number): Promise<SyncAnswer> {
     const { reader, filter } = input
-    const { toDevice, keys, timeline } = this.#parts
+    const { toDevice, keys, timeline, rooms } = this.#parts
+    // Before anything is waited for: a room that becomes whole meanwhile is told of with what comes after.
+    const partialRooms = new Set(rooms.partialRooms().map(({ roomId }) => roomId))
     const changes = from === undefined ? undefined : await readStreamChanges(timeline, reader.userId, from.position, upTo)
     const inbox = await toDevice.page(reader.userId, reader.deviceId, from?.inbox ?? 0, upTo)
     const request: SyncRequest = {
@@ -135,6 +146,7 @@ export class SyncEngine {
       filter,
       fullState: input.fullState,
       stateName: input.stateName,
+      partialRooms,
     }
     const sections = await this.#readSections(request, changes)
     const accountData = from === undefined ? [] : await this.#parts.accountData.changedBetween(reader.userId, from.position, upTo)
@@ -145,7 +157,7 @@ export class SyncEngine {
       account_data: { events: await this.#accountData(request, accountData) },
       presence: { events: [] },
       to_device: { events: inbox.events.map((event) => ({ ...event })) },
-      device_lists: deviceListChanges({ rooms: this.#parts.rooms, keys }, request, sections.values()),
+      device_lists: deviceListChanges({ rooms, keys }, request, sections.values()),
       device_one_time_keys_count: counts.oneTime,
       device_unused_fallback_key_types: counts.unusedFallback,
       'org.matrix.msc2732.device_unused_fallback_key_types': counts.unusedFallback,
@@ -174,7 +186,7 @@ export class SyncEngine {
    * that it is told of for all there are, so it sees the room when they are known.
    */
   #isHidden(roomId: RoomId, request: SyncRequest): boolean {
-    return !request.filter.state.lazyLoadMembers && this.#parts.rooms.isPartial(roomId)
+    return !request.filter.state.lazyLoadMembers && (request.partialRooms.has(roomId) || this.#parts.rooms.isPartial(roomId))
   }
 
   async #rooms(request: SyncRequest, sections: ReadonlyMap<RoomId, RoomSection>, changes: Changes): Promise<SyncAnswer['rooms']> {

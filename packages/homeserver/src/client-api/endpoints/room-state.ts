@@ -39,10 +39,11 @@ export const roomStateEndpoints = [
     async handle(api, { params, session, query, signal }) {
       const roomId = roomIdFrom(params.roomId)
       await readableState(api, session, roomId)
-      // Nobody's members of a moment before they were known.
-      const at = api.rooms.isPartial(roomId) ? undefined : positionFrom(query.get('at'))
       await waitForMembers(api, roomId, signal)
-      const state = await readableState(api, session, roomId, at)
+      const at = positionFrom(query.get('at'))
+      // Nobody's members of a moment before they were known: whoever asks may be about to encrypt for them.
+      const isKnownAt = at !== undefined && !(await api.sync.lackedMembersAt(roomId, session.userId, at))
+      const state = await readableState(api, session, roomId, isKnownAt ? at : undefined)
       const members = await load(api, memberIds(await state.ids()))
       const [wanted, unwanted] = [query.get('membership'), query.get('not_membership')]
       const chosen = members.filter((member) => {
