@@ -85,6 +85,20 @@ test('invite, join, talk in both directions, page back, leave', async () => {
   expect(left.device_lists.left).toEqual([bob.userId])
 })
 
+test('who was put out and invited again meanwhile is told of the invite', async () => {
+  const roomId = await sharedRoom()
+  const { next_batch: since } = await bob.sync()
+  const path = `/rooms/${encodeURIComponent(roomId)}`
+  await remote(alice, 'POST', `${path}/kick`, { user_id: bob.userId })
+  await untilSync(bob, since, (answer) => answer.rooms.leave[roomId])
+  await remote(alice, 'POST', `${path}/invite`, { user_id: bob.userId })
+  const answer = await untilSync(bob, since, ({ rooms }) => rooms.invite[roomId])
+  expect(answer.rooms).toMatchObject({ join: {}, leave: {} })
+  expect((await bob.sync(answer.next_batch)).rooms).toMatchObject({ join: {}, invite: {}, leave: {} })
+  await remote(bob, 'POST', `/join/${encodeURIComponent(roomId)}`)
+  expect(Object.keys((await bob.sync(answer.next_batch)).rooms.join)).toEqual([roomId])
+})
+
 test('an invite can be declined, also when its server is away', async () => {
   const invite = async (): Promise<string> => {
     const { room_id: roomId } = await remote(alice, 'POST', '/createRoom', { invite: [bob.userId] })

@@ -11,6 +11,7 @@ import {
 } from '@kith/matrix-protocol'
 import type { Rooms, StoredInvite } from '../rooms/index.ts'
 import type { SyncRequest } from './room-sections.ts'
+import { membershipOf } from './room-state-changes.ts'
 
 interface OutOfBandSections {
   readonly invite: Record<string, JsonObject>
@@ -25,7 +26,11 @@ export function readOutOfBandInvites(rooms: Rooms, request: SyncRequest, changed
   const knock: Record<string, JsonObject> = {}
   const leave: Record<string, JsonObject> = {}
   for (const stored of rooms.invites(userId)) {
-    const isNew = request.after === undefined || request.fullState || stored.position > request.after
+    const member = rooms.state(stored.roomId)?.get('m.room.member', userId)
+    // An invite that came before the news that the user was put out of the room is news with that.
+    if (member !== undefined && membershipOf(member) === 'join') continue
+    const position = Math.max(stored.position, member?.position ?? 0)
+    const isNew = request.after === undefined || request.fullState || position > request.after
     if (!isNew || !request.filter.acceptsRoom(stored.roomId)) continue
     const events = strippedEvents(stored)
     if (rooms.knock(stored.roomId, userId) === stored) knock[stored.roomId] = { knock_state: { events } }

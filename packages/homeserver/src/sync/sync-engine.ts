@@ -202,9 +202,9 @@ export class SyncEngine {
           // Filled in below, with what else changed in joined rooms.
           break
         case 'leave':
-          found.leave[roomId] = { timeline: section.timeline as unknown as JsonObject, ...section.state, account_data: { events: [] } }
-          delete found.invite[roomId]
-          delete found.knock[roomId]
+          // An invite or a knock that is still there is of after the leave.
+          if (found.invite[roomId] === undefined && found.knock[roomId] === undefined)
+            found.leave[roomId] = { timeline: section.timeline as unknown as JsonObject, ...section.state, account_data: { events: [] } }
           break
         case 'invite':
           found.invite[roomId] = { invite_state: section.invite_state }

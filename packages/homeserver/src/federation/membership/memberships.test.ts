@@ -145,6 +145,24 @@ describe('an invite', () => {
     await world.runUntil(() => bob.rooms.invite(roomId, bob.user) === undefined, MINUTE_MS, 'bob hears of it')
   })
 
+  test('comes before the news that its user was put out of the room, and outlives them', async () => {
+    const { world, relay, alice, bob } = await twoServersAndRelay()
+    const roomId = await makeRoom(alice)
+    await join(world, bob, roomId, [alice])
+    await world.run(MINUTE_MS)
+    await relay.kill()
+    lie(bob, '/send/', async () => Response.json({}, { status: 500 }))
+    for (const membership of ['ban', 'leave']) await change(alice, roomId, bob.user, membership, alice.user)
+    expect(await invite(world, alice, roomId, bob)).toMatchObject({ kind: 'invited' })
+    expect(membershipAt(bob, roomId, bob.user)).toBe('join')
+    bob.network.serve(bob.federation.serve)
+    await world.runUntil(() => membershipAt(bob, roomId, bob.user) !== 'join', 30 * MINUTE_MS, 'bob hears of it')
+    await world.runUntil(async () => (await outboxCount(alice)) === 0, 30 * MINUTE_MS, 'bob hears of all')
+    expect(bob.rooms.invite(roomId, bob.user)).toBeDefined()
+    expect(await join(world, bob, roomId, [])).toMatchObject({ kind: 'joined' })
+    expect(bob.rooms.invite(roomId, bob.user)).toBeUndefined()
+  })
+
   test('is refused for a user who does not exist, and stands nowhere then', async () => {
     const { world, alice, bob } = await twoServersAndRelay()
     const roomId = await makeRoom(alice)

@@ -95,8 +95,9 @@ export class InviteReceiver {
   }
 
   async #store({ event, userId, roomId, version }: IncomingInvite, state: readonly JsonObject[], signal: AbortSignal): Promise<boolean> {
-    // A server in the room gets the event itself, with all others.
-    if (this.#rooms.state(roomId)?.isJoined(this.#serverName) === true) return true
+    // A server in the room gets the event itself, with all others. Unless it has yet to hear of what put it out of the room.
+    const isInside = this.#rooms.state(roomId)?.isJoined(this.#serverName) === true
+    if (isInside && !(await this.#rooms.events(authEventIdsOf(event))).includes(undefined)) return true
     const known = this.#rooms.invite(roomId, userId)
     if (known !== undefined && eventIdOf(known.event, version) === eventIdOf(event, version)) return true
     return this.#rooms.putInvite({ roomId, userId, version: version.id, event, strippedState: state }, signal)
@@ -119,6 +120,8 @@ export class InviteReceiver {
     const membership = parsed.pdu.content['membership']
     if (membership !== 'leave' && membership !== 'ban') return false
     if (!mayEnd(parsed.pdu, invite, version)) return false
+    // What was before the invite, such as the ban that it follows, may come after it.
+    if (parsed.pdu.depth < invite.event.depth) return false
     if (!(await isEventSigned(this.#crypto, parsed.pdu, version))) return false
     await this.#rooms.dropInvite(invite.roomId, invite.userId, signal)
     return true
