@@ -58,8 +58,9 @@ class RoomView {
   async shows(event: StoredEvent): Promise<boolean> {
     if (event.status !== 'accepted') return false
     this.#stay ??= await lastStayOf(this.#rooms, this.#roomId, this.#userId)
+    const placed = placedByStateAfter(event)
     const visible =
-      event.stateBefore === undefined ? this.#showsWithoutState(event, this.#stay) : await this.#showsInState(event, this.#stay)
+      placed.stateBefore === undefined ? this.#showsWithoutState(placed, this.#stay) : await this.#showsInState(placed, this.#stay)
     return visible && (await redactionTakesEffect(this.#rooms, event))
   }
 
@@ -73,8 +74,7 @@ class RoomView {
     // 1.
     if (visibilities.includes('world_readable')) return true
     if (!isDuring(stay, event)) return false
-    const isOwnMembership = pdu.type === 'm.room.member' && pdu.state_key === this.#userId
-    const memberships = isOwnMembership ? [before.membership, membershipOf(event)] : [before.membership]
+    const memberships = this.#isOwnMembership(event) ? [before.membership, membershipOf(event)] : [before.membership]
     // 2. and 3.: up to the end of the last stay, whoever is not inside at an event has joined after it.
     if (memberships.includes('join') || visibilities.includes('shared')) return true
     // 4.
@@ -82,16 +82,22 @@ class RoomView {
   }
 
   /**
-   * The state around backfilled events is not always known. Other servers showed them to this one: to its only user they may be shown;
-   * among several they are only where the room keeps no history from its members.
+   * The state around backfilled events is not always known. Messages other servers showed to this one: to its only user they may be
+   * shown; among several they are only where the room keeps no history from its members.
    */
   #showsWithoutState(event: StoredEvent, stay: LastStay): boolean {
     if (!isDuring(stay, event) || this.#isWithheld(event)) return false
     const current = this.#rooms.state(this.#roomId)?.get('m.room.history_visibility', '')
     const visibility = historyVisibilityOf(current === undefined ? undefined : ownString(current.pdu.content, 'history_visibility'))
     if (visibility === 'shared' || visibility === 'world_readable') return true
+    // Every server in the room has the state of all times: that it has it says nothing about who may read of it.
+    if (event.pdu.state_key !== undefined) return this.#isOwnMembership(event) && membershipOf(event) === 'join'
     this.#othersHere ??= this.#hasOtherLocalMembers()
     return !this.#othersHere
+  }
+
+  #isOwnMembership({ pdu }: StoredEvent): boolean {
+    return pdu.type === 'm.room.member' && pdu.state_key === this.#userId
   }
 
   /** A message without its content, and nobody known to have redacted it: whoever sent it here knows that nobody here may read it. */
@@ -123,6 +129,11 @@ class RoomView {
     const found = eventId === undefined ? undefined : await this.#rooms.event(eventId)
     return found === undefined ? undefined : ownString(found.pdu.content, member)
   }
+}
+
+/** Of a backfilled state event often only the state after it is known. It differs in no more than the event, which is looked at besides. */
+function placedByStateAfter(event: StoredEvent): StoredEvent {
+  return event.stateBefore === undefined && event.stateAfter !== undefined ? { ...event, stateBefore: event.stateAfter } : event
 }
 
 /** Nobody sees what comes after they left, and who was never inside sees nothing but what the whole world may read. */
