@@ -1,4 +1,4 @@
-import { checkContentHash, ownString, type RoomId, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { checkContentHash, ownString, prevEventIdsOf, type RoomId, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
 import { type LastStay, lastStayOf } from './last-stay.ts'
 import { membershipOf } from './room-state-changes.ts'
@@ -87,6 +87,8 @@ class RoomView {
    */
   #showsWithoutState(event: StoredEvent, stay: LastStay): boolean {
     if (!isDuring(stay, event) || this.#isWithheld(event)) return false
+    // Nothing is before the first event of a room, so its history is still shared.
+    if (prevEventIdsOf(event.pdu).length === 0) return true
     const current = this.#rooms.state(this.#roomId)?.get('m.room.history_visibility', '')
     const visibility = historyVisibilityOf(current === undefined ? undefined : ownString(current.pdu.content, 'history_visibility'))
     if (visibility === 'shared' || visibility === 'world_readable') return true
