@@ -85,6 +85,54 @@ async function comeOrGo(account: ApiAccount, roomId: string): Promise<void> {
   else await mustJoin(account, roomId)
 }
 
+test('what became of a member while their server was away is what they find', async () => {
+  await using world = await startThreeServers()
+  const { alice, bob, carol } = world
+  const [, , carols] = world.servers
+  const all = [alice, bob, carol]
+  const open = async (): Promise<string> => {
+    const roomId = await createRoom(alice, { preset: 'public_chat', room_version: '10' })
+    for (const account of [bob, carol]) await mustJoin(account, roomId, alice)
+    await expectSameState(roomId, all)
+    return roomId
+  }
+  const kicked = await open()
+  const banned = await open()
+  const invitedBack = await open()
+  const upgraded = await open()
+  await using client = await SyncFollower.begin(carol)
+
+  await carols.process.end('SIGKILL')
+  await act(alice, kicked, 'kick', carol)
+  await act(alice, banned, 'ban', carol)
+  await act(alice, invitedBack, 'ban', carol)
+  await act(alice, invitedBack, 'unban', carol)
+  await act(alice, invitedBack, 'invite', carol)
+  const { replacement_room: replacement } = await alice.ok('POST', roomPath(upgraded, 'upgrade'), { new_version: '12' })
+  await mustJoin(bob, replacement, alice)
+  const first = await createRoom(alice, { preset: 'private_chat', invite: [carol.userId] })
+  await say(bob, kicked, 'not for carol')
+  await carols.start()
+
+  await soon('carol is out', async () => (await carol.joinedRooms()).join() === upgraded)
+  await eventually('her client is told', PATIENCE_MS, () => {
+    const told = [kicked, banned, invitedBack, first].map((roomId) => client.memberships.get(roomId))
+    expect(told).toEqual(['leave', 'leave', 'invite', 'invite'])
+    return true
+  })
+  await soon(
+    'the tombstone is seen',
+    async () => (await stateContent(carol, upgraded, 'm.room.tombstone'))?.replacement_room === replacement,
+  )
+  for (const roomId of [kicked, invitedBack, replacement]) {
+    await mustJoin(carol, roomId, alice)
+    await expectSameState(roomId, all)
+    await expectSameHistory(roomId, all)
+  }
+  await mustJoin(carol, first)
+  expect((await carol.join(banned, alice.serverName)).status).toBe(403)
+})
+
 test('two servers that are cut off from each other change the room, and a third that meets them in turn brings them together', async () => {
   // Only Carol's server has both relays: neither of the others leaves mail where the other one's relay is down.
   await using world = await startThreeServers([[0], [1], [0, 1]])

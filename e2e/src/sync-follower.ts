@@ -13,6 +13,8 @@ export class SyncFollower implements AsyncDisposable {
   readonly shown = new Map<string, Json[]>()
   /** Rooms of whose timeline the server left something out. */
   readonly limited = new Set<string>()
+  /** The section in which each room was shown last. */
+  readonly memberships = new Map<string, string>()
   readonly #run: Promise<void>
   #since: string | undefined
   #ended = false
@@ -54,6 +56,8 @@ export class SyncFollower implements AsyncDisposable {
 
   #read(answer: Json): void {
     this.#since = answer.next_batch
+    for (const section of ['leave', 'knock', 'invite', 'join'])
+      for (const roomId of Object.keys(answer.rooms?.[section] ?? {})) this.memberships.set(roomId, section)
     const rooms: [string, Json][] = [...Object.entries(answer.rooms?.join ?? {}), ...Object.entries(answer.rooms?.leave ?? {})]
     for (const [roomId, room] of rooms) {
       if (room.timeline?.limited === true) this.limited.add(roomId)

@@ -105,17 +105,21 @@ export async function expectSameState(roomId: string, members: readonly ApiAccou
   })
 }
 
-/** Ids of all events that paging shows, oldest first, from either end. */
-export async function pagedEventIds(account: ApiAccount, roomId: string, direction: 'b' | 'f'): Promise<string[]> {
-  const eventIds: string[] = []
+/** All events that paging shows, oldest first, from either end. */
+export async function pagedEvents(account: ApiAccount, roomId: string, direction: 'b' | 'f'): Promise<Json[]> {
+  const events: Json[] = []
   for (let from: string | undefined, end = false; !end;) {
     const query = new URLSearchParams({ dir: direction, limit: '60', ...(from === undefined ? {} : { from }) })
     const page: Json = await account.ok('GET', roomPath(roomId, `messages?${query}`))
-    for (const event of page.chunk) eventIds.push(event.event_id)
+    events.push(...page.chunk)
     from = page.end
     end = from === undefined
   }
-  return direction === 'b' ? eventIds.toReversed() : eventIds
+  return direction === 'b' ? events.toReversed() : events
+}
+
+async function pagedEventIds(account: ApiAccount, roomId: string, direction: 'b' | 'f'): Promise<string[]> {
+  return (await pagedEvents(account, roomId, direction)).map((event) => event.event_id)
 }
 
 /** These members page through the same messages in the same order, and whichever way they page, each event comes once. */
