@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type ServerName } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, publicKeyFromServerName, type ServerName } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type PeerNetwork, PeerUnreachableError } from '../ports/peer-network.ts'
@@ -46,6 +46,7 @@ export class PeerClient {
    * @throws only the signal's reason.
    */
   async stream(server: ServerName, call: PeerCall & { readonly timeoutMs: number }, signal: AbortSignal): Promise<PeerStream> {
+    if (!isNamedByKey(server)) return noSuchPeer
     try {
       return await withDeadline(this.#clock, call.timeoutMs, signal, async (bounded): Promise<PeerStream> => {
         const response = await this.#network.request(server, requestOf(server, call), bounded)
@@ -60,6 +61,7 @@ export class PeerClient {
 
   /** @throws only the signal's reason. */
   async call(server: ServerName, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    if (!isNamedByKey(server)) return noSuchPeer
     const timeoutMs = call.timeoutMs ?? limits.implementation.peerRequestTimeoutMs
     try {
       return await withDeadline(this.#clock, timeoutMs, signal, async (bounded) => {
@@ -70,6 +72,19 @@ export class PeerClient {
       return failureOf(error, signal)
     }
   }
+}
+
+/** Asking again later would not help, so this is no server out of reach. */
+const noSuchPeer = {
+  kind: 'refused',
+  status: 404,
+  errcode: 'M_NOT_FOUND',
+  reason: 'Only servers that are named by their key can be asked',
+  members: {},
+} as const
+
+function isNamedByKey(server: ServerName): boolean {
+  return publicKeyFromServerName(server) !== undefined
 }
 
 /** The head of another server's answer; its body is still to be read. */
