@@ -66,6 +66,20 @@ test('an event whose content is not what was hashed counts redacted', async () =
   expect((await a.stored(eventIdOf(good, version))).pdu.content).toEqual({})
 })
 
+test('a whole copy takes the place of a damaged one, and no damaged one that of a whole one', async () => {
+  const good = await forge(b, { content: { body: 'x' } })
+  for (const body of ['tampered', 'x', 'tampered again']) await a.rooms.receive(roomId, { ...good, content: { body } }, signal)
+  expect((await a.stored(eventIdOf(good, version))).pdu.content).toEqual({ body: 'x' })
+})
+
+test('a whole copy of an event that was redacted changes nothing', async () => {
+  const good = await forge(b, { content: { body: 'x' } })
+  await a.rooms.receive(roomId, { ...good, content: {} }, signal)
+  await a.send(roomId, a.user('alice'), { type: 'm.room.redaction', redacts: eventIdOf(good, version), content: {} })
+  await a.rooms.receive(roomId, good, signal)
+  expect((await a.stored(eventIdOf(good, version))).pdu.content).toEqual({})
+})
+
 test('an event that the rules forbid is kept as rejected, shown to nobody, and may be built upon', async () => {
   const bad = await forge(b, { type: 'm.room.name', state_key: '', content: { name: 'mine' } })
   const badId = eventIdOf(bad, version)

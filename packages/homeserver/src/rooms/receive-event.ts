@@ -11,6 +11,7 @@ import type { RoomsContext } from './rooms-context.ts'
 import { RulesFor } from './rules-for.ts'
 import type { StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
+import { isWholeCopyOf } from './whole-copy.ts'
 import { type VerifiedPdu, verifyPdus } from './verify-pdu.ts'
 
 export interface ReceiveOptions {
@@ -131,6 +132,7 @@ async function judge(
 ): Promise<Judgement> {
   const known = await draft.events.get(eventId)
   if (isEventIdTaken(known, draft.room.roomId, pdu, draft.room.version)) return { kind: 'rejected', eventId, reason: 'event-id.taken' }
+  if (known !== undefined && isWholeCopyOf(known, pdu, draft.room.version)) draft.events.put({ ...known, pdu })
   if (known !== undefined && hasPlace(known)) return { kind: 'duplicate', eventId }
   const prevEventIds = prevEventIdsOf(pdu)
   const authEventIds = authEventIdsOf(pdu)

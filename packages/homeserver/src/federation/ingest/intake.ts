@@ -12,7 +12,7 @@ import {
 import { limits } from '../../limits.ts'
 import type { PeerNetwork } from '../../ports/peer-network.ts'
 import type { Crypto } from '../../ports/crypto.ts'
-import type { ReceiveOutcome, Rooms } from '../../rooms/index.ts'
+import { lacksContent, type ReceiveOutcome, type Rooms } from '../../rooms/index.ts'
 import { isEventSigned } from '../event-signatures.ts'
 import type { Allowance } from '../fetch/fetch-budgets.ts'
 import type { FetchEvents } from '../fetch/fetch-events.ts'
@@ -53,6 +53,8 @@ export class Intake {
   /** Events without a final outcome. */
   readonly #pending = new Map<EventId, Pdu>()
   readonly #given: ReadonlySet<EventId>
+  /** Given events whose content is not what was hashed. They are a last resort, and stay in doubt until a redaction or a whole copy explains them. */
+  readonly #damaged = new Map<EventId, Pdu>()
   /** What each server was asked for already; it is not asked for that again. */
   readonly #askedFor = new Map<ServerName, Set<EventId>>()
   readonly #silent = new Set<ServerName>()
@@ -74,16 +76,17 @@ export class Intake {
     return this.outcomes.values().some(({ kind }) => kind === 'accepted')
   }
 
-  /** Those of the given events that wait for others. Events that only wait for each other, in a circle, wait for nothing. */
-  stuckEvents(): Map<EventId, Pdu> {
-    const stuck = new Map<EventId, Pdu>()
-    if (!this.isStuck) return stuck
-    for (const [eventId, pdu] of this.#pending) if (this.#given.has(eventId)) stuck.set(eventId, pdu)
-    return stuck
+  /** Those of the given events that wait for others, or for a whole copy. Events that only wait for each other, in a circle, wait for nothing. */
+  waitingEvents(): Map<EventId, Pdu> {
+    const waiting = new Map(this.#damaged)
+    if (!this.isStuck) return waiting
+    for (const [eventId, pdu] of this.#pending) if (this.#given.has(eventId)) waiting.set(eventId, pdu)
+    return waiting
   }
 
   settledEvents(): EventId[] {
-    return this.isStuck ? [...this.#given].filter((eventId) => !this.#pending.has(eventId)) : [...this.#given]
+    const waiting = this.waitingEvents()
+    return [...this.#given].filter((eventId) => !waiting.has(eventId))
   }
 
   /** Before anything is received: given events that came damaged are replaced by whole ones, where somebody has them. */
@@ -91,11 +94,56 @@ export class Intake {
     for (const [eventId, pdu] of await this.#intactCopies(this.#pending, this.#input.source, signal)) this.#pending.set(eventId, pdu)
   }
 
-  /** Given events that stay damaged are left out: whoever brought them may show others the whole ones. Should they be needed, they are fetched. */
-  refuseDamaged(): void {
+  /**
+   * Given events that stay damaged are not received with the others: whoever brought them may show others the whole ones. Should they be
+   * needed, they are fetched like any that is missing.
+   */
+  async setDamagedAside(signal: AbortSignal): Promise<void> {
     for (const [eventId, pdu] of this.#pending) {
-      if (checkContentHash(pdu, this.#input.version)) continue
-      this.#note(eventId, { kind: 'rejected', eventId, reason: 'the content is not what was hashed' })
+      if (!this.#given.has(eventId) || checkContentHash(pdu, this.#input.version)) continue
+      this.#damaged.set(eventId, pdu)
+      this.#pending.delete(eventId)
+      this.outcomes.set(eventId, { kind: 'missing', eventId, eventIds: [eventId], authEventIds: [] })
+    }
+    await this.#forgetExplained(signal)
+  }
+
+  /**
+   * The damaged copies count as redacted events, where others wait for them and nobody reachable has another; so nothing waits for ever for
+   * what was redacted before it was delivered. They stay in doubt: a whole copy that turns up later takes the place of what was stored.
+   * @param all also those that nothing waits for.
+   */
+  async believeDamaged(all: boolean, signal: AbortSignal): Promise<void> {
+    const wanted = this.#wanted()
+    const believed = new Map(this.#damaged.entries().filter(([eventId]) => all || wanted.has(eventId)))
+    if (believed.size > 0) {
+      for (const [eventId, pdu] of believed) this.#pending.set(eventId, pdu)
+      await this.receivePending(signal)
+    }
+    await this.#forgetExplained(signal)
+  }
+
+  /** Looks for whole copies of those that are in doubt. */
+  async mendDamaged(signal: AbortSignal): Promise<void> {
+    if (this.#damaged.size === 0) return
+    for (const [eventId, pdu] of await this.#intactCopies(this.#damaged, this.#input.source, signal)) {
+      this.#damaged.delete(eventId)
+      this.#pending.set(eventId, pdu)
+    }
+    await this.receivePending(signal)
+  }
+
+  /** Damaged copies of what is stored whole, or was redacted since, are in doubt no more. */
+  async #forgetExplained(signal: AbortSignal): Promise<void> {
+    const eventIds = [...this.#damaged.keys()]
+    if (eventIds.length === 0) return
+    const stored = await this.#parts.rooms.events(eventIds)
+    signal.throwIfAborted()
+    for (const [index, eventId] of eventIds.entries()) {
+      const event = stored[index]
+      if (event === undefined || event.status === 'outlier' || lacksContent(event, this.#input.version)) continue
+      this.#damaged.delete(eventId)
+      if (this.outcomes.get(eventId)?.kind === 'missing') this.outcomes.set(eventId, { kind: 'duplicate', eventId })
     }
   }
 

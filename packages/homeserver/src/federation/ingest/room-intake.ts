@@ -31,12 +31,10 @@ export class RoomIntake {
     if (intake === undefined) return new Map()
     const { fetchRoundsMax, fetchWithinTransactionMs } = limits.implementation
     await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.mendGiven(bounded))
-    intake.refuseDamaged()
+    await intake.setDamagedAside(signal)
     await intake.receivePending(signal)
-    if (intake.isStuck) {
-      await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.fillGaps(fetchRoundsMax, bounded))
-      if (this.#isInside(roomId)) await this.#parts.staged.add(roomId, origin, intake.stuckEvents(), signal)
-    }
+    if (intake.isStuck) await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.fillGaps(fetchRoundsMax, bounded))
+    if (this.#isInside(roomId)) await this.#parts.staged.add(roomId, origin, intake.waitingEvents(), signal)
     // What arrived may be what others were waiting for.
     if (intake.progressed && this.#parts.staged.has(roomId)) await this.#receiveStaged(roomId, signal)
     return intake.outcomes
@@ -70,13 +68,20 @@ export class RoomIntake {
     const { staged, clock } = this.#parts
     const { fetchRoundsInBackgroundMax, fetchInBackgroundMs, stagedPatienceMs } = limits.implementation
     const outOfPatience = events.some(({ stagedAt }) => stagedAt <= clock.now() - stagedPatienceMs)
+    await intake.setDamagedAside(signal)
     await intake.receivePending(signal)
+    await this.#boundedFetch(fetchInBackgroundMs, signal, async (bounded) => {
+      await intake.mendDamaged(bounded)
+      await intake.fillGaps(fetchRoundsInBackgroundMax, bounded)
+    })
+    // Also when there was no time to ask everybody: it is what the others would have if it was redacted.
+    await intake.believeDamaged(outOfPatience, signal)
     await this.#boundedFetch(fetchInBackgroundMs, signal, async (bounded) => {
       await intake.fillGaps(fetchRoundsInBackgroundMax, bounded)
       // While most of a room's state is unknown here, whoever joined it completes it; a second source would only get in the way.
       if (intake.isStuck && !this.#parts.rooms.isPartial(roomId)) await intake.startAnew(outOfPatience, bounded)
     })
-    await staged.settle(roomId, { settled: intake.settledEvents(), stuck: intake.stuckEvents() }, signal)
+    await staged.settle(roomId, { settled: intake.settledEvents(), stuck: intake.waitingEvents() }, signal)
   }
 
   async #receiveStaged(roomId: RoomId, signal: AbortSignal): Promise<void> {
@@ -86,6 +91,7 @@ export class RoomIntake {
     const pdus = events.map(({ pdu }) => pdu)
     const intake = this.#intake(roomId, first.origin, first.origin, pdus)
     if (intake === undefined) return
+    await intake.setDamagedAside(signal)
     await intake.receivePending(signal)
     await this.#parts.staged.settle(roomId, { settled: intake.settledEvents(), stuck: new Map() }, signal)
   }
