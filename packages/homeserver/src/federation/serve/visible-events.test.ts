@@ -1,4 +1,4 @@
-import { type JsonObject, type RoomId, roomVersion, type ServerName } from '@kith/matrix-protocol'
+import { type EventId, type JsonObject, type RoomId, roomVersion, type ServerName } from '@kith/matrix-protocol'
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -60,6 +60,44 @@ async function seenBy(server: SimulatedServer, reader: ServerName, events: reado
   return visibleEvents({ rooms: server.rooms }, reader, version, events)
 }
 
+/** What Bob's server, whose user was away meanwhile, is given of redactions of a message from before. */
+async function redactionsWhileAway(versionId: string) {
+  const world = new SimulatedWorld(4)
+  const alice = await new SimulatedServer(world, 'alice', []).start()
+  const bob = await new SimulatedServer(world, 'bob', []).start()
+  const created = await alice.rooms.create(
+    {
+      creator: alice.user,
+      version: versionId,
+      createContent: {},
+      events: [
+        { type: 'm.room.member', stateKey: alice.user, content: { membership: 'join' } },
+        { type: 'm.room.join_rules', stateKey: '', content: { join_rule: 'public' } },
+        { type: 'm.room.history_visibility', stateKey: '', content: { history_visibility: 'joined' } },
+      ],
+    },
+    never,
+  )
+  if (created.kind !== 'created') throw new Error(created.kind)
+  const { roomId } = created
+  const redact = async (redacts: string) => {
+    const event = { roomId, sender: alice.user, type: 'm.room.redaction', content: { reason: 'why' }, redacts: redacts as EventId }
+    const outcome = await alice.rooms.send(event, never)
+    if (outcome.kind !== 'sent') throw new Error(outcome.kind)
+  }
+  await world.finish(bob.federation.joinRoom({ roomId, userId: bob.user, via: [alice.server], content: {} }, never))
+  await world.run(5_000)
+  const seen = await alice.send(roomId, 'bob has read this')
+  await send(alice, roomId, 'm.room.member', bob.user, { membership: 'leave' })
+  const unseen = await alice.send(roomId, 'bob has not')
+  await redact(seen)
+  await redact(unseen)
+  const { events } = await alice.rooms.timelineSince(roomId, 0, 1_000)
+  const given = await visibleEvents({ rooms: alice.rooms }, bob.server, roomVersion(versionId)!, events)
+  const [first, second] = given.filter(({ type }) => type === 'm.room.redaction')
+  return { seen, unseen, first, second }
+}
+
 const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
   fc.constant<Step>({ kind: 'say' }),
   fc.constantFrom(...visibilities).map((to): Step => ({ kind: 'visibility', to })),
@@ -87,6 +125,17 @@ describe('what another server is given of the history', () => {
       { numRuns: 40 },
     )
     expect(hidden).toBeGreaterThan(0)
+  })
+
+  test('is whole where it would not say any more which message, that its users have read, it redacts', async () => {
+    const before = await redactionsWhileAway('10')
+    expect(before.first).toMatchObject({ redacts: before.seen, content: { reason: 'why' } })
+    expect(before.second).toMatchObject({ content: {} })
+    expect(before.second).not.toHaveProperty('redacts')
+    // Since version 11 the redacted form says it.
+    const since = await redactionsWhileAway('11')
+    expect(since.first?.['content']).toEqual({ redacts: since.seen })
+    expect(since.second?.['content']).toEqual({ redacts: since.unseen })
   })
 
   test('its own events are its own', async () => {

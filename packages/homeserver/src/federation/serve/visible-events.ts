@@ -3,6 +3,7 @@ import {
   type JsonObject,
   ownString,
   redact,
+  redactsOf,
   type RoomVersion,
   type ServerName,
   serverNameOf,
@@ -29,14 +30,32 @@ export async function visibleEvents(
   const visible: JsonObject[] = []
   for (const event of events) {
     if (event.status === 'rejected') continue
-    const readable = event.pdu.state_key !== undefined || (await reader.mayRead(event))
+    const readable = event.pdu.state_key !== undefined || (await reader.mayRead(event)) || (await mustLearn(parts, reader, event, version))
     visible.push(pduJson(readable ? event.pdu : redact(event.pdu, version)))
   }
   return visible
 }
 
+/**
+ * Whether the event redacts what the reader may read, and would not say so any more in its redacted form, which before version 11 lacks
+ * `redacts`. Who was out of the room when it came would keep for ever what its author took back. To clients it is told likewise: a
+ * redacted event has it in `redacted_because`, whether or not they may see it by itself.
+ * @see https://spec.matrix.org/latest/rooms/v11/#moving-the-redacts-property-of-mroomredaction-events-to-a-content-property
+ */
+async function mustLearn(
+  { rooms }: Pick<ServeParts, 'rooms'>,
+  reader: ReaderServer,
+  { roomId, pdu }: StoredEvent,
+  version: RoomVersion,
+): Promise<boolean> {
+  const targetId = redactsOf(pdu, version) as EventId | undefined
+  if (targetId === undefined || redactsOf(redact(pdu, version), version) !== undefined) return false
+  const target = await rooms.event(targetId)
+  return target !== undefined && target.roomId === roomId && (target.pdu.state_key !== undefined || (await reader.mayRead(target)))
+}
+
 /** What one server may read, for one request: looks up single entries of the state before each event, and each state once. */
-class ReaderServer {
+export class ReaderServer {
   readonly #parts: Pick<ServeParts, 'rooms'>
   readonly #server: ServerName
   readonly #answers = new Map<unknown, Promise<boolean>>()
