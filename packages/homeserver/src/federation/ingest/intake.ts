@@ -20,6 +20,7 @@ import type { FetchState } from '../fetch/fetch-state.ts'
 import { sortParentsFirst } from '../fetch/parse-pdus.ts'
 import { reachable } from '../fetch/reachable.ts'
 import { serversToAsk } from '../fetch/servers-to-ask.ts'
+import { ReaderServer } from '../reader-server.ts'
 
 export interface IntakeParts {
   readonly crypto: Crypto
@@ -133,15 +134,18 @@ export class Intake {
     await this.receivePending(signal)
   }
 
-  /** Damaged copies of what is stored whole, or was redacted since, are in doubt no more. */
+  /** Nobody is in doubt about what is stored whole, was redacted since, or is told to this server in its redacted form only. */
   async #forgetExplained(signal: AbortSignal): Promise<void> {
     const eventIds = [...this.#damaged.keys()]
     if (eventIds.length === 0) return
-    const stored = await this.#parts.rooms.events(eventIds)
-    signal.throwIfAborted()
+    const { rooms, serverName } = this.#parts
+    const stored = await rooms.events(eventIds)
+    const reader = new ReaderServer({ rooms }, serverName)
     for (const [index, eventId] of eventIds.entries()) {
       const event = stored[index]
-      if (event === undefined || event.status === 'outlier' || lacksContent(event, this.#input.version)) continue
+      if (event === undefined || event.status === 'outlier') continue
+      if (lacksContent(event, this.#input.version) && (await reader.mayRead(event))) continue
+      signal.throwIfAborted()
       this.#damaged.delete(eventId)
       if (this.outcomes.get(eventId)?.kind === 'missing') this.outcomes.set(eventId, { kind: 'duplicate', eventId })
     }
