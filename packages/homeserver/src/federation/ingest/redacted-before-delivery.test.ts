@@ -3,6 +3,7 @@ import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { expect, test } from 'vitest'
 import { asJson } from '@kith/testkit/hostile/hostile-room'
 import { expectHonestAgree, hostileSetting } from '../hostile/hostile-setting.test-support.ts'
+import type { StoredEvent } from '../../rooms/index.ts'
 import { never, SimulatedRelay, SimulatedServer } from '../simulated-server.test-support.ts'
 import { federationTables } from '../tables.ts'
 
@@ -25,12 +26,10 @@ test('nor does what was redacted by somebody who had not seen it', async () => {
   const { world, relay, alice, bob, roomId } = await apart()
   await relay.kill()
   const wanted = await bob.send(roomId, 'seen by nobody')
-  await redact(alice, roomId, wanted)
-  bob.network.goDown()
+  const redaction = await redact(alice, roomId, wanted)
+  // It comes to bob first.
+  await bob.rooms.receive(roomId, redaction.pdu, never)
   await relay.start()
-  await world.run(60_000)
-  bob.network.comeUp()
-  await world.run(HOUR_MS)
   await bob.send(roomId, 'bob goes on')
   await world.run(HOUR_MS)
   expect((await alice.messages(roomId)).toSorted()).toEqual(['', 'bob goes on'])
@@ -71,10 +70,12 @@ async function apart() {
   return { world, relay, alice, bob, roomId }
 }
 
-async function redact(server: SimulatedServer, roomId: RoomId, target: string): Promise<void> {
-  const redaction = { roomId, sender: server.user, type: 'm.room.redaction', redacts: target as EventId, content: {} }
-  const outcome = await server.rooms.send(redaction, never)
-  if (outcome.kind !== 'sent') throw new Error(`Not redacted: ${JSON.stringify(outcome)}`)
+async function redact(server: SimulatedServer, roomId: RoomId, target: string): Promise<StoredEvent> {
+  const draft = { roomId, sender: server.user, type: 'm.room.redaction', redacts: target as EventId, content: {} }
+  const outcome = await server.rooms.send(draft, never)
+  const stored = outcome.kind === 'sent' ? await server.rooms.event(outcome.eventId) : undefined
+  if (stored === undefined) throw new Error(`Not redacted: ${JSON.stringify(outcome)}`)
+  return stored
 }
 
 async function stagedAt(server: SimulatedServer): Promise<number> {
