@@ -91,6 +91,8 @@ export const limits = {
     pendingRedactionsPerRoomMax: 1_000,
     /** Events before gaps in a room's history that are waited for. */
     gapsPerRoomMax: 2_000,
+    /** Servers that may still ask how they came to be out of a room. */
+    displacedServersPerRoomMax: 32,
     /** How far back the states of backfilled events are put together for an event that follows them. */
     statesComputedAtOnceMax: 500,
     /** Failed events looked through for the heads behind them. */

@@ -1,4 +1,4 @@
-import { type ServerName, serverNameOf, type StateKey } from '@kith/matrix-protocol'
+import { type ServerName, serverNameOf, type StateKey, stateKeyOf } from '@kith/matrix-protocol'
 import { type IndexedState, memberOf } from './room-state.ts'
 import type { StoredEvent } from './stored-event.ts'
 
@@ -8,6 +8,7 @@ export class DraftCurrent {
   readonly #changes = new Map<StateKey, StoredEvent | undefined>()
   /** How many joined members each server gains or loses. */
   readonly #joinedDelta = new Map<ServerName, number>()
+  #touched = new Set<ServerName>()
 
   constructor(state: IndexedState) {
     this.#state = state
@@ -23,6 +24,14 @@ export class DraftCurrent {
     this.#changes.set(key, event)
   }
 
+  /** Keeps the state pointing at the newest form of the event. */
+  refresh(event: StoredEvent): void {
+    const { type, state_key: stateKey } = event.pdu
+    if (stateKey === undefined) return
+    const key = stateKeyOf(type, stateKey)
+    if (this.at(key)?.eventId === event.eventId) this.set(key, event)
+  }
+
   /** Servers with a joined member, as the state will be. */
   joinedServers(): Set<ServerName> {
     const servers = new Set(this.#state.joinedServers())
@@ -31,6 +40,16 @@ export class DraftCurrent {
       else if (!this.#state.isAssumed(server)) servers.delete(server)
     }
     return servers
+  }
+
+  /** Servers that lost their last joined member since this was asked before. */
+  takeLost(): Set<ServerName> {
+    const touched = this.#touched
+    this.#touched = new Set()
+    const lost = [...touched].filter(
+      (server) => this.#state.joinedCount(server) + (this.#joinedDelta.get(server) ?? 0) <= 0 && !this.#state.isAssumed(server),
+    )
+    return new Set(lost)
   }
 
   /** Lets the state follow what was committed. */
@@ -45,6 +64,7 @@ export class DraftCurrent {
     const member = event === undefined ? undefined : memberOf(event)
     if (member?.membership !== 'join') return
     const server = serverNameOf(member.userId)
+    if (change < 0) this.#touched.add(server)
     this.#joinedDelta.set(server, (this.#joinedDelta.get(server) ?? 0) + change)
   }
 }

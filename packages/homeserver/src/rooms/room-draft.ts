@@ -13,6 +13,7 @@ import {
 import type { TimelineTransaction } from '../timeline/index.ts'
 import { walkFailed } from './dag-walks.ts'
 import { destinationsOf, serverOfWaiting } from './destinations.ts'
+import { displacedBy, withDisplaced } from './displaced-servers.ts'
 import { DraftCurrent } from './draft-current.ts'
 import { DraftEvents } from './draft-events.ts'
 import { DraftRows } from './draft-rows.ts'
@@ -25,6 +26,7 @@ import { memberOf } from './room-state.ts'
 import { DraftStates, type StateStore } from './state-store.ts'
 import { EMPTY_STATE, type StateIds, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
+import type { RoomRow } from './tables.ts'
 
 /** An event that the commit of the draft puts into the timeline. */
 export interface AppendedEvent {
@@ -71,6 +73,7 @@ export class RoomDraft {
   #extremities: ReadonlySet<EventId>
   #state: StateRoot
   #depth: number
+  #displaced: RoomRow['displaced']
   #roomChanged = false
   #writesRoom = true
 
@@ -81,10 +84,11 @@ export class RoomDraft {
     this.states = new DraftStates(stores.states.of(room.roomId))
     this.events = new DraftEvents(stores.store)
     this.current = new DraftCurrent(room.state)
-    this.#rows = new DraftRows(room.roomId, this.events, (event) => this.#refreshState(event))
+    this.#rows = new DraftRows(room.roomId, this.events, (event) => this.current.refresh(event))
     this.#extremities = new Set(room.row.extremities)
     this.#state = room.row.state
     this.#depth = room.row.depth
+    this.#displaced = room.row.displaced
   }
 
   get extremities(): ReadonlySet<EventId> {
@@ -209,15 +213,15 @@ export class RoomDraft {
     const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
     this.events.put(own)
     this.#moveTo(next, own)
+    const displaced = displacedBy(own, this.current.takeLost(), this.serverName)
+    this.#displaced = withDisplaced(this.#displaced, displaced, own)
     this.#depth = Math.max(this.#depth, own.pdu.depth)
     this.#roomChanged = true
     this.#applyRedactions(redactions.target, redactions.pending, own.eventId)
     this.#rows.openGaps(own.eventId, missing)
     this.#rows.closeGaps(own.eventId, this.room)
     const destinations =
-      before === undefined
-        ? new Set<ServerName>()
-        : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName)
+      before === undefined ? displaced : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName)
     const { extraWrites } = options
     const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, extraWrites }
     this.#rows.append(appended)
@@ -329,8 +333,9 @@ export class RoomDraft {
     this.#stores.states.remember(room.roomId, this.states.created)
   }
 
-  #nextRow(): Room['row'] {
-    return { ...this.room.row, extremities: [...this.#extremities], state: this.#state, depth: this.#depth }
+  #nextRow(): RoomRow {
+    const displaced = this.#displaced === undefined ? {} : { displaced: this.#displaced }
+    return { ...this.room.row, extremities: [...this.#extremities], state: this.#state, depth: this.#depth, ...displaced }
   }
 
   /** Those that are unknown, or known without their place in the DAG. */
@@ -378,17 +383,9 @@ export class RoomDraft {
     if (target !== undefined) {
       const redacted = redactedForm(target, redactedBy, this.room.version)
       this.events.put(redacted)
-      this.#refreshState(redacted)
+      this.current.refresh(redacted)
     }
     this.#rows.changePendingRedactions(pending)
-  }
-
-  /** Keeps the current state pointing at the newest form of the event. */
-  #refreshState(event: StoredEvent): void {
-    const { type, state_key: stateKey } = event.pdu
-    if (stateKey === undefined) return
-    const key = stateKeyOf(type, stateKey)
-    if (this.current.at(key)?.eventId === event.eventId) this.current.set(key, event)
   }
 }
 

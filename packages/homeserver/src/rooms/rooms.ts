@@ -150,6 +150,15 @@ export class Rooms {
   }
 
   /** Whether the state of the room still lacks members, after a join that left them out. */
+  /**
+   * How far a server may still look that is not in the room any more although no event says so: to the depth of the event that it needs to
+   * see that, too. Undefined for any other.
+   */
+  displacedAt(roomId: RoomId, server: ServerName): number | undefined {
+    const row = this.#context.rooms.get(roomId)?.row
+    return row?.displaced?.find((displaced) => displaced.server === server)?.depth
+  }
+
   isPartial(roomId: RoomId): boolean {
     return this.#context.rooms.get(roomId)?.row.partial !== undefined
   }

@@ -14,6 +14,14 @@ export interface RoomRow {
   readonly depth: number
   /** Present while the state lacks members, after a join that left them out. */
   readonly partial?: PartialJoin
+  /** Servers whose last join lost its right to something that happened beside it, the latest last. */
+  readonly displaced?: readonly DisplacedServer[]
+}
+
+export interface DisplacedServer {
+  readonly server: ServerName
+  /** Of the event that it is told of, and what leads there; nothing of what came after it. */
+  readonly depth: number
 }
 
 export interface PartialJoin {

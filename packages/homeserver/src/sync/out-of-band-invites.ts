@@ -61,14 +61,19 @@ function isStripped(event: JsonObject): boolean {
 
 /** The event that ended the invite belongs to a room that is not held here; clients need one to see the invite go. */
 function withdrawn(roomId: RoomId, userId: UserId, request: SyncRequest): JsonObject {
-  const event = {
+  const event = inventedLeave(roomId, userId, request.upTo)
+  const stateEvents = request.stateName === 'state' ? [] : [event]
+  return { timeline: { events: [event], limited: false }, [request.stateName]: { events: stateEvents }, account_data: { events: [] } }
+}
+
+/** For clients alone: it is part of no room. */
+export function inventedLeave(roomId: RoomId, userId: UserId, position: number): JsonObject {
+  return {
     type: 'm.room.member',
-    event_id: `$${encodeBase64Url(sha256(encodeUtf8(`${roomId} ${userId} ${request.upTo}`)))}`,
+    event_id: `$${encodeBase64Url(sha256(encodeUtf8(`${roomId} ${userId} ${position}`)))}`,
     sender: userId,
     state_key: userId,
     origin_server_ts: 0,
     content: { membership: 'leave' },
   }
-  const stateEvents = request.stateName === 'state' ? [] : [event]
-  return { timeline: { events: [event], limited: false }, [request.stateName]: { events: stateEvents }, account_data: { events: [] } }
 }

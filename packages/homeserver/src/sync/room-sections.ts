@@ -12,6 +12,7 @@ import {
 import { limits } from '../limits.ts'
 import type { RoomState, Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
 import type { ClientEvent, ClientEvents, EventReader } from './client-events.ts'
+import { inventedLeave } from './out-of-band-invites.ts'
 import { memberOfKey, membershipOf, RoomStateChanges } from './room-state-changes.ts'
 import type { SyncFilter } from './sync-filter.ts'
 import type { Visibility } from './visibility.ts'
@@ -91,7 +92,21 @@ export class RoomSections {
       case 'ban':
         return this.#left(roomId, request, { member, earlier })
       default:
-        return undefined
+        return membershipOf(earlier) === 'join' ? this.#displaced(roomId, request) : undefined
+    }
+  }
+
+  /** Something beside the join took its ground, and so there is no event that ends the stay; clients need one to see it end. */
+  async #displaced(roomId: RoomId, request: SyncRequest): Promise<RoomSection> {
+    const { rooms } = this.#parts
+    const nothing = await rooms.timelineSince(roomId, request.upTo, 0, request.upTo)
+    const event = inventedLeave(roomId, request.reader.userId, request.upTo)
+    const events = [event] as unknown as TimelineSection['events']
+    return {
+      kind: 'leave',
+      timeline: { events, limited: false, prev_batch: nothing.prevBatch },
+      state: { [request.stateName]: { events: request.stateName === 'state' ? [] : [event] } },
+      formerMembers: [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId),
     }
   }
 

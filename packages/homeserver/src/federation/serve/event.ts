@@ -1,5 +1,5 @@
 import { MatrixError } from '../../matrix-error.ts'
-import { eventIdParameter, sharedRoom } from './request-arguments.ts'
+import { eventIdParameter, sharedOrLostRoom } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 import { visibleEvents } from './visible-events.ts'
@@ -12,7 +12,8 @@ export function eventEndpoint(parts: ServeParts): Endpoint {
     async handle(request) {
       const event = await parts.rooms.event(eventIdParameter(request))
       if (event === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
-      const version = sharedRoom(parts, request, event.roomId)
+      const { version, depthMax } = sharedOrLostRoom(parts, request, event.roomId)
+      if (event.pdu.depth > depthMax) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
       const pdus = await visibleEvents(parts, request.origin, version, [event])
       if (pdus.length === 0) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
       return { origin: parts.serverName, origin_server_ts: parts.ports.clock.now(), pdus }

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { eventIdOrThrow, roomIdParameter, sharedRoom } from './request-arguments.ts'
+import { eventIdOrThrow, roomIdParameter, sharedOrLostRoom } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 import { visibleEvents } from './visible-events.ts'
@@ -24,7 +24,7 @@ export function getMissingEventsEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/get_missing_events/:roomId',
     async handle(request) {
       const roomId = roomIdParameter(request)
-      const version = sharedRoom(parts, request, roomId)
+      const { version, depthMax } = sharedOrLostRoom(parts, request, roomId)
       const body = v.safeParse(bodySchema, await request.jsonObject())
       if (!body.success) throw new MatrixError(400, 'M_BAD_JSON', '`earliest_events` and `latest_events` must be lists of event ids')
       const { earliest_events, latest_events, limit, min_depth: minDepth } = body.output
@@ -35,7 +35,8 @@ export function getMissingEventsEndpoint(parts: ServeParts): Endpoint {
         minDepth,
       }
       const events = await parts.rooms.missingEvents(roomId, input)
-      return { events: await visibleEvents(parts, request.origin, version, events) }
+      const shown = events.filter(({ pdu }) => pdu.depth <= depthMax)
+      return { events: await visibleEvents(parts, request.origin, version, shown) }
     },
   }
 }

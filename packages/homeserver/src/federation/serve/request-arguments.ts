@@ -110,6 +110,23 @@ export function sharedRoom(parts: ServeParts, request: PeerRequest, roomId: Room
   return version
 }
 
+/**
+ * A room of which the asking server may know, or must be told how it came to be out of it.
+ * @returns `depthMax`: how far it may look.
+ */
+export function sharedOrLostRoom(
+  parts: ServeParts,
+  request: PeerRequest,
+  roomId: RoomId,
+): { readonly version: RoomVersion; readonly depthMax: number } {
+  const isJoined = parts.rooms.state(roomId)?.isJoined(request.origin) === true
+  const depthMax = isJoined ? undefined : parts.rooms.displacedAt(roomId, request.origin)
+  const version = parts.rooms.version(roomId)
+  if (depthMax === undefined || version === undefined) return { version: sharedRoom(parts, request, roomId), depthMax: Infinity }
+  refuseShutOut(parts.rooms, roomId, request.origin)
+  return { version, depthMax }
+}
+
 /** Whoever wants to know all of a room must ask a server that does. @throws MatrixError M_NOT_FOUND while members are missing here. */
 export function refusePartial(parts: ServeParts, roomId: RoomId): void {
   if (parts.rooms.isPartial(roomId)) throw new MatrixError(404, 'M_NOT_FOUND', 'This server does not know the whole room yet')

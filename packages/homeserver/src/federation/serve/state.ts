@@ -2,7 +2,15 @@ import type { EventId } from '@kith/matrix-protocol'
 import type { StoredEvent } from '../../rooms/index.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { pduJson } from '../transaction.ts'
-import { eventIdParameter, eventIdQuery, refusePartial, roomIdParameter, sharedRoom, storedEvent } from './request-arguments.ts'
+import {
+  eventIdParameter,
+  eventIdQuery,
+  refusePartial,
+  roomIdParameter,
+  sharedOrLostRoom,
+  sharedRoom,
+  storedEvent,
+} from './request-arguments.ts'
 import type { Endpoint, PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 
@@ -55,10 +63,11 @@ async function stateAt(
 ): Promise<{ readonly stateIds: readonly EventId[]; readonly authChain: readonly StoredEvent[] }> {
   const roomId = roomIdParameter(request)
   const wanted = eventIdQuery(request)
-  sharedRoom(parts, request, roomId)
+  const { depthMax } = sharedOrLostRoom(parts, request, roomId)
   // Half a state would pass for the whole one.
   refusePartial(parts, roomId)
   const event = await storedEvent(parts, roomId, wanted)
+  if (event.pdu.depth > depthMax) throw unknownState()
   const before = await parts.rooms.stateIdsBefore(event.eventId)
   if (before === undefined) throw unknownState()
   const stateIds = [...before.values()]

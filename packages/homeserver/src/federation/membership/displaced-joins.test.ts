@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import { ask } from '../settings.test-support.ts'
+import { join, makeRoom, membershipAt, setState, threeServers } from './rooms.test-support.ts'
+
+const MINUTE_MS = 60_000
+
+/** Carol joins at Bob's while Alice, whom neither can reach, closes the room: the two make a room without Carol, and no event says so. */
+async function displaced() {
+  const { world, alice, bob, carol } = await threeServers()
+  const roomId = await makeRoom(alice, { state: { 'm.room.history_visibility': { history_visibility: 'shared' } } })
+  await join(world, bob, roomId, [alice])
+  await world.run(5_000)
+  world.network.cut(alice.server, bob.server)
+  world.network.cut(alice.server, carol.server)
+  expect(await join(world, carol, roomId, [bob])).toEqual({ kind: 'joined', roomId })
+  const before = await alice.send(roomId, 'before the room is closed')
+  await setState(alice, roomId, 'm.room.join_rules', { join_rule: 'invite' })
+  const after = await alice.send(roomId, 'among those inside')
+  world.network.mendAll()
+  await world.run(2 * 60 * MINUTE_MS)
+  return { world, alice, bob, carol, roomId, before, after }
+}
+
+describe('a join that lost its ground to what happened beside it', () => {
+  test('ends at the server of whoever joined, too', async () => {
+    const { alice, bob, carol, roomId } = await displaced()
+    expect(membershipAt(bob, roomId, carol.user)).toBeUndefined()
+    expect(membershipAt(alice, roomId, carol.user)).toBeUndefined()
+    expect(membershipAt(carol, roomId, carol.user)).toBeUndefined()
+    expect(carol.rooms.joinedRooms(carol.user)).toEqual([])
+    for (const server of [alice, bob, carol]) expect(await server.undelivered()).toEqual(new Map())
+  })
+
+  test('lets the server look as far as it must to see that, and no further, also after a restart of those who tell it', async () => {
+    const { world, alice, bob, carol, roomId, before, after } = await displaced()
+    await bob.kill()
+    await bob.start()
+    await world.run(MINUTE_MS)
+    const closing = bob.rooms.state(roomId)?.get('m.room.join_rules', '')?.eventId ?? ''
+    const get = (id: string) => ask(world, carol.identity, bob.server, 'GET', `v1/event/${encodeURIComponent(id)}`)
+    expect(await get(closing)).toMatchObject({ status: 200 })
+    expect(await get(before)).toMatchObject({ status: 200 })
+    expect(await get(after)).toMatchObject({ status: 404 })
+    const body = { earliest_events: [], latest_events: [after], limit: 20 }
+    const answer = await ask(world, carol.identity, bob.server, 'POST', `v1/get_missing_events/${encodeURIComponent(roomId)}`, body)
+    expect(JSON.stringify(answer)).not.toContain('among those inside')
+    for (const path of ['state', 'state_ids']) {
+      const stateAt = (id: string) =>
+        ask(world, carol.identity, bob.server, 'GET', `v1/${path}/${encodeURIComponent(roomId)}?event_id=${encodeURIComponent(id)}`)
+      expect(await stateAt(closing)).toMatchObject({ status: 200 })
+      expect(await stateAt(after)).toMatchObject({ status: 404 })
+    }
+    const back = `v1/backfill/${encodeURIComponent(roomId)}?v=${encodeURIComponent(closing)}&limit=5`
+    expect(await ask(world, carol.identity, bob.server, 'GET', back)).toMatchObject({ status: 403 })
+    // Whoever never took the join in owes nothing.
+    const path = `v1/event/${encodeURIComponent(closing)}`
+    expect(await ask(world, carol.identity, alice.server, 'GET', path)).toMatchObject({ status: 403 })
+    expect(await carol.messages(roomId)).not.toContain('among those inside')
+  })
+})
