@@ -12,6 +12,7 @@ export interface InspectedEvent {
     readonly type: string
     readonly sender: string
     readonly state_key?: string
+    readonly redacts?: unknown
     readonly depth: number
     readonly content: Readonly<Record<string, unknown>>
     readonly prev_events: readonly (string | readonly [string, unknown])[]

@@ -1,7 +1,7 @@
 import { canonicalJson } from '@kith/matrix-protocol'
 import { backlogOf, eventsOf, extremitiesOf, type InspectedEvent, mailAt } from './inspect.ts'
 import type { Json } from './json.ts'
-import { concurrentlyRestricted, RoomGraph } from './room-graph.ts'
+import { concurrentlyRestricted, isOfDisplaced, RoomGraph } from './room-graph.ts'
 import type { AcknowledgedEvent, World } from './world.ts'
 import type { WorldServer } from './world-node.ts'
 import type { WorldUser } from './world-user.ts'
@@ -106,11 +106,15 @@ async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<
  */
 function unjustSoftFailures({ name, roomId, members, servers, graph }: RoomView, stored: Stored): string[] {
   const found: string[] = []
+  const inside = new Set(members.map(({ userId }) => userId))
   for (const server of servers) {
     if (members.some((user) => user.server === server && graph.cameBack(user.userId))) continue
     for (const event of stored.get(server)?.values() ?? []) {
       if (event.roomId !== roomId || event.status !== 'soft-failed' || concurrentlyRestricted(graph, event)) continue
-      found.push(`soft-failed: ${name}: ${server.name} soft-failed ${event.pdu.type} ${event.eventId}: ${event.rejectedBecause ?? ''}`)
+      if (isOfDisplaced(graph, inside, event)) continue
+      found.push(
+        `soft-failed: ${name}: ${server.name} soft-failed ${graph.describe(event.eventId)} ${event.eventId}: ${event.rejectedBecause ?? ''}`,
+      )
     }
   }
   return found
@@ -145,6 +149,12 @@ function mustSee(world: World, { graph, members }: RoomView, user: WorldUser, ev
   return members.some((member) => graph.wasAlwaysJoinedSince(member.userId, eventId))
 }
 
+/** A redaction that takes nothing back of what the user may see. A server that was never shown the target cannot know that it takes effect. */
+function isOfNoConcern(world: World, room: RoomView, user: WorldUser, eventId: string): boolean {
+  const target = room.graph.targetOf(eventId)
+  return target !== undefined && !mustSee(world, room, user, target)
+}
+
 function isRedactedByDispute(stored: Stored, eventId: string): boolean {
   return [...stored.values()].some((events) => isDisputed(stored, events.get(eventId)?.redactedBy ?? ''))
 }
@@ -158,6 +168,7 @@ function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<W
     if (own.size < ids.length) found.push(`history: ${room.name}: ${user.name} is shown an event twice`)
     for (const eventId of everything) {
       if (own.has(eventId) || isDisputed(stored, eventId) || !mustSee(world, room, user, eventId)) continue
+      if (isOfNoConcern(world, room, user, eventId)) continue
       found.push(`history: ${room.name}: ${user.name} lacks ${eventId} (${room.graph.describe(eventId)})`)
     }
   }

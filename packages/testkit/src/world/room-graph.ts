@@ -12,7 +12,7 @@ export class RoomGraph {
     }
   }
 
-  get events(): Iterable<InspectedEvent> {
+  get events(): IteratorObject<InspectedEvent> {
     return this.#events.values()
   }
 
@@ -60,6 +60,20 @@ export class RoomGraph {
     )
   }
 
+  /** What a redaction says that it redacts. */
+  targetOf(eventId: string): string | undefined {
+    const pdu = this.#events.get(eventId)?.pdu
+    const target = pdu?.type === 'm.room.redaction' ? (pdu.redacts ?? pdu.content['redacts']) : undefined
+    return typeof target === 'string' ? target : undefined
+  }
+
+  /** Whether the user joined and nothing that knew of the join ever ended it. */
+  hasLastingJoin(userId: string): boolean {
+    const ended = this.memberships(userId).filter(({ pdu }) => pdu.content['membership'] !== 'join')
+    const joins = this.memberships(userId).filter(({ pdu }) => pdu.content['membership'] === 'join')
+    return joins.some((join) => ended.every((end) => !this.ancestorsOf(end.eventId).has(join.eventId)))
+  }
+
   /** Whether members see what was before them. */
   get isShared(): boolean {
     const settings = [...this.#events.values()].filter(({ pdu }) => pdu.type === 'm.room.history_visibility')
@@ -88,4 +102,14 @@ export function concurrentlyRestricted(graph: RoomGraph, event: InspectedEvent):
     if (restricts && graph.areConcurrent(event.eventId, other.eventId)) return true
   }
   return false
+}
+
+/**
+ * Whether the sender is put out although nothing says so, and the event lies beside another. What came after a join makes it void, too, when
+ * a branch from before both meets them, as that of somebody who slept: join rules are settled before memberships.
+ */
+export function isOfDisplaced(graph: RoomGraph, members: ReadonlySet<string>, event: InspectedEvent): boolean {
+  const { sender } = event.pdu
+  if (members.has(sender) || !graph.hasLastingJoin(sender)) return false
+  return graph.events.some((other) => other.pdu.state_key !== undefined && graph.areConcurrent(event.eventId, other.eventId))
 }
