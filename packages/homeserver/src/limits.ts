@@ -89,6 +89,10 @@ export const limits = {
     resolutionsRememberedPerRoomMax: 50,
     authChainEventsMax: 50_000,
     pendingRedactionsPerRoomMax: 1_000,
+    /** Soft-failed events of a room that may turn out to be old, when a gap closes. */
+    doubtsPerRoomMax: 100,
+    /** Events that are looked through for them when a gap closes. */
+    doubtsWalkedMax: 1_000,
     /** Events before gaps in a room's history that are waited for. */
     gapsPerRoomMax: 2_000,
     /** Servers that may still ask how they came to be out of a room. */

@@ -1,5 +1,6 @@
 import { authEventIdsOf, authoriseByAuthEvents, type EventId, type Pdu, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
 import { computeForward, denialBy } from './compute-states.ts'
+import { connectEvent } from './connect-event.ts'
 import { isEventIdTaken } from './event-id-taken.ts'
 import { idsNear } from './ids-near.ts'
 import type { HistoryOutcome } from './outcomes.ts'
@@ -56,7 +57,7 @@ async function backfill(draft: RoomDraft, events: readonly VerifiedPdu[]): Promi
   // What is known to lie behind the room's events closes a gap; anything else is only shown.
   for (const eventId of stored.toReversed()) {
     const event = await draft.event(eventId)
-    if (event !== undefined && connected.has(eventId)) await draft.connect(event)
+    if (event !== undefined && connected.has(eventId)) await connectEvent(draft, event)
   }
   return () => outcomes
 }

@@ -153,12 +153,14 @@ async function judgeAgain(draft: RoomDraft, eventId: EventId): Promise<void> {
   if (event.status !== 'accepted') {
     // Nobody was shown it, and whoever builds upon it finds its state.
     draft.putAside({ ...again, status: 'soft-failed', stateAfter })
+    draft.doubts.begin(eventId)
     return
   }
   const byCurrent = event.position === undefined ? byState : await rules.byState(draft.currentState)
   if (byCurrent.kind === 'denied') {
     draft.leave(event)
     draft.putAside({ ...again, status: 'soft-failed', rejectedBecause: byCurrent.rule, stateAfter })
+    draft.doubts.begin(eventId)
     return
   }
   await draft.replay(again)

@@ -53,6 +53,27 @@ export async function walkMissingEvents(store: EventStore, roomId: RoomId, input
   return found.sort((a, b) => a.pdu.depth - b.pdu.depth)
 }
 
+/** Those of some events that these are, or follow; as far as a bounded walk finds them. */
+export async function findFollowed(
+  events: Pick<EventStore, 'getMany'>,
+  eventIds: readonly EventId[],
+  wanted: { readonly eventIds: ReadonlySet<EventId>; readonly minDepth: number },
+): Promise<Set<EventId>> {
+  const seen = new Set<EventId>()
+  const found = new Set<EventId>()
+  const isOver = () => found.size === wanted.eventIds.size || seen.size > limits.implementation.doubtsWalkedMax
+  for (let level = eventIds; level.length > 0 && !isOver();) {
+    for (const eventId of level) {
+      seen.add(eventId)
+      if (wanted.eventIds.has(eventId)) found.add(eventId)
+    }
+    const deep = (await events.getMany(level)).filter((event) => event !== undefined && event.pdu.depth > wanted.minDepth)
+    const next = deep.flatMap((event) => (event === undefined ? [] : prevEventIdsOf(event.pdu)))
+    level = [...new Set(next)].filter((eventId) => !seen.has(eventId))
+  }
+  return found
+}
+
 /** These events, and those that they follow by way of events that failed: a head that only failed events follow is still a head. */
 export async function walkFailed(events: Pick<EventStore, 'getMany'>, eventIds: readonly EventId[]): Promise<Set<EventId>> {
   const followed = new Set<EventId>()

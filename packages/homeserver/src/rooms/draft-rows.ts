@@ -98,6 +98,11 @@ export class DraftRows {
     return added === undefined ? NOBODY : added.union(stored)
   }
 
+  hasGaps(room: Room): boolean {
+    const opened = [...this.#gaps.values()].some((successors) => successors !== undefined)
+    return opened || [...room.gaps.keys()].some((missing) => !this.#gaps.has(missing))
+  }
+
   get isEmpty(): boolean {
     return this.#pendingRedactions.size === 0 && this.#gaps.size === 0 && this.#judged.length === 0 && this.#movedTo === undefined
   }

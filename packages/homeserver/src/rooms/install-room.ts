@@ -88,6 +88,7 @@ async function installAnew(context: RoomsContext, installation: Installation, si
     extremities: [],
     state: EMPTY_STATE,
     depth: old?.row.depth ?? 0,
+    ...(old?.row.doubtful === undefined ? {} : { doubtful: old.row.doubtful }),
     ...(partial === undefined ? {} : { partial: { joinEventId: eventId, servers: partial.servers, stateBefore: await rootOf(ids) } }),
   }
   // A new Room also for one that is there: readers of the old see it unchanged until the new one takes its place.

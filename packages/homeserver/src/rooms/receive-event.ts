@@ -1,6 +1,7 @@
 import { authEventIdsOf, type EventId, type Pdu, prevEventIdsOf, type RoomId, unreachable } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { statesAfter } from './compute-states.ts'
+import { connectEvent } from './connect-event.ts'
 import { isEventIdTaken } from './event-id-taken.ts'
 import { idsNear } from './ids-near.ts'
 import type { ReceiveOutcome } from './outcomes.ts'
@@ -216,6 +217,7 @@ export async function judgeInState(draft: RoomDraft, event: Candidate, options: 
         stateAfter: await draft.stateAfter(stored, stateBefore),
         rejectedBecause: byCurrent.rule,
       })
+      draft.doubts.begin(eventId)
       return { kind: 'soft-failed', eventId, reason: byCurrent.rule }
     default:
       return unreachable(byCurrent)
@@ -238,7 +240,7 @@ async function reject(
 
 async function connectStored(draft: RoomDraft, eventId: EventId): Promise<void> {
   const event = await draft.event(eventId)
-  if (event !== undefined) await draft.connect(event)
+  if (event !== undefined) await connectEvent(draft, event)
 }
 
 /** Known not only as state or as part of an auth chain. */

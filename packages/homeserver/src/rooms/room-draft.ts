@@ -15,6 +15,7 @@ import { walkFailed } from './dag-walks.ts'
 import { destinationsOf, serverOfWaiting } from './destinations.ts'
 import { displacedBy, withDisplaced } from './displaced-servers.ts'
 import { DraftCurrent } from './draft-current.ts'
+import { DraftDoubts } from './draft-doubts.ts'
 import { DraftEvents } from './draft-events.ts'
 import { DraftRows } from './draft-rows.ts'
 import type { EventStore } from './event-store.ts'
@@ -67,6 +68,7 @@ export class RoomDraft {
   readonly states: DraftStates
   readonly events: DraftEvents
   readonly current: DraftCurrent
+  readonly doubts: DraftDoubts
   readonly #stores: RoomStores
   readonly #rows: DraftRows
   readonly #resolutions = new Map<string, StateRoot>()
@@ -85,6 +87,7 @@ export class RoomDraft {
     this.events = new DraftEvents(stores.store)
     this.current = new DraftCurrent(room.state)
     this.#rows = new DraftRows(room.roomId, this.events, (event) => this.current.refresh(event))
+    this.doubts = new DraftDoubts(room.row, () => this.#rows.hasGaps(room))
     this.#extremities = new Set(room.row.extremities)
     this.#state = room.row.state
     this.#depth = room.row.depth
@@ -319,13 +322,13 @@ export class RoomDraft {
   /** Runs inside the builder of `Timeline.commit`. */
   write(transaction: TimelineTransaction): void {
     this.#rows.write(transaction, this.states.created)
-    if (this.#roomChanged && this.#writesRoom) this.#rows.writeRoom(transaction, this.#nextRow())
+    if ((this.#roomChanged || this.doubts.hasChanged) && this.#writesRoom) this.#rows.writeRoom(transaction, this.#nextRow())
   }
 
   /** Lets the room follow what was committed. */
   apply(): void {
     const { room } = this
-    if (this.#roomChanged) room.row = this.#nextRow()
+    if (this.#roomChanged || this.doubts.hasChanged) room.row = this.#nextRow()
     this.current.apply()
     for (const [name, root] of this.#resolutions) room.resolutions.set(name, root)
     this.#rows.apply(room)
@@ -335,7 +338,7 @@ export class RoomDraft {
 
   #nextRow(): RoomRow {
     const displaced = this.#displaced === undefined ? {} : { displaced: this.#displaced }
-    return { ...this.room.row, extremities: [...this.#extremities], state: this.#state, depth: this.#depth, ...displaced }
+    return { ...this.doubts.in(this.room.row), extremities: [...this.#extremities], state: this.#state, depth: this.#depth, ...displaced }
   }
 
   /** Those that are unknown, or known without their place in the DAG. */

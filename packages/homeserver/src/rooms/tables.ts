@@ -14,6 +14,8 @@ export interface RoomRow {
   readonly depth: number
   /** Present while the state lacks members, after a join that left them out. */
   readonly partial?: PartialJoin
+  /** Soft-failed events that came while a gap was open, and perhaps lie behind it; the latest last. */
+  readonly doubtful?: readonly EventId[]
   /** Servers whose last join lost its right to something that happened beside it, the latest last. */
   readonly displaced?: readonly DisplacedServer[]
 }

@@ -100,15 +100,11 @@ async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<
   return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
 }
 
-/**
- * An event of an honest user is soft-failed only where something concurrent took their right. A server that was out of the room and is back
- * may judge what happened meanwhile by what it knows now.
- */
+/** An event of an honest user is soft-failed only where something concurrent took their right. */
 function unjustSoftFailures({ name, roomId, members, servers, graph }: RoomView, stored: Stored): string[] {
   const found: string[] = []
   const inside = new Set(members.map(({ userId }) => userId))
   for (const server of servers) {
-    if (members.some((user) => user.server === server && graph.cameBack(user.userId))) continue
     for (const event of stored.get(server)?.values() ?? []) {
       if (event.roomId !== roomId || event.status !== 'soft-failed' || concurrentlyRestricted(graph, event)) continue
       if (isOfDisplaced(graph, inside, event)) continue
