@@ -146,9 +146,14 @@ function mustSee(world: World, { graph, members }: RoomView, user: WorldUser, ev
 }
 
 /** A redaction that takes nothing back of what the user may see. A server that was never shown the target cannot know that it takes effect. */
-function isOfNoConcern(world: World, room: RoomView, user: WorldUser, eventId: string): boolean {
-  const target = room.graph.targetOf(eventId)
-  return target !== undefined && !mustSee(world, room, user, target)
+function isOfNoConcern(
+  world: World,
+  room: RoomView,
+  stored: Stored,
+  seen: { readonly user: WorldUser; readonly eventId: string },
+): boolean {
+  const target = room.graph.targetOf(seen.eventId)
+  return target !== undefined && (isDisputed(stored, target) || !mustSee(world, room, seen.user, target))
 }
 
 function isRedactedByDispute(stored: Stored, eventId: string): boolean {
@@ -164,7 +169,7 @@ function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<W
     if (own.size < ids.length) found.push(`history: ${room.name}: ${user.name} is shown an event twice`)
     for (const eventId of everything) {
       if (own.has(eventId) || isDisputed(stored, eventId) || !mustSee(world, room, user, eventId)) continue
-      if (isOfNoConcern(world, room, user, eventId)) continue
+      if (isOfNoConcern(world, room, stored, { user, eventId })) continue
       found.push(`history: ${room.name}: ${user.name} lacks ${eventId} (${room.graph.describe(eventId)})`)
     }
   }
