@@ -1,4 +1,11 @@
-import { DEFAULT_ROOM_VERSION, roomVersion, type ServerName, serverNameFromPublicKey, type UserId } from '@kith/matrix-protocol'
+import {
+  DEFAULT_ROOM_VERSION,
+  type RoomVersion,
+  roomVersion,
+  type ServerName,
+  serverNameFromPublicKey,
+  type UserId,
+} from '@kith/matrix-protocol'
 import { AccountData } from './accounts/account-data.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { ClientTransactions } from './accounts/client-transactions.ts'
@@ -46,8 +53,7 @@ const PASSWORD_COST_LOG2 = 15
 export async function createHomeserver(ports: Ports, config: HomeserverConfig): Promise<Homeserver> {
   const { storage, clock, random, log, network } = ports
   const serverName = serverNameFromPublicKey(ports.crypto.publicKey)
-  const defaultRoomVersion = roomVersion(config.defaultRoomVersion ?? DEFAULT_ROOM_VERSION)
-  if (defaultRoomVersion === undefined) throw new RangeError(`There is no room version ${config.defaultRoomVersion}`)
+  const defaultRoomVersion = versionOfNewRooms(config)
   await using opened = new AsyncDisposableStack()
 
   const timeline = await Timeline.open(storage)
@@ -80,7 +86,6 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     }),
   )
   const pushRules = new PushRules(accountData)
-  const sync = new SyncEngine({ storage, timeline, rooms, accountData, keys, toDevice, ephemeral, pushRules, clock })
   const clientApi = createClientApi({
     ports,
     serverName,
@@ -95,7 +100,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     toDevice,
     ephemeral,
     pushRules,
-    sync,
+    sync: new SyncEngine({ storage, timeline, rooms, accountData, keys, toDevice, ephemeral, pushRules, clock }),
     directory,
     media,
     openIdTokens,
@@ -106,4 +111,10 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   federation.start()
   const running = opened.move()
   return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+function versionOfNewRooms(config: HomeserverConfig): RoomVersion {
+  const version = roomVersion(config.defaultRoomVersion ?? DEFAULT_ROOM_VERSION)
+  if (version === undefined) throw new RangeError(`There is no room version ${config.defaultRoomVersion}`)
+  return version
 }

@@ -41,7 +41,16 @@ export async function buildIngest(input: BuildIngestInput): Promise<{ readonly i
   const intake = new RoomIntake({ rooms, fetch, fetchState, budgets, staged, network, clock, crypto, serverName })
   const healing = new Healing({ ports, rooms, intake, staged, fetch, budgets }, input.signal)
   const acknowledge = (server: ServerName, ids: ReadonlySet<string>): Promise<void> => deliver.acknowledge(server, ids)
-  const edus = new Edus({ rooms, users, clock, takenInvites: new TakenInvites(ports.storage), invites, relayLists, log: ports.log, acknowledge })
+  const edus = new Edus({
+    rooms,
+    users,
+    clock,
+    takenInvites: new TakenInvites(ports.storage),
+    invites,
+    relayLists,
+    log: ports.log,
+    acknowledge,
+  })
   const remembered = new RememberedTransactions(ports.storage)
   return { ingest: new Ingest({ rooms, intake, edus, invites, healing, joins, relayLists, remembered }), healing }
 }

@@ -13,7 +13,10 @@ const invite = (hash: string) => ({ event: { hashes: { sha256: hash } } })
 test('an invite that was declined does not come back, though its transaction is long forgotten', async () => {
   const { world, relay, alice, bob } = await twoServersAndRelay()
   const roomId = await alice.createRoom()
-  await alice.rooms.send({ roomId, sender: alice.user, type: 'm.room.member', stateKey: bob.user, content: { membership: 'invite' } }, never)
+  await alice.rooms.send(
+    { roomId, sender: alice.user, type: 'm.room.member', stateKey: bob.user, content: { membership: 'invite' } },
+    never,
+  )
   const event = alice.rooms.state(roomId)?.get('m.room.member', bob.user)?.pdu
   const version = alice.rooms.version(roomId)
   const state = alice.rooms.state(roomId)
