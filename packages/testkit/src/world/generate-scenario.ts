@@ -81,7 +81,7 @@ class Generator {
     return [...steps, ...this.#divergence(at + pace, rooms, servers)]
   }
 
-  /** Whatever came before, two members speak while they are apart: every world diverges. */
+  /** Whatever came before, those who are members still speak while their servers are apart. */
   #divergence(at: number, rooms: readonly ScenarioRoom[], servers: readonly string[]): Step[] {
     const [room] = rooms
     if (room === undefined) return []

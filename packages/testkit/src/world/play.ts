@@ -17,7 +17,7 @@ export interface Figures {
   readonly steps: number
   /** Events that clients were told are sent. */
   readonly events: number
-  /** Faults at whose end servers of one room knew different things. */
+  /** Steps before which servers of one room knew different heads, be it that they were apart or that something was still under way. */
   readonly divergences: number
   readonly handOvers: number
   readonly crashes: number
