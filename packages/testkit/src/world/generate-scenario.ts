@@ -13,6 +13,8 @@ const DAYS_PACE_MS = 30 * MINUTE_MS
 export interface GeneratorOptions {
   /** The room versions to choose from. */
   readonly versions: readonly string[]
+  /** Whether the servers are parted, and all members speak, before anything else. Default: true. Seeds kept from before that was so say false. */
+  readonly opensApart?: boolean
 }
 
 /** The scenario that a seed stands for. */
@@ -24,11 +26,13 @@ class Generator {
   readonly #seed: number
   readonly #random: SeededRandom
   readonly #versions: readonly string[]
+  readonly #opensApart: boolean
 
-  constructor(seed: number, options: GeneratorOptions) {
+  constructor(seed: number, { versions, opensApart = true }: GeneratorOptions) {
     this.#seed = seed
     this.#random = new SeededRandom(seed ^ 0x5eed)
-    this.#versions = options.versions
+    this.#versions = versions
+    this.#opensApart = opensApart
   }
 
   scenario(): Scenario {
@@ -42,7 +46,11 @@ class Generator {
     const names = servers.map(({ name }) => name)
     const users = servers.flatMap((server) => server.users)
     const rooms = ROOM_NAMES.slice(0, this.#between(1, 3)).map((name, index) => this.#room(name, index, users))
-    return { seed: this.#seed, servers, relays, hidden: this.#hidden(names), rooms, steps: this.#steps(names, relays, rooms, users) }
+    const hidden = this.#hidden(names)
+    const opening = this.#opensApart ? this.#opening(servers, rooms) : []
+    const beginsAt = opening.at(-1)?.at ?? 0
+    const steps = this.#steps(names, relays, rooms, users).map((step) => ({ ...step, at: beginsAt + step.at }))
+    return { seed: this.#seed, servers, relays, hidden, rooms, steps: [...opening, ...steps] }
   }
 
   #room(name: string, index: number, users: readonly string[]): ScenarioRoom {
@@ -81,7 +89,18 @@ class Generator {
     return [...steps, ...this.#divergence(at + pace, rooms, servers)]
   }
 
-  /** Whatever came before, those who are members still speak while their servers are apart. */
+  /** The first room forks while all its members are in it: each side speaks, and is heard by its own side only. */
+  #opening(servers: Scenario['servers'], [room]: readonly ScenarioRoom[]): Step[] {
+    if (room === undefined) return []
+    const inside = [room.creator, ...room.members]
+    const [one, other, ...others] = servers.filter(({ users }) => users.some((user) => inside.includes(user))).map(({ name }) => name)
+    if (one === undefined || other === undefined) throw new Error('All members of the first room are at one server')
+    const group = [one, ...others.filter(() => this.#chance(50))]
+    const speakers = inside.map((user): Step => ({ at: SECOND_MS, action: { kind: 'send', user, room: room.name } }))
+    return [{ at: 0, action: { kind: 'part', group, forMs: this.#between(10, 600) * SECOND_MS } }, ...speakers]
+  }
+
+  /** Whoever still is a member in the end speaks once more while the servers are apart. */
   #divergence(at: number, rooms: readonly ScenarioRoom[], servers: readonly string[]): Step[] {
     const [room] = rooms
     if (room === undefined) return []

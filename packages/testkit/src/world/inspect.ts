@@ -34,6 +34,15 @@ export async function extremitiesOf(server: WorldServer): Promise<Map<string, re
   return new Map(rows.map(({ key, value }) => [key[0], value.extremities.toSorted()]))
 }
 
+/** Whether any of the events is not stored there. */
+export async function lacksAny(server: WorldServer, eventIds: readonly string[]): Promise<boolean> {
+  const found = await server.storage.getMany(
+    events,
+    eventIds.map((eventId) => [eventId] as const),
+  )
+  return found.includes(undefined)
+}
+
 export async function eventsOf(server: WorldServer): Promise<Map<string, InspectedEvent>> {
   const rows = await server.storage.range(events, { limit: ROWS_MAX })
   return new Map(rows.map(({ key, value }) => [key[0], value]))
