@@ -21,6 +21,7 @@ export const limits = {
     profileBytesMax: 64 * 1024,
     accountDataBytesMax: 1024 * 1024,
     accountDataEntriesPerUserMax: 10_000,
+    ignoredUsersMax: 10_000,
     filterBytesMax: 32 * 1024,
     filtersPerUserMax: 1000,
     interactiveSessionsMax: 1000,
@@ -61,7 +62,18 @@ export const limits = {
     upgradeBansMax: 5_000,
     additionalCreatorsMax: 100,
     userSearchResultsMax: 50,
-    relationsScannedMax: 2000,
+    relationTypeCharactersMax: 255,
+    /** Ways of relating to one event that are listed where none is named. */
+    relationTypesPerEventMax: 50,
+    /** Relations of one event that are looked through for an aggregation, the latest. */
+    relationsAggregatedMax: 5_000,
+    /** Events that an aggregation of references names. */
+    referencesBundledMax: 500,
+    /** How far relations of relations are followed, and how many events that may be. */
+    relationsRecursionMax: 5,
+    relationsFollowedMax: 1_000,
+    /** Rows read for one page of relations or threads before it ends early. */
+    relationsScannedMax: 5_000,
     backfillPageSize: 50,
     /** How long a client waits for other servers' history before it gets what is here. */
     backfillPatienceMs: 8000,
@@ -121,7 +133,7 @@ export const limits = {
     mediaFileBytesMax: 50 * 1024 * 1024,
     mediaPerUserBytesMax: 4 * 1024 * 1024 * 1024,
     mediaPerUserFilesMax: 100_000,
-    /** One row of storage. */
+    /** One row of storage. It cannot change for files that are stored: ranges are found by it. */
     mediaChunkBytes: 256 * 1024,
     mediaChunksPerCommitMax: 100,
     mediaPendingPerUserMax: 20,
@@ -142,6 +154,15 @@ export const limits = {
     /** From the request until the last byte. */
     remoteMediaFetchMs: 10 * 60_000,
     thumbnailSideMax: 10_000,
+    /** Of what a thumbnail is made of: its file is in memory while that lasts, and so are its pixels. */
+    thumbnailSourceBytesMax: 32 * 1024 * 1024,
+    thumbnailPixelsMax: 40_000_000,
+    thumbnailBytesMax: 4 * 1024 * 1024,
+    thumbnailMakeMs: 10_000,
+    /** Thumbnails are made one after the other; so many may wait. */
+    thumbnailsWaitingMax: 64,
+    /** Files remembered of which no thumbnail can be made. */
+    thumbnailRefusalsMax: 1_000,
 
     // Directory.
     aliasesMax: 10_000,

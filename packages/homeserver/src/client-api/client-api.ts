@@ -69,7 +69,11 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
     signal: request.signal,
     url,
   })
-  return answer instanceof Response ? answer : Response.json(answer)
+  const response = answer instanceof Response ? answer : Response.json(answer)
+  if (request.method !== 'HEAD') return response
+  // Nobody will read it, and what is being read cannot be forgotten.
+  await response.body?.cancel()
+  return new Response(null, response)
 }
 
 function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL): Session | undefined {

@@ -1,6 +1,7 @@
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import { limits } from '../limits.ts'
 import { WatchedNumber } from '../watched-number.ts'
+import type { ByteRange } from './byte-range.ts'
 import { mediaTables } from './tables.ts'
 
 /** A blob's end: it is whole, or it never will be. */
@@ -110,9 +111,9 @@ export class BlobStore {
     for (let index = 0; index < chunks; index++) batch.delete(mediaTables.chunks, [blob, index])
   }
 
-  /** The bytes of a stored blob, one chunk in memory at a time. */
-  read(blob: string, chunks: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#stream(blob, async (index) => index < chunks)
+  /** The bytes of a stored blob, or a range of them, one chunk in memory at a time. */
+  read(blob: string, chunks: number, range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#stream(blob, async (index) => index < chunks, range)
   }
 
   /** The bytes of a blob as they come. Errors when it does not become whole. */
@@ -127,9 +128,14 @@ export class BlobStore {
     })
   }
 
-  #stream(blob: string, has: (index: number, signal: AbortSignal) => Promise<boolean>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  #stream(
+    blob: string,
+    has: (index: number, signal: AbortSignal) => Promise<boolean>,
+    { start, end }: ByteRange = { start: 0, end: Number.MAX_SAFE_INTEGER },
+  ): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const { mediaChunkBytes } = limits.implementation
     const cancelled = new AbortController()
-    let index = 0
+    let index = Math.floor(start / mediaChunkBytes)
     let released = false
     this.#readers.set(blob, (this.#readers.get(blob) ?? 0) + 1)
     const release = (): void => {
@@ -143,7 +149,8 @@ export class BlobStore {
       {
         pull: async (controller) => {
           try {
-            if (!(await has(index, cancelled.signal))) {
+            const at = index * mediaChunkBytes
+            if (at >= end || !(await has(index, cancelled.signal))) {
               release()
               controller.close()
               return
@@ -151,7 +158,7 @@ export class BlobStore {
             const chunk = await this.#storage.get(mediaTables.chunks, [blob, index++])
             if (chunk === undefined) throw new BrokenBlobError('A part of the file is gone')
             // A copy: whoever reads may transfer it, and what storage answers must stay as it is.
-            controller.enqueue(new Uint8Array(chunk))
+            controller.enqueue(new Uint8Array(chunk.subarray(Math.max(0, start - at), end - at)))
           } catch (error) {
             release()
             throw error

@@ -1,3 +1,5 @@
+export { byteRangeOf } from './byte-range.ts'
+export type { MadeThumbnailOutcome, MadeThumbnails } from './made-thumbnails.ts'
 export { contentDisposition, type MediaDetails, mediaDetails } from './media-details.ts'
 export { MediaStore } from './media-store.ts'
 export { multipartResponse, parseMultipart } from './multipart.ts'

@@ -4,8 +4,11 @@ import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
+import type { Thumbnailer } from '../ports/thumbnailer.ts'
 import { WatchedNumber } from '../watched-number.ts'
 import { BlobStore, WritingBlob } from './blob-store.ts'
+import type { ByteRange } from './byte-range.ts'
+import { MadeThumbnails } from './made-thumbnails.ts'
 import type { MediaDetails } from './media-details.ts'
 import { RemoteCache } from './remote-cache.ts'
 import { mediaTables, type PendingMedia, type StoredMedia } from './tables.ts'
@@ -16,6 +19,7 @@ export interface MediaPorts {
   readonly storage: Storage
   readonly clock: Clock
   readonly random: Random
+  readonly thumbnailer?: Thumbnailer
 }
 
 export type CreateMediaOutcome =
@@ -52,6 +56,8 @@ export type FindOutcome =
  */
 export class MediaStore {
   readonly cache: RemoteCache
+  /** Absent where no engine makes them: then a picture stands for its thumbnail. */
+  readonly thumbnails: MadeThumbnails | undefined
   readonly #ports: MediaPorts
   readonly #serverName: ServerName
   readonly #blobs: BlobStore
@@ -68,6 +74,8 @@ export class MediaStore {
     this.#blobs = blobs
     this.#quotas = new MediaQuotas(ports.storage)
     this.cache = new RemoteCache(ports, blobs, this.#quotas)
+    const { thumbnailer, clock } = ports
+    this.thumbnails = thumbnailer === undefined ? undefined : new MadeThumbnails({ thumbnailer, clock, cache: this.cache })
   }
 
   static async open(ports: MediaPorts, serverName: ServerName): Promise<MediaStore> {
@@ -132,8 +140,8 @@ export class MediaStore {
     }
   }
 
-  read(media: StoredMedia): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#blobs.read(media.blob, media.chunks)
+  read(media: StoredMedia, range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#blobs.read(media.blob, media.chunks, range)
   }
 
   /** Whether a picture moves, by its first bytes. */

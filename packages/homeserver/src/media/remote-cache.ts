@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import { type BlobStore, WritingBlob } from './blob-store.ts'
+import type { ByteRange } from './byte-range.ts'
 import type { MediaDetails } from './media-details.ts'
 import type { MediaQuotas } from './media-quotas.ts'
 import { type MediaKey, mediaTables, type StoredMedia } from './tables.ts'
@@ -14,7 +15,10 @@ export interface CachedFile {
   readonly details: MediaDetails
   /** In bytes, when known yet. */
   readonly size: number | undefined
-  body(): ReadableStream<Uint8Array<ArrayBuffer>>
+  /** Names these bytes and no others, once they are all here. */
+  readonly tag: string | undefined
+  /** A range can be given once the size is known. */
+  body(range?: ByteRange): ReadableStream<Uint8Array<ArrayBuffer>>
 }
 
 /**
@@ -38,7 +42,8 @@ export class RemoteCache {
     const media = await this.#ports.storage.get(mediaTables.files, key)
     if (media === undefined) return undefined
     await this.#uses.run('uses', async () => this.#touch(key))
-    return { details: media, size: media.size, body: () => this.#blobs.read(media.blob, media.chunks) }
+    const { size, blob, chunks } = media
+    return { details: media, size, tag: blob, body: (range) => this.#blobs.read(blob, chunks, range) }
   }
 
   /**
@@ -52,7 +57,7 @@ export class RemoteCache {
     signal: AbortSignal,
   ): { readonly file: CachedFile; readonly stored: Promise<'stored' | 'refused'> } {
     const blob = new WritingBlob(encodeBase64Url(this.#ports.random.bytes(18)))
-    const file = { details, size: undefined, body: () => this.#blobs.follow(blob) }
+    const file = { details, size: undefined, tag: undefined, body: () => this.#blobs.follow(blob) }
     return { file, stored: this.#store(key, details, blob, body, signal) }
   }
 

@@ -3,7 +3,10 @@ import { essenceOf } from './media-details.ts'
 /** What may stand for a thumbnail of itself. @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1mediathumbnailmediaid */
 const thumbnailTypes: ReadonlySet<string> = new Set(['image/png', 'image/apng', 'image/jpeg', 'image/gif', 'image/webp'])
 
-/** Sizes that other servers are asked for, so that what comes of them can be shared. */
+/** What a thumbnail may be made of; encrypted files, of which none can, have another type. */
+const pictureTypes: ReadonlySet<string> = new Set([...thumbnailTypes, 'image/jpg', 'image/avif'])
+
+/** Sizes that are made, and that other servers are asked for, so that what comes of them can be shared. */
 const sizes = [
   { width: 32, height: 32, method: 'crop' },
   { width: 96, height: 96, method: 'crop' },
@@ -29,6 +32,10 @@ export function usualThumbnail(wish: ThumbnailWish): ThumbnailWish {
 
 export function mayBeThumbnail(contentType: string): boolean {
   return thumbnailTypes.has(essenceOf(contentType))
+}
+
+export function mayBecomeThumbnail(contentType: string): boolean {
+  return pictureTypes.has(essenceOf(contentType))
 }
 
 /** The extension that goes before each frame of a moving picture. */

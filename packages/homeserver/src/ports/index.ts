@@ -4,6 +4,7 @@ import type { Log } from './log.ts'
 import type { PeerNetwork } from './peer-network.ts'
 import type { Random } from './random.ts'
 import type { Storage } from './storage.ts'
+import type { Thumbnailer } from './thumbnailer.ts'
 
 /** Everything through which a node touches the world. */
 export interface Ports {
@@ -13,6 +14,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly storage: Storage
   readonly network: PeerNetwork
+  /** Absent: a picture stands for its thumbnail. */
+  readonly thumbnailer?: Thumbnailer
 }
 
 export * from './clock.ts'
@@ -21,3 +24,4 @@ export * from './log.ts'
 export * from './peer-network.ts'
 export * from './random.ts'
 export * from './storage.ts'
+export * from './thumbnailer.ts'

@@ -8,6 +8,7 @@ import { hierarchyEndpoints } from './hierarchy.ts'
 import { mediaEndpoints } from './media.ts'
 import { openIdEndpoints } from './openid.ts'
 import { publicRoomsEndpoints } from './public-rooms.ts'
+import { thumbnailEndpoints } from './thumbnail.ts'
 import { timestampEndpoints } from './timestamp.ts'
 import { discoveryEndpoints } from './discovery.ts'
 import { ephemeralEndpoints } from './ephemeral.ts'
@@ -50,6 +51,7 @@ export const endpoints: readonly Endpoint[] = [
   ...hierarchyEndpoints,
   ...timestampEndpoints,
   ...mediaEndpoints,
+  ...thumbnailEndpoints,
   ...openIdEndpoints,
   ...ephemeralEndpoints,
   ...keysUploadEndpoints,

@@ -1,7 +1,7 @@
-import type { ServerName } from '@kith/matrix-protocol'
+import { type ServerName, unreachable } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { mayBeThumbnail, multipartResponse, type StoredMedia } from '../../media/index.ts'
+import { mayBeThumbnail, multipartResponse, type StoredMedia, type ThumbnailWish } from '../../media/index.ts'
 import { countQuery } from './request-arguments.ts'
 import type { Endpoint, PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
@@ -37,7 +37,7 @@ function downloadEndpoint(parts: ServeParts, find: FindMedia): Endpoint {
 }
 
 /**
- * The picture itself stands for its thumbnail, which may be larger than asked for.
+ * Where no engine makes thumbnails the picture itself stands for its thumbnail, which may be larger than asked for.
  * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1mediathumbnailmediaid
  */
 function thumbnailEndpoint(parts: ServeParts, find: FindMedia): Endpoint {
@@ -45,21 +45,56 @@ function thumbnailEndpoint(parts: ServeParts, find: FindMedia): Endpoint {
     method: 'GET',
     path: '/_matrix/federation/v1/media/thumbnail/:mediaId',
     async handle(request) {
-      for (const side of ['width', 'height']) {
-        if (request.query.get(side) === null) throw new MatrixError(400, 'M_MISSING_PARAM', `\`${side}\` is missing`)
-        if (countQuery(request, side, 0, limits.implementation.thumbnailSideMax) === 0) {
-          throw new MatrixError(400, 'M_INVALID_PARAM', `\`${side}\` must be greater than zero`)
-        }
-      }
+      const sides = [sideFrom(request, 'width'), sideFrom(request, 'height')] as const
       const animated = request.query.get('animated')
       const method = request.query.get('method') ?? 'scale'
       if (method !== 'crop' && method !== 'scale') throw new MatrixError(400, 'M_INVALID_PARAM', '`method` must be crop or scale')
-      const media = await find(request)
-      const isRefused = !mayBeThumbnail(media.contentType) || (animated === 'false' && (await parts.media.isMoving(media)))
-      if (isRefused) throw new MatrixError(400, 'M_UNKNOWN', 'There can be no such thumbnail of this file')
-      return answerWith(parts, media)
+      const wish: ThumbnailWish = {
+        width: sides[0],
+        height: sides[1],
+        method,
+        ...(animated === null ? {} : { animated: animated === 'true' }),
+      }
+      return answerThumbnail(parts, request, await find(request), wish)
     },
   }
+}
+
+function sideFrom(request: PeerRequest, name: 'width' | 'height'): number {
+  if (request.query.get(name) === null) throw new MatrixError(400, 'M_MISSING_PARAM', `\`${name}\` is missing`)
+  const side = countQuery(request, name, 0, limits.implementation.thumbnailSideMax)
+  if (side === 0) throw new MatrixError(400, 'M_INVALID_PARAM', `\`${name}\` must be greater than zero`)
+  return side
+}
+
+async function answerThumbnail(parts: ServeParts, request: PeerRequest, media: StoredMedia, wish: ThumbnailWish): Promise<Response> {
+  const { media: store, serverName } = parts
+  if (store.thumbnails === undefined) {
+    const isRefused = !mayBeThumbnail(media.contentType) || (wish.animated === false && (await store.isMoving(media)))
+    if (isRefused) throw noThumbnail()
+    return answerWith(parts, media)
+  }
+  const source = { details: media, size: media.size, body: () => store.read(media) }
+  const made = await store.thumbnails.get(serverName, request.parameter('mediaId'), source, wish)
+  switch (made.kind) {
+    case 'made': {
+      const { details, size = 0 } = made.file
+      return multipartResponse(store.newBoundary(), { details, size, body: made.file.body() })
+    }
+    case 'undecodable':
+    case 'unreadable':
+      throw noThumbnail()
+    case 'too-large':
+      throw new MatrixError(413, 'M_TOO_LARGE', 'The content is too large for a thumbnail')
+    case 'busy':
+      throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many thumbnails are being made', { retry_after_ms: 1_000 })
+    default:
+      return unreachable(made)
+  }
+}
+
+function noThumbnail(): MatrixError {
+  return new MatrixError(400, 'M_UNKNOWN', 'There can be no such thumbnail of this file')
 }
 
 async function findMedia(parts: ServeParts, request: PeerRequest, mayWait: boolean): Promise<StoredMedia> {
