@@ -1,4 +1,3 @@
-import type { ValidateFunction } from 'ajv/dist/2020.js'
 import { checkError, type Operation } from './openapi.test-support.ts'
 
 /** A request and what came of it. */
@@ -20,36 +19,28 @@ export function findOperations(operations: readonly Operation[], method: string,
 export function problemsOfRequest(operation: Operation, { url, requestBody }: Pick<Exchange, 'url' | 'requestBody'>): string[] {
   const problems: string[] = []
   for (const parameter of operation.parameters) {
+    if (parameter.in === 'header') continue
     const texts = parameter.in === 'query' ? url.searchParams.getAll(parameter.name) : [pathParameter(operation, url, parameter.name)]
     if (texts.length === 0) {
       if (parameter.required) problems.push(`${parameter.name} is missing`)
       continue
     }
     const value = parameter.type === 'array' ? texts : typed(parameter.type, texts[0] ?? '')
-    if (!parameter.check(value)) problems.push(...describe(parameter.check, parameter.name))
+    problems.push(...parameter.check(value).map((problem) => `${parameter.name}${problem}`))
   }
-  if (operation.checkRequestBody !== undefined && !operation.checkRequestBody(requestBody)) {
-    problems.push(...describe(operation.checkRequestBody, 'body'))
-  }
+  problems.push(...(operation.checkRequestBody?.(requestBody) ?? []).map((problem) => `body${problem}`))
   return problems
 }
 
 /** The same for an answer. Every error is a Matrix error; those that the data names are what it says. */
 export function problemsOfResponse(operation: Operation, exchange: Exchange): string[] {
   const { status, responseBody, contentType } = exchange
-  if (status >= 400) {
-    const check = operation.responses.get(status) ?? checkError
-    return check(responseBody) ? [] : describe(check, `error ${status}`)
-  }
-  if (!operation.responses.has(status)) return [`the status ${status} is not one of the operation`]
-  const check = operation.responses.get(status)
-  if (check === undefined) return []
+  const shape = operation.responses.get(status)
+  if (status >= 400) return (shape?.check ?? checkError)(responseBody).map((problem) => `error ${status}${problem}`)
+  if (shape === undefined) return [`the status ${status} is not one of the operation`]
+  if (shape.check === undefined) return []
   if (!contentType.startsWith('application/json')) return [`the answer is ${contentType}`]
-  return check(responseBody) ? [] : describe(check, 'answer')
-}
-
-function describe(check: ValidateFunction, what: string): string[] {
-  return (check.errors ?? []).map((error) => `${what}${error.instancePath} ${error.message}`)
+  return shape.check(responseBody).map((problem) => `answer${problem}`)
 }
 
 function patternOf(path: string): RegExp {

@@ -53,7 +53,7 @@ function problemsOf(operation: Operation, exchange: RecordedExchange, stored: nu
     const [answered] = findOperations([operation], exchange.method, exchange.url.pathname)
     return answered === undefined ? [] : problemsOfResponse(answered, exchange)
   }
-  const errcode = checkError(responseBody) ? (responseBody as { errcode: string }).errcode : ''
+  const errcode = checkError(responseBody).length === 0 ? (responseBody as { errcode: string }).errcode : ''
   return [
     ...(status < 500 ? [] : [`a fault of ours: ${status}`]),
     ...(/^M_[A-Z_0-9]+$/.test(errcode) ? [] : ['no error of Matrix']),

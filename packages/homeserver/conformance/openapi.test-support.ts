@@ -4,35 +4,55 @@ import { fileURLToPath } from 'node:url'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { parse } from 'yaml'
 
-const folder = fileURLToPath(new URL('../../../../shared/matrix-spec/data/api/server-server/', import.meta.url))
-const errorSchemaFile = join(folder, '../client-server/definitions/errors/error.yaml')
+const root = fileURLToPath(new URL('../../../../shared/matrix-spec/data/api/', import.meta.url))
+const errorSchemaFile = join(root, 'client-server/definitions/errors/error.yaml')
+
+/** The two APIs that the data describes and Kith speaks. */
+export type ApiName = 'client-server' | 'server-server'
 
 /** A parsed document of the data, of any shape. */
 type Node = { readonly [member: string]: unknown }
 
+/** What is wrong with a value, each with its place in it; empty when nothing is. */
+export type Check = (value: unknown) => string[]
+
 export interface Parameter {
   readonly name: string
-  readonly in: 'path' | 'query'
+  readonly in: 'path' | 'query' | 'header'
   readonly required: boolean
   readonly type: string
-  readonly check: ValidateFunction
+  readonly schema: JsonSchema
+  readonly check: Check
 }
 
-/** One operation of the server-server API, as the specification's data has it. */
+/** A schema of the data with its references resolved. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+export interface ResponseShape {
+  /** Undefined where the data gives no schema for JSON. */
+  readonly check: Check | undefined
+  readonly contentTypes: readonly string[]
+  /** Names in lower case. */
+  readonly requiredHeaders: readonly string[]
+}
+
+/** One operation of an API, as the specification's data has it. */
 export interface Operation {
   readonly id: string
   readonly method: string
   /** From the root, with `{name}` for parameters. */
   readonly path: string
   readonly parameters: readonly Parameter[]
-  /** Undefined: no body. */
-  readonly checkRequestBody: ValidateFunction | undefined
-  /** By status; undefined where the data gives no schema for JSON. */
-  readonly responses: ReadonlyMap<number, ValidateFunction | undefined>
+  /** Of a body of JSON; undefined: there is none, or one of another kind. */
+  readonly bodySchema: JsonSchema | undefined
+  readonly checkRequestBody: Check | undefined
+  /** By status. */
+  readonly responses: ReadonlyMap<number, ResponseShape>
+  readonly auth: 'required' | 'optional' | 'none'
 }
 
 const loaded = new Map<string, Node>()
-const ajv = new Ajv2020({ strict: false, allErrors: true, formats: { int64: Number.isSafeInteger, uri: true } })
+const ajv = new Ajv2020({ strict: false, allErrors: true, formats: { int64: Number.isSafeInteger, uri: true, email: true } })
 const idFormats = {
   'mx-user-id': /^@[^:]*:.+$/,
   'mx-room-id': /^!.+$/,
@@ -45,13 +65,23 @@ const idFormats = {
 for (const [name, pattern] of Object.entries(idFormats)) ajv.addFormat(name, pattern)
 
 /** The body of every error. */
-export const checkError: ValidateFunction = ajv.compile(inlined(errorSchemaFile, load(errorSchemaFile)) as object)
+export const checkError: Check = compile(inlined(errorSchemaFile, load(errorSchemaFile)) as JsonSchema)
 
-/** All operations of the data. */
-export function loadOperations(): Operation[] {
+/** All operations of an API. */
+export function loadOperations(api: ApiName = 'server-server'): Operation[] {
+  const folder = join(root, api)
   return readdirSync(folder)
     .filter((name) => name.endsWith('.yaml'))
     .flatMap((name) => operationsOf(join(folder, name)))
+}
+
+/** Every errcode that the texts of the client-server data name. */
+export function errcodesOfData(): ReadonlySet<string> {
+  const folder = join(root, 'client-server')
+  const texts = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+  return new Set(texts.flatMap((text) => text.match(/\bM_[A-Z0-9_]+\b/g) ?? []))
 }
 
 function operationsOf(file: string): Operation[] {
@@ -66,36 +96,61 @@ function operationsOf(file: string): Operation[] {
 function operationOf(file: string, method: string, path: string, raw: Node): Operation {
   const operation = inlined(file, raw) as Node
   const responses = Object.entries(operation['responses'] as Record<string, Node>).map(
-    ([status, response]) => [Number(status), compile(jsonSchemaOf(response))] as const,
+    ([status, response]) => [Number(status), responseShapeOf(response)] as const,
   )
+  const bodySchema = jsonSchemaOf(operation['requestBody'] as Node | undefined)
   return {
     id: operation['operationId'] as string,
     method: method.toUpperCase(),
     path,
     parameters: ((operation['parameters'] ?? []) as Node[]).map(parameterOf),
-    checkRequestBody: compile(jsonSchemaOf(operation['requestBody'] as Node | undefined)),
+    bodySchema,
+    checkRequestBody: bodySchema === undefined ? undefined : compile(bodySchema),
     responses: new Map(responses),
+    auth: authOf(operation['security'] as readonly Node[] | undefined),
   }
+}
+
+function responseShapeOf(raw: Node): ResponseShape {
+  const schema = jsonSchemaOf(raw)
+  const headers = Object.entries((raw['headers'] ?? {}) as Record<string, Node>)
+  return {
+    check: schema === undefined ? undefined : compile(schema),
+    contentTypes: Object.keys((raw['content'] ?? {}) as Node),
+    requiredHeaders: headers.filter(([, header]) => header['required'] === true).map(([name]) => name.toLowerCase()),
+  }
+}
+
+function authOf(security: readonly Node[] | undefined): Operation['auth'] {
+  if (security === undefined) return 'none'
+  return security.some((way) => Object.keys(way).length === 0) ? 'optional' : 'required'
 }
 
 function parameterOf(raw: Node): Parameter {
-  const schema = (raw['schema'] ?? {}) as Node
+  const schema = (raw['schema'] ?? {}) as JsonSchema
   return {
     name: raw['name'] as string,
-    in: raw['in'] as 'path' | 'query',
+    in: raw['in'] as Parameter['in'],
     required: raw['required'] === true,
     type: (schema['type'] as string | undefined) ?? 'string',
-    check: ajv.compile(schema),
+    schema,
+    check: compile(schema),
   }
 }
 
-function jsonSchemaOf(carrier: Node | undefined): object | undefined {
-  const content = carrier?.['content'] as Record<string, { schema?: object }> | undefined
+function jsonSchemaOf(carrier: Node | undefined): JsonSchema | undefined {
+  const content = carrier?.['content'] as Record<string, { schema?: JsonSchema }> | undefined
   return content?.['application/json']?.schema
 }
 
-function compile(schema: object | undefined): ValidateFunction | undefined {
-  return schema === undefined ? undefined : ajv.compile(schema)
+/** Compiled when it is needed: most of the data's schemas are of errors that nobody sees. */
+function compile(schema: JsonSchema): Check {
+  let validate: ValidateFunction | undefined
+  return (value) => {
+    validate ??= ajv.compile(schema)
+    if (validate(value)) return []
+    return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`)
+  }
 }
 
 function load(file: string): Node {
