@@ -17,8 +17,10 @@ const homeserverParts = {
   directory: ['timeline', 'rooms'],
   push: ['timeline', 'rooms', 'accounts'],
   sync: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'push'],
+  conversation: ['timeline', 'rooms', 'accounts', 'sync'],
+  search: ['timeline', 'rooms'],
   media: [],
-  'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media'],
+  'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media', 'conversation', 'search'],
   relay: ['timeline', 'rooms', 'federation'],
   federation: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'relay', 'directory', 'media'],
 }
@@ -182,7 +184,7 @@ export default {
       name: 'matrix-errors-at-edges',
       comment: 'Inside, expected outcomes are unions; a MatrixError is made where a request is answered.',
       severity: 'error',
-      from: part('timeline|rooms|sync|accounts|keys|ephemeral|directory|push|media'),
+      from: part('timeline|rooms|sync|conversation|search|accounts|keys|ephemeral|directory|push|media'),
       to: { path: `^${homeserver}/matrix-error\\.ts$` },
     },
     {

@@ -12,6 +12,7 @@ import { ClientTransactions } from './accounts/client-transactions.ts'
 import { Filters } from './accounts/filters.ts'
 import { OpenIdTokens } from './accounts/open-id-tokens.ts'
 import { createClientApi } from './client-api/client-api.ts'
+import { Conversation } from './conversation/conversation.ts'
 import { openDirectory } from './directory/index.ts'
 import { Ephemeral } from './ephemeral/index.ts'
 import { Federation } from './federation/federation.ts'
@@ -86,6 +87,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     }),
   )
   const pushRules = new PushRules(accountData)
+  const conversation = new Conversation({ rooms, accountData })
+  const { aggregations } = conversation
   const clientApi = createClientApi({
     ports,
     serverName,
@@ -100,7 +103,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     toDevice,
     ephemeral,
     pushRules,
-    sync: new SyncEngine({ storage, timeline, rooms, accountData, keys, toDevice, ephemeral, pushRules, clock }),
+    sync: new SyncEngine({ storage, timeline, rooms, accountData, keys, toDevice, ephemeral, pushRules, clock, aggregations }),
+    conversation,
     directory,
     media,
     openIdTokens,

@@ -72,6 +72,7 @@ export const limits = {
     /** How far relations of relations are followed, and how many events that may be. */
     relationsRecursionMax: 5,
     relationsFollowedMax: 1_000,
+    relationsPageMax: 100,
     /** Rows read for one page of relations or threads before it ends early. */
     relationsScannedMax: 5_000,
     backfillPageSize: 50,

@@ -4,6 +4,7 @@ import type { Accounts } from '../accounts/accounts.ts'
 import type { ClientTransactions } from '../accounts/client-transactions.ts'
 import type { Filters } from '../accounts/filters.ts'
 import type { OpenIdTokens } from '../accounts/open-id-tokens.ts'
+import type { Conversation } from '../conversation/conversation.ts'
 import type { Directory } from '../directory/index.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -33,6 +34,7 @@ export interface ClientApiComponents {
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
   readonly sync: SyncEngine
+  readonly conversation: Conversation
   readonly directory: Directory
   readonly media: MediaStore
   readonly openIdTokens: OpenIdTokens

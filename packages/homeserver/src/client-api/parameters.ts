@@ -42,6 +42,14 @@ export function integerFrom(query: URLSearchParams, name: string, fallback: numb
   return Math.min(Number(text), max)
 }
 
+/** @throws MatrixError M_INVALID_PARAM for anything but true and false. */
+export function booleanFrom(query: URLSearchParams, name: string): boolean | undefined {
+  const text = query.get(name)
+  if (text === null) return undefined
+  if (text !== 'true' && text !== 'false') throw new MatrixError(400, 'M_INVALID_PARAM', `${name} must be true or false`)
+  return text === 'true'
+}
+
 export function directionFrom(query: URLSearchParams, fallback?: 'b' | 'f'): 'b' | 'f' {
   const text = query.get('dir') ?? fallback
   if (text === 'b' || text === 'f') return text

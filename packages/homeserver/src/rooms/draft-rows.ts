@@ -3,6 +3,7 @@ import type { TimelineTransaction } from '../timeline/index.ts'
 import type { DraftEvents } from './draft-events.ts'
 import { historyPlaceOf } from './history-place.ts'
 import type { PendingRedaction } from './redactions.ts'
+import { deleteRelation, putRelation } from './relations.ts'
 import type { AppendedEvent } from './room-draft.ts'
 import type { Room } from './room.ts'
 import type { NodeId, StateRoot, TrieNode } from './state-trie.ts'
@@ -25,6 +26,7 @@ export class DraftRows {
   readonly #gaps = new Map<EventId, Set<EventId> | undefined>()
   readonly #closed = new Map<EventId, ReadonlySet<EventId>>()
   readonly #leaving: StoredEvent[] = []
+  readonly #redacted: StoredEvent[] = []
   /** The state to announce where it changed without an event that says so. */
   #movedTo: StateRoot | undefined
   #completes = false
@@ -48,6 +50,11 @@ export class DraftRows {
   /** Takes an event out of what is shown. */
   leave(event: StoredEvent): void {
     this.#leaving.push(event)
+  }
+
+  /** @param event as it was. */
+  redact(event: StoredEvent): void {
+    this.#redacted.push(event)
   }
 
   /** @param completes whether it lacked members before. */
@@ -111,8 +118,9 @@ export class DraftRows {
     const { batch } = transaction
     const roomId = this.#roomId
     for (const appended of this.appended) this.#writeAppended(transaction, appended)
-    for (const eventId of this.#inserted) this.#place(transaction, eventId, {})
+    for (const eventId of this.#inserted) this.#writeInserted(transaction, eventId)
     for (const event of this.#leaving) this.#writeLeaving(transaction, event)
+    for (const event of this.#redacted) deleteRelation(batch, event)
     for (const eventId of this.#judged) batch.put(roomsTables.judgedPartially, [roomId, transaction.allocate()], eventId)
     for (const event of this.#events.changed.values()) batch.put(roomsTables.events, [event.eventId], event)
     for (const [id, node] of nodes) batch.put(roomsTables.stateNodes, [roomId, id], node)
@@ -163,7 +171,15 @@ export class DraftRows {
     appended.extraWrites?.(transaction, eventId)
   }
 
-  #writeLeaving(transaction: TimelineTransaction, { eventId, pdu, position }: StoredEvent): void {
+  #writeInserted(transaction: TimelineTransaction, eventId: EventId): void {
+    this.#place(transaction, eventId, {})
+    transaction.append({ kind: 'room-history', roomId: this.#roomId, eventId })
+  }
+
+  #writeLeaving(transaction: TimelineTransaction, event: StoredEvent): void {
+    const { eventId, pdu, position } = event
+    deleteRelation(transaction.batch, event)
+    transaction.append({ kind: 'room-history', roomId: this.#roomId, eventId })
     transaction.batch.delete(roomsTables.history, [this.#roomId, pdu.depth, historyPlaceOf(eventId), eventId])
     transaction.batch.delete(roomsTables.times, [this.#roomId, Math.max(0, pdu.origin_server_ts), eventId])
     if (position !== undefined) transaction.batch.delete(roomsTables.arrivals, [this.#roomId, position])
@@ -179,5 +195,6 @@ export class DraftRows {
     this.#placed(placed)
     transaction.batch.put(roomsTables.history, [this.#roomId, depth, placed.sequence, eventId], { eventId, ...position })
     transaction.batch.put(roomsTables.times, [this.#roomId, Math.max(0, timestamp), eventId], true)
+    putRelation(transaction.batch, placed)
   }
 }

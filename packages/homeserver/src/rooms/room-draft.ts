@@ -386,6 +386,7 @@ export class RoomDraft {
     if (target !== undefined) {
       const redacted = redactedForm(target, redactedBy, this.room.version)
       this.events.put(redacted)
+      this.#rows.redact(target)
       this.current.refresh(redacted)
     }
     this.#rows.changePendingRedactions(pending)

@@ -46,6 +46,7 @@ import type {
 import { judgeOutliers, storeOutliers } from './outliers.ts'
 import { readEntriesSince, readStateAt, type StateAtPosition } from './read-states.ts'
 import { receiveEvents } from './receive-event.ts'
+import { RelationReader } from './relations.ts'
 import type { RoomState } from './room-state.ts'
 import { Completions, RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
 import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
@@ -69,10 +70,12 @@ type SenderAndEvent = EventDraft & { readonly roomId: RoomId; readonly sender: U
  * 3. Every event that is shown passed the auth rules by what it cites, in the state before it, and in the state of its arrival.
  */
 export class Rooms {
+  readonly relations: RelationReader
   readonly #context: RoomsContext
 
   private constructor(context: RoomsContext) {
     this.#context = context
+    this.relations = new RelationReader(context.ports.storage)
   }
 
   static async open(ports: RoomsPorts, timeline: Timeline, serverName: ServerName): Promise<Rooms> {

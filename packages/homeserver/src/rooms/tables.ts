@@ -58,6 +58,15 @@ export const roomsTables = {
   arrivals: { name: 'rooms.arrivals' } as Table<readonly [RoomId, position: number], ArrivalRow>,
   /** Accepted events by the time that their senders wrote. */
   times: { name: 'rooms.times' } as Table<readonly [RoomId, timestamp: number, EventId], true>,
+  /** Accepted events by what they relate to, in the order of the history. */
+  relations: { name: 'rooms.relations' } as Table<
+    readonly [RoomId, target: EventId, relType: string, depth: number, place: number, EventId],
+    { readonly sender: UserId; readonly type: string }
+  >,
+  /** The ways in which something relates, or once related, to an event. */
+  relationTypes: { name: 'rooms.relation-types' } as Table<readonly [RoomId, target: EventId, relType: string], true>,
+  /** What is part of any thread of the room, with the root of that thread. */
+  threadReplies: { name: 'rooms.thread-replies' } as Table<readonly [RoomId, depth: number, place: number, EventId], EventId>,
   /** Redactions whose target is not known yet. */
   pendingRedactions: { name: 'rooms.pending-redactions' } as Table<readonly [RoomId, target: EventId, redaction: EventId], true>,
   /** Events that are not here while an event that follows them is part of the room. */

@@ -21,19 +21,48 @@ export interface ClientEvent {
   readonly unsigned: JsonObject
 }
 
+/** What goes with an event because of others that relate to it. */
+export interface Aggregated {
+  /** The latest valid edit. */
+  readonly edit?: StoredEvent
+  readonly thread?: { readonly latest: StoredEvent; readonly count: number; readonly participated: boolean }
+  readonly references?: readonly EventId[]
+}
+
+type AggregatedById = ReadonlyMap<EventId, Aggregated>
+
+const none: AggregatedById = new Map()
+
+/** As one user may see it, for a batch of events; those without are left out. */
+export interface EventAggregations {
+  of(events: readonly StoredEvent[], userId: UserId): Promise<ReadonlyMap<EventId, Aggregated>>
+}
+
 /** Turns stored events into what clients see. Spec: Client-Server API, Room event format. */
 export class ClientEvents {
   readonly #rooms: Rooms
   readonly #clock: Clock
+  readonly #aggregations: EventAggregations
 
-  constructor(rooms: Rooms, clock: Clock) {
+  constructor(rooms: Rooms, clock: Clock, aggregations: EventAggregations) {
     this.#rooms = rooms
     this.#clock = clock
+    this.#aggregations = aggregations
   }
 
   /** For /sync, where the room is known from the place. */
   async withoutRoomId(events: readonly StoredEvent[], reader: EventReader): Promise<ClientEvent[]> {
-    return Promise.all(events.map(async (event) => this.#format(event, reader)))
+    const aggregated = await this.#aggregations.of(events, reader.userId)
+    // A thread shows its latest event as that was edited. It is no thread itself, so this ends here.
+    const latest = [...aggregated.values()].flatMap(({ thread }) => thread?.latest ?? [])
+    const ofLatest = latest.length === 0 ? aggregated : await this.#aggregations.of(latest, reader.userId)
+    return Promise.all(
+      events.map(async (event) => {
+        const formatted = await this.#format(event, reader)
+        const relations = await this.#relations(event, reader, { aggregated, ofLatest })
+        return relations === undefined ? formatted : { ...formatted, unsigned: { ...formatted.unsigned, 'm.relations': relations } }
+      }),
+    )
   }
 
   async withRoomId(events: readonly StoredEvent[], reader: EventReader): Promise<ClientEvent[]> {
@@ -54,6 +83,37 @@ export class ClientEvents {
       ...(redacts === undefined ? {} : { redacts }),
       unsigned: await this.#unsigned(event, reader),
     }
+  }
+
+  /** Spec: Client-Server API, Aggregations of child events. */
+  async #relations(
+    event: StoredEvent,
+    reader: EventReader,
+    { aggregated, ofLatest }: { readonly aggregated: AggregatedById; readonly ofLatest: AggregatedById },
+  ): Promise<JsonObject | undefined> {
+    const found = aggregated.get(event.eventId)
+    if (found === undefined) return undefined
+    const { edit, thread, references } = found
+    const nested = thread === undefined ? undefined : await this.#relations(thread.latest, reader, { aggregated: ofLatest, ofLatest: none })
+    return {
+      ...(edit === undefined ? {} : { 'm.replace': await this.#bundled(edit, reader) }),
+      ...(references === undefined ? {} : { 'm.reference': { chunk: references.map((eventId) => ({ event_id: eventId })) } }),
+      ...(thread === undefined
+        ? {}
+        : {
+            'm.thread': {
+              latest_event: await this.#bundled(thread.latest, reader, nested),
+              count: thread.count,
+              current_user_participated: thread.participated,
+            },
+          }),
+    }
+  }
+
+  async #bundled(event: StoredEvent, reader: EventReader, relations?: JsonObject): Promise<JsonObject> {
+    const formatted = await this.#format(event, reader)
+    const unsigned = { ...formatted.unsigned, ...(relations === undefined ? {} : { 'm.relations': relations }) }
+    return { ...formatted, room_id: event.roomId, unsigned }
   }
 
   /** Room versions name the target in one place; clients of any age find it in either. Spec: Client-Server API, m.room.redaction. */

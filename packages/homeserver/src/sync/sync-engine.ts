@@ -9,7 +9,7 @@ import type { Storage } from '../ports/storage.ts'
 import type { PushRules } from '../push/push-rules.ts'
 import type { Rooms } from '../rooms/index.ts'
 import type { Timeline } from '../timeline/index.ts'
-import { ClientEvents, type EventReader } from './client-events.ts'
+import { ClientEvents, type EventAggregations, type EventReader } from './client-events.ts'
 import { deviceListChanges } from './device-list-section.ts'
 import { type Changes, JoinedExtras } from './joined-extras.ts'
 import { readOutOfBandInvites } from './out-of-band-invites.ts'
@@ -30,6 +30,7 @@ export interface SyncParts {
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
   readonly clock: Clock
+  readonly aggregations: EventAggregations
 }
 
 export interface SyncInput {
@@ -63,7 +64,7 @@ export class SyncEngine {
 
   constructor(parts: SyncParts) {
     this.#parts = parts
-    this.events = new ClientEvents(parts.rooms, parts.clock)
+    this.events = new ClientEvents(parts.rooms, parts.clock, parts.aggregations)
     this.visibility = new Visibility(parts.rooms)
     this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
     this.#extras = new JoinedExtras(parts)

@@ -5,6 +5,8 @@ import type { Table } from '../ports/storage.ts'
 export type TimelineRow =
   /** An event became part of a room's visible timeline here. */
   | { readonly kind: 'room-event'; readonly roomId: RoomId; readonly eventId: EventId }
+  /** An event took its place in a room's history without being new, or lost it. Nobody's sync tells of that. */
+  | { readonly kind: 'room-history'; readonly roomId: RoomId; readonly eventId: EventId }
   /** The state of a room changed without an event that joined its timeline. `completes`: only now all of its members are known. */
   | { readonly kind: 'room-state'; readonly roomId: RoomId; readonly completes?: true }
   /** An invite (or its withdrawal) for a local user to a room whose state this server does not hold. */

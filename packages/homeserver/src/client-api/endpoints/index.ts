@@ -22,6 +22,7 @@ import { membershipEndpoints } from './membership.ts'
 import { profileEndpoints } from './profile.ts'
 import { pushEndpoints } from './push.ts'
 import { registrationEndpoints } from './registration.ts'
+import { relationEndpoints } from './relations.ts'
 import { roomEventEndpoints } from './room-events.ts'
 import { roomHistoryEndpoints } from './room-history.ts'
 import { roomStateEndpoints } from './room-state.ts'
@@ -46,6 +47,7 @@ export const endpoints: readonly Endpoint[] = [
   ...roomStateEndpoints,
   ...upgradeRoomEndpoints,
   ...roomHistoryEndpoints,
+  ...relationEndpoints,
   ...directoryEndpoints,
   ...publicRoomsEndpoints,
   ...hierarchyEndpoints,

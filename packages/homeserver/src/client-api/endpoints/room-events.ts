@@ -80,16 +80,19 @@ async function sendOnce(
     },
     perform: async (record) => {
       if (event.redacts !== undefined) await checkMayRedact(api, session, event.roomId, event.redacts)
-      const outcome = await api.rooms.send(
-        {
-          ...event,
-          sender: session.userId,
-          transactionId: { deviceId: session.deviceId, txnId },
-          extraWrites: (transaction, eventId) => record(transaction, { eventId }),
-        },
-        signal,
+      const sending = { ...event, sender: session.userId }
+      const outcome = await api.conversation.annotations.once(sending, async () =>
+        api.rooms.send(
+          {
+            ...sending,
+            transactionId: { deviceId: session.deviceId, txnId },
+            extraWrites: (transaction, eventId) => record(transaction, { eventId }),
+          },
+          signal,
+        ),
       )
-      return sentEventId(outcome)
+      if (outcome.kind === 'duplicate') throw new MatrixError(400, 'M_DUPLICATE_ANNOTATION', 'You have said this of the event before')
+      return sentEventId(outcome.result)
     },
   })
 }

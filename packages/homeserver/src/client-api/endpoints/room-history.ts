@@ -1,11 +1,11 @@
-import { type EventId, type JsonObject, isJsonObject, type RoomId, ownObject, ownString } from '@kith/matrix-protocol'
+import { isJsonObject, type RoomId } from '@kith/matrix-protocol'
 import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { isHistoryToken, type StoredEvent } from '../../rooms/index.ts'
+import type { StoredEvent } from '../../rooms/index.ts'
 import { type EventFilter, readEventFilter } from '../../sync/sync-filter.ts'
-import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
+import { historyToken } from '../history-token.ts'
 import { directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
 import { readHistory } from '../read-history.ts'
 import { readable, readableState, readableStateIds, visibleEvent } from '../room-access.ts'
@@ -73,42 +73,7 @@ export const roomHistoryEndpoints = [
       }
     },
   }),
-  ...[
-    '/rooms/:roomId/relations/:eventId',
-    '/rooms/:roomId/relations/:eventId/:relType',
-    '/rooms/:roomId/relations/:eventId/:relType/:eventType',
-  ].map((path) =>
-    endpoint({
-      method: 'GET',
-      path: path as '/rooms/:roomId/relations/:eventId/:relType/:eventType',
-      versions: ['v1', 'unstable'],
-      async handle(api, { params, session, query }) {
-        const roomId = roomIdFrom(params.roomId)
-        const target = eventIdFrom(params.eventId)
-        await visibleEvent(api, session, roomId, target)
-        const limit = Math.max(1, integerFrom(query, 'limit', 20, limits.implementation.messagesPageMax))
-        const from = await historyToken(api, roomId, query.get('from'))
-        const input = { from, direction: directionFrom(query, 'b'), limit } as const
-        const found = await findRelations(api, session, roomId, { ...input, target, relType: params.relType, eventType: params.eventType })
-        return {
-          chunk: await api.sync.events.withRoomId(found.events, session),
-          ...(query.get('from') === null ? {} : { prev_batch: query.get('from') }),
-          ...(found.end === undefined ? {} : { next_batch: found.end }),
-        }
-      },
-    }),
-  ),
 ]
-
-/** Tokens of history as they are; a token of sync stands for the end of what had come by then. */
-async function historyToken(api: Api, roomId: RoomId, text: string | null): Promise<string | undefined> {
-  if (text === null || text === '') return undefined
-  if (isHistoryToken(text)) return text
-  const token = parseSyncToken(text)
-  if (token === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a pagination token')
-  const [last] = (await api.rooms.timelineSince(roomId, 0, 1, token.position)).events
-  return last === undefined ? (await api.rooms.timelineSince(roomId, 0, 0, token.position)).prevBatch : api.rooms.tokensAround(last).after
-}
 
 function filterFrom(query: URLSearchParams): EventFilter {
   const text = query.get('filter')
@@ -143,48 +108,4 @@ async function stateAfter(api: Api, session: Session, event: StoredEvent): Promi
     events.filter((found) => found !== undefined),
     session,
   )
-}
-
-interface RelationsInput {
-  readonly target: EventId
-  readonly relType: string | undefined
-  readonly eventType: string | undefined
-  readonly from: string | undefined
-  readonly direction: 'b' | 'f'
-  readonly limit: number
-}
-
-/** Looks through the room's history, a bounded stretch of it each time. */
-async function findRelations(
-  api: Api,
-  session: Session,
-  roomId: RoomId,
-  input: RelationsInput,
-): Promise<{ readonly events: readonly StoredEvent[]; readonly end: string | undefined }> {
-  const found: StoredEvent[] = []
-  let from = input.from
-  let scanned = 0
-  while (scanned < limits.implementation.relationsScannedMax) {
-    // No more than are still wanted, so that the token after the page is the token after the last one found.
-    const page = await api.rooms.page(roomId, { from, direction: input.direction, limit: Math.max(20, input.limit) })
-    const visible = await api.sync.visibility.filter(page.events, session.userId)
-    for (const event of visible) {
-      if (!isRelation(event, input)) continue
-      found.push(event)
-      if (found.length < input.limit) continue
-      const around = api.rooms.tokensAround(event)
-      return { events: found, end: input.direction === 'b' ? around.before : around.after }
-    }
-    scanned += page.events.length
-    if (page.end === undefined || page.events.length === 0) return { events: found, end: undefined }
-    from = page.end
-  }
-  return { events: found, end: from }
-}
-
-function isRelation(event: StoredEvent, input: RelationsInput): boolean {
-  const relation: JsonObject | undefined = ownObject(event.pdu.content, 'm.relates_to')
-  if (relation === undefined || ownString(relation, 'event_id') !== input.target) return false
-  if (input.relType !== undefined && ownString(relation, 'rel_type') !== input.relType) return false
-  return input.eventType === undefined || event.pdu.type === input.eventType
 }
