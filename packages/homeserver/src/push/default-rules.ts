@@ -1,4 +1,4 @@
-import { localpartOf, type UserId } from '@kith/matrix-protocol'
+import type { UserId } from '@kith/matrix-protocol'
 import type { PushCondition, PushRule, PushRuleset } from './push-rule.ts'
 
 const notify = ['notify'] as const
@@ -19,7 +19,10 @@ function is(key: string, value: string | boolean): PushCondition {
   return { kind: 'event_property_is', key, value }
 }
 
-/** The predefined rules for a user. Spec: Client-Server API, Predefined Rules. */
+/**
+ * The predefined rules for a user. Names in a message's text are no mentions any more (spec v1.17).
+ * @see https://spec.matrix.org/latest/client-server-api/#predefined-rules
+ */
 export function defaultPushRules(userId: UserId): PushRuleset {
   return {
     override: [
@@ -34,26 +37,16 @@ export function defaultPushRules(userId: UserId): PushRuleset {
       rule('.m.rule.is_user_mention', highlightWithSound, [
         { kind: 'event_property_contains', key: 'content.m\\.mentions.user_ids', value: userId },
       ]),
-      rule('.m.rule.contains_display_name', highlightWithSound, [{ kind: 'contains_display_name' }]),
       rule('.m.rule.is_room_mention', highlight, [
         is('content.m\\.mentions.room', true),
         { kind: 'sender_notification_permission', key: 'room' },
       ]),
-      rule('.m.rule.roomnotif', highlight, [matches('content.body', '@room'), { kind: 'sender_notification_permission', key: 'room' }]),
       rule('.m.rule.tombstone', highlight, [matches('type', 'm.room.tombstone'), matches('state_key', '')]),
       rule('.m.rule.reaction', [], [matches('type', 'm.reaction')]),
       rule('.m.rule.room.server_acl', [], [matches('type', 'm.room.server_acl'), matches('state_key', '')]),
       rule('.m.rule.suppress_edits', [], [is('content.m\\.relates_to.rel_type', 'm.replace')]),
     ],
-    content: [
-      {
-        rule_id: '.m.rule.contains_user_name',
-        default: true,
-        enabled: true,
-        pattern: localpartOf(userId),
-        actions: highlightWithSound,
-      },
-    ],
+    content: [],
     room: [],
     sender: [],
     underride: [

@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue, ownMember, ownString, type UserId } from '@kith/matrix-protocol'
+import { parsePropertyPath, propertyAt } from '../property-path.ts'
 import { globMatches } from './glob.ts'
-import { type PushCondition, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset } from './push-rule.ts'
+import { type PushAction, type PushCondition, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset } from './push-rule.ts'
 
 /** What the rules can ask about an event's surroundings. */
 export interface PushSurroundings {
@@ -23,21 +24,28 @@ export interface PushEvent {
 export interface PushVerdict {
   readonly notify: boolean
   readonly highlight: boolean
+  /** Of the rule that matched; none where no rule did. */
+  readonly actions: readonly PushAction[]
 }
 
-/** The actions of the first rule that matches. Spec: Client-Server API, Push Rules. */
-export function evaluatePushRules(rules: PushRuleset, event: PushEvent, surroundings: PushSurroundings): PushVerdict {
+/**
+ * What one user's rules say of an event of somebody else: the actions of the first rule that matches.
+ * @see https://spec.matrix.org/latest/client-server-api/#push-rules
+ */
+export function evaluatePush(rules: PushRuleset, event: PushEvent, surroundings: PushSurroundings): PushVerdict {
   for (const kind of pushRuleKinds) {
     const matched = rules[kind].find((rule) => rule.enabled && ruleMatches(kind, rule, event, surroundings))
     if (matched !== undefined) return verdictOf(matched)
   }
-  return { notify: false, highlight: false }
+  return { notify: false, highlight: false, actions: [] }
 }
 
 function verdictOf(rule: PushRule): PushVerdict {
   const notify = rule.actions.includes('notify')
   const tweak = rule.actions.find((action) => isJsonObject(action) && action['set_tweak'] === 'highlight')
-  return { notify, highlight: notify && isJsonObject(tweak) && tweak['value'] !== false }
+  // Rules from before v1.7 of the specification may still say not to notify, which is what no action at all says.
+  const actions = rule.actions.filter((action) => action !== 'dont_notify' && action !== 'coalesce')
+  return { notify, highlight: notify && isJsonObject(tweak) && tweak['value'] !== false, actions }
 }
 
 function ruleMatches(kind: PushRuleKind, rule: PushRule, event: PushEvent, surroundings: PushSurroundings): boolean {
@@ -73,8 +81,6 @@ function conditionMatches(condition: PushCondition, event: PushEvent, surroundin
       return Array.isArray(values) && values.some((value) => value === wanted)
     }
     case 'contains_display_name':
-      // Events that say whom they mention need no guessing from their text.
-      if (ownMember(event.content, 'm.mentions') !== undefined) return false
       return surroundings.displayName !== undefined && wordMatches(ownString(event.content, 'body'), surroundings.displayName, false)
     case 'room_member_count':
       return countMatches(surroundings.joinedMembers, ownString(condition, 'is') ?? '')
@@ -109,13 +115,6 @@ function countMatches(count: number, condition: string): boolean {
   }
 }
 
-/** A dotted path into the event; dots and backslashes in names are escaped by backslashes. */
 function propertyOf(event: PushEvent, path: string): JsonValue | undefined {
-  const names = path.split(/(?<!\\)\./).map((name) => name.replaceAll(/\\([.\\])/g, '$1'))
-  let value: unknown = event
-  for (const name of names) {
-    if (!isJsonObject(value)) return undefined
-    value = ownMember(value, name)
-  }
-  return value as JsonValue | undefined
+  return propertyAt({ ...event }, parsePropertyPath(path))
 }

@@ -44,6 +44,7 @@ function literalMatches(pattern: string, text: string, words: boolean): boolean 
   return false
 }
 
+/** By the letter of the specification: whoever writes without these letters is found by a pattern anywhere in the text. */
 function isWord(character: string | undefined): boolean {
-  return character !== undefined && /[\p{L}\p{N}_]/u.test(character)
+  return character !== undefined && /^[A-Za-z0-9_]$/.test(character)
 }

@@ -44,14 +44,20 @@ export class PushRules {
   ): Promise<ChangeRuleOutcome> {
     return this.#change(userId, (rules) => {
       if (ruleId.startsWith('.')) return 'default-rule'
-      const own = rules[kind].filter((rule) => !rule.default && rule.rule_id !== ruleId)
+      const userRules = rules[kind].filter((rule) => !rule.default)
+      const own = userRules.filter((rule) => rule.rule_id !== ruleId)
       if (own.length >= limits.implementation.pushRulesPerKindMax) return 'too-many'
       const existing = rules[kind].find((rule) => rule.rule_id === ruleId)
       const added: PushRule = { rule_id: ruleId, default: false, enabled: existing?.enabled ?? true, ...draft }
       const neighbour = place.before ?? place.after
       const index = own.findIndex((rule) => rule.rule_id === neighbour)
       if (neighbour !== undefined && index === -1) return 'unknown-neighbour'
-      const at = neighbour === undefined ? 0 : place.before === undefined ? index + 1 : index
+      // A new rule goes above all; one that is only changed stays where it is.
+      const present = Math.max(
+        0,
+        userRules.findIndex((rule) => rule.rule_id === ruleId),
+      )
+      const at = neighbour === undefined ? present : place.before === undefined ? index + 1 : index
       return { ...rules, [kind]: [...own.toSpliced(at, 0, added), ...rules[kind].filter((rule) => rule.default)] }
     })
   }

@@ -228,7 +228,8 @@ describe('what is not in the timeline', () => {
     const roomId = await sharedRoom()
     const { next_batch: since } = await bob.sync()
     await alice.say(roomId, 'one')
-    const last = await alice.say(roomId, 'hey bob, two')
+    const mention = { body: 'hey bob, two', 'm.mentions': { user_ids: [bob.userId] } }
+    const { event_id: last } = await alice.ok('PUT', `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/two`, mention)
     const unread = (answer: Json) => answer.rooms.join[roomId].unread_notifications
     expect(unread(await bob.sync(since))).toEqual({ notification_count: 2, highlight_count: 1 })
     await bob.ok('POST', `/rooms/${encodeURIComponent(roomId)}/receipt/m.read/${last}`, {})

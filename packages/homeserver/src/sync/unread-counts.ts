@@ -1,7 +1,7 @@
 import { isJsonObject, ownMember, ownString, powerLevelOf, type RoomId, type RoomVersion, type UserId } from '@kith/matrix-protocol'
 import type { Receipts } from '../ephemeral/receipts.ts'
 import { limits } from '../limits.ts'
-import { evaluatePushRules, type PushSurroundings } from '../push/evaluate.ts'
+import { evaluatePush, type PushSurroundings } from '../push/evaluate.ts'
 import type { PushRules } from '../push/push-rules.ts'
 import type { Rooms, RoomState, StoredEvent } from '../rooms/index.ts'
 
@@ -33,7 +33,7 @@ export async function countUnread(
   let notifications = 0
   let highlights = 0
   for (const event of unread) {
-    const verdict = evaluatePushRules(rules, { ...event.pdu, room_id: roomId }, around(event))
+    const verdict = evaluatePush(rules, { ...event.pdu, room_id: roomId }, around(event))
     if (verdict.notify) notifications++
     if (verdict.highlight) highlights++
   }

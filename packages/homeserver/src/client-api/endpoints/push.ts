@@ -111,7 +111,7 @@ function answerChange(outcome: ChangeRuleOutcome): object {
     case 'default-rule':
       throw new MatrixError(400, 'M_INVALID_PARAM', 'Predefined rules can be disabled, not replaced or removed')
     case 'unknown-neighbour':
-      throw new MatrixError(400, 'M_INVALID_PARAM', 'There is no rule to place this one beside')
+      throw new MatrixError(400, 'M_UNKNOWN', 'There is no rule of the user to place this one beside')
     case 'too-many':
       throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many rules')
   }
