@@ -1,7 +1,7 @@
 import type { Write } from '@kith/homeserver/ports'
 import { createNodeCrypto } from '@kith/testkit/node/node-crypto'
 import { play } from '@kith/testkit/world/play'
-import { at, crash, cut, cutOneWay, redact, rename, type Scenario, send, sleep } from '@kith/testkit/world/scenario'
+import { at, crash, cut, cutOneWay, join, redact, rename, type Scenario, send, sleep } from '@kith/testkit/world/scenario'
 import { describe, expect, test } from 'vitest'
 import { playSeed } from './seeds.test-support.ts'
 
@@ -125,6 +125,45 @@ describe('a planted fault shows', () => {
       return tamper(node, writes)
     })
     expect(violations.map((violation) => violation.split(':')[0])).toContain(invariant)
+  })
+
+  test('soft-failed: an honest event beside a change of the join rules that takes no right from it', async () => {
+    const steps = [
+      ...at(1_000, cut('alice', 'carol', 20_000)),
+      ...at(2_000, { kind: 'join-rule', user: 'alice', room: 'lobby', value: 'public' }, send('carol', 'lobby')),
+    ]
+    const tamper = atBob('rooms.events', (write) => [
+      saysCarol(write) ? { ...write, value: { ...valueOf(write), status: 'soft-failed' } } : write,
+    ])
+    const { violations } = await play({ ...scenario, steps }, { createCrypto: createNodeCrypto, tamper })
+    expect(violations.join()).toContain('soft-failed')
+  })
+
+  /** Bob dies as he lets Anna in, so that her server learns of it when Alice joins later; it dies then, and reads from its disk what it tells Anna. */
+  const joinedUnheard: Scenario = {
+    ...scenario,
+    servers: [
+      { name: 'alice', users: ['alice', 'anna'], relays: ['mole'] },
+      { name: 'bob', users: ['bob'], relays: ['mole'] },
+    ],
+    rooms: [{ name: 'lobby', version: '12', joinRule: 'public', historyVisibility: 'shared', creator: 'bob', members: [] }],
+    steps: [
+      ...at(1_000, { kind: 'crash-at-commit', server: 'bob', after: 0, durable: true, forMs: 1_000 }, join('anna', 'lobby')),
+      ...at(9_000, send('bob', 'lobby')),
+      ...at(60_000, { kind: 'crash-at-commit', server: 'alice', after: 1, durable: true, forMs: 1_000 }, join('alice', 'lobby')),
+    ],
+  }
+
+  test('sync: messages before the beginning of a timeline that does not say that there are any', async () => {
+    const silently: Tamper = (name, writes) =>
+      writes.map((write) => {
+        if (name !== 'alice' || write.kind !== 'put' || write.table !== 'rooms.events') return write
+        const { afterGap: _, ...value } = valueOf(write)
+        return { ...write, value }
+      })
+    const playUnheard = (tamper: Tamper) => play(joinedUnheard, { createCrypto: createNodeCrypto, tamper })
+    expect((await playUnheard((_, writes) => writes)).violations).toEqual([])
+    expect((await playUnheard(silently)).violations.join()).toContain('anna was never told')
   })
 
   test('forks: what others hear late is none', async () => {

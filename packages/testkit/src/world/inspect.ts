@@ -1,3 +1,4 @@
+import type { Pdu } from '@kith/matrix-protocol'
 import type { Table } from '@kith/homeserver/ports'
 import type { WorldRelay, WorldServer } from './world-node.ts'
 
@@ -8,15 +9,9 @@ export interface InspectedEvent {
   readonly status: 'accepted' | 'soft-failed' | 'rejected' | 'outlier'
   readonly rejectedBecause?: string
   readonly redactedBy?: string
-  readonly pdu: {
-    readonly type: string
-    readonly sender: string
-    readonly state_key?: string
-    readonly redacts?: unknown
-    readonly depth: number
-    readonly content: Readonly<Record<string, unknown>>
-    readonly prev_events: readonly (string | readonly [string, unknown])[]
-  }
+  readonly pdu: Pdu
+  /** What the auth rules read of a redacted event. */
+  readonly forAuth?: Pdu
 }
 
 // The tables by name, because they are no part of what the homeserver exports; a row of another shape fails every run.

@@ -1,7 +1,8 @@
 import { canonicalJson } from '@kith/matrix-protocol'
 import { backlogOf, eventsOf, extremitiesOf, type InspectedEvent, mailAt } from './inspect.ts'
 import type { Json } from './json.ts'
-import { concurrentlyRestricted, isOfDisplaced, RoomGraph } from './room-graph.ts'
+import { RoomGraph } from './room-graph.ts'
+import { RoomStates } from './room-states.ts'
 import type { AcknowledgedEvent, World } from './world.ts'
 import type { WorldServer } from './world-node.ts'
 import type { WorldUser } from './world-user.ts'
@@ -100,14 +101,14 @@ async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<
   return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
 }
 
-/** An event of an honest user is soft-failed only where something concurrent took their right. */
-function unjustSoftFailures({ name, roomId, members, servers, graph }: RoomView, stored: Stored): string[] {
+/** An event of an honest user is soft-failed only where something beside it, that the server knew, took their right. */
+function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: Stored): string[] {
   const found: string[] = []
-  const inside = new Set(members.map(({ userId }) => userId))
+  const states = new RoomStates(roomId, graph)
   for (const server of servers) {
-    for (const event of stored.get(server)?.values() ?? []) {
-      if (event.roomId !== roomId || event.status !== 'soft-failed' || concurrentlyRestricted(graph, event)) continue
-      if (isOfDisplaced(graph, inside, event)) continue
+    const events = [...(stored.get(server)?.values() ?? [])].filter((event) => event.roomId === roomId && event.status !== 'outlier')
+    for (const event of events) {
+      if (event.status !== 'soft-failed' || events.some((other) => states.isDeniedBeside(event, other))) continue
       found.push(
         `soft-failed: ${name}: ${server.name} soft-failed ${graph.describe(event.eventId)} ${event.eventId}: ${event.rejectedBecause ?? ''}`,
       )
@@ -223,11 +224,15 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
       if (times > 1) found.push(`sync: ${name}: ${user.name} was told ${times} times of ${graph.describe(eventId)}`)
     }
     if (client?.limited.has(roomId) === true) continue
+    // A server may learn of its user's join by that of another, with events in between: it says that there are more, and they are paged for.
+    const beginning = client?.beginnings.get(roomId)
+    const earlier = beginning === undefined ? new Set<string>() : graph.ancestorsOf(beginning)
     for (const event of world.acknowledged) {
       const { eventId, room } = event
       if (
         room !== name ||
         once.has(eventId) ||
+        earlier.has(eventId) ||
         !mustBeTold(world, event, once) ||
         stored.get(user.server)?.get(eventId)?.status === 'soft-failed'
       )

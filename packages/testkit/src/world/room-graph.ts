@@ -16,6 +16,12 @@ export class RoomGraph {
     return this.#events.values()
   }
 
+  event(eventId: string): InspectedEvent {
+    const event = this.#events.get(eventId)
+    if (event === undefined) throw new Error(`No server has the event ${eventId}`)
+    return event
+  }
+
   /** Everything that the event builds on. */
   ancestorsOf(eventId: string): ReadonlySet<string> {
     const known = this.#ancestors.get(eventId)
@@ -67,13 +73,6 @@ export class RoomGraph {
     return typeof target === 'string' ? target : undefined
   }
 
-  /** Whether the user joined and nothing that knew of the join ever ended it. */
-  hasLastingJoin(userId: string): boolean {
-    const ended = this.memberships(userId).filter(({ pdu }) => pdu.content['membership'] !== 'join')
-    const joins = this.memberships(userId).filter(({ pdu }) => pdu.content['membership'] === 'join')
-    return joins.some((join) => ended.every((end) => !this.ancestorsOf(end.eventId).has(join.eventId)))
-  }
-
   /** Whether members see what was before them. */
   get isShared(): boolean {
     const settings = [...this.#events.values()].filter(({ pdu }) => pdu.type === 'm.room.history_visibility')
@@ -89,27 +88,4 @@ export class RoomGraph {
     const key = pdu.state_key === undefined ? '' : `/${pdu.state_key}`
     return `${pdu.type}${key} of ${who} at depth ${pdu.depth} ${JSON.stringify(text) ?? ''}`
   }
-}
-
-const restricting: ReadonlySet<string> = new Set(['m.room.power_levels', 'm.room.join_rules', 'm.room.server_acl'])
-
-/** Whether something that could take the sender's right to the event happened without either knowing of the other. */
-export function concurrentlyRestricted(graph: RoomGraph, event: InspectedEvent): boolean {
-  const concerned = new Set([event.pdu.sender, event.pdu.state_key])
-  for (const other of graph.events) {
-    const { type, state_key: stateKey } = other.pdu
-    const restricts = restricting.has(type) || (type === 'm.room.member' && concerned.has(stateKey ?? ''))
-    if (restricts && graph.areConcurrent(event.eventId, other.eventId)) return true
-  }
-  return false
-}
-
-/**
- * Whether the sender is put out although nothing says so, and the event lies beside another. What came after a join makes it void, too, when
- * a branch from before both meets them, as that of somebody who slept: join rules are settled before memberships.
- */
-export function isOfDisplaced(graph: RoomGraph, members: ReadonlySet<string>, event: InspectedEvent): boolean {
-  const { sender } = event.pdu
-  if (members.has(sender) || !graph.hasLastingJoin(sender)) return false
-  return graph.events.some((other) => other.pdu.state_key !== undefined && graph.areConcurrent(event.eventId, other.eventId))
 }

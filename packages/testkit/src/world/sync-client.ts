@@ -13,7 +13,9 @@ export class SyncClient {
   readonly user: WorldUser
   /** Event ids of each room's timeline, as they came. */
   readonly timelines = new Map<string, string[]>()
-  /** Rooms in which the server left events out of a timeline. */
+  /** Where the timeline of a room began that has more before it, for which a client has to ask. */
+  readonly beginnings = new Map<string, string>()
+  /** Rooms in which the server left events out of a timeline later on. */
   readonly limited = new Set<string>()
   readonly redacted = new Set<string>()
   readonly problems: string[] = []
@@ -64,7 +66,9 @@ export class SyncClient {
     const rooms: [string, Json][] = [...Object.entries(answer.rooms?.join ?? {}), ...Object.entries(answer.rooms?.leave ?? {})]
     for (const [roomId, room] of rooms) {
       news = true
+      const [first] = room.timeline?.events ?? []
       if (room.timeline?.limited === true && this.timelines.has(roomId)) this.limited.add(roomId)
+      else if (room.timeline?.limited === true && first !== undefined) this.beginnings.set(roomId, first.event_id)
       const seen = this.timelines.get(roomId) ?? []
       this.timelines.set(roomId, seen)
       for (const event of room.timeline?.events ?? []) seen.push(event.event_id)
