@@ -134,7 +134,7 @@ export class Intake {
     await this.receivePending(signal)
   }
 
-  /** Nobody is in doubt about what is stored whole, was redacted since, or is told to this server in its redacted form only. */
+  /** Nobody is in doubt about what is stored whole, was redacted since, is shown to nobody, or is told to this server in its redacted form only. */
   async #forgetExplained(signal: AbortSignal): Promise<void> {
     const eventIds = [...this.#damaged.keys()]
     if (eventIds.length === 0) return
@@ -144,7 +144,7 @@ export class Intake {
     for (const [index, eventId] of eventIds.entries()) {
       const event = stored[index]
       if (event === undefined || event.status === 'outlier') continue
-      if (lacksContent(event, this.#input.version) && (await reader.mayRead(event))) continue
+      if (event.status === 'accepted' && lacksContent(event, this.#input.version) && (await reader.mayRead(event))) continue
       signal.throwIfAborted()
       this.#damaged.delete(eventId)
       if (this.outcomes.get(eventId)?.kind === 'missing') this.outcomes.set(eventId, { kind: 'duplicate', eventId })

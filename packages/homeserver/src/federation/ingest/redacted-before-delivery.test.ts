@@ -36,6 +36,18 @@ test('nor does what was redacted by somebody who had not seen it', async () => {
   expect(await stagedAt(alice)).toBe(0)
 })
 
+test('nor does what was redacted by somebody who had been put out of the room, which makes both events fail', async () => {
+  const { world, relay, alice, bob, roomId } = await apart()
+  await relay.kill()
+  const regretted = await bob.send(roomId, 'regretted')
+  await redact(bob, roomId, regretted)
+  await alice.rooms.send({ roomId, sender: alice.user, type: 'm.room.member', stateKey: bob.user, content: { membership: 'leave' } }, never)
+  await relay.start()
+  await world.run(2 * HOUR_MS)
+  expect((await alice.rooms.event(regretted as EventId))?.status).toBe('soft-failed')
+  expect(await stagedAt(alice)).toBe(0)
+})
+
 test('a whole copy that turns up later takes the place of a damaged one that counted as redacted', async () => {
   const setting = await hostileSetting()
   const { world, alice, bob, carol, mallory, room, roomId } = setting
