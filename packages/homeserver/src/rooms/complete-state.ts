@@ -71,9 +71,10 @@ class Completion {
   private constructor(context: RoomsContext, room: Room, state: StateEvents, joinPosition: number) {
     this.#context = context
     this.#room = room
-    const { version, depth } = room.row
+    const { version, depth, bumpedAt } = room.row
+    const row = { version, depth, extremities: [], state: EMPTY_STATE, ...(bumpedAt === undefined ? {} : { bumpedAt }) }
     // What the room waits for is one and the same for both.
-    this.#next = new Room(room.roomId, room.version, { version, depth, extremities: [], state: EMPTY_STATE }, IndexedState.of(state), room)
+    this.#next = new Room(room.roomId, room.version, row, IndexedState.of(state), room)
     this.#after = [room.roomId, joinPosition]
   }
 

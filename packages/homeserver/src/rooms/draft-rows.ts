@@ -8,6 +8,7 @@ import type { AppendedEvent } from './room-draft.ts'
 import type { Room } from './room.ts'
 import type { NodeId, StateRoot, TrieNode } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
+import { isBump } from './room-activity.ts'
 import { type RoomRow, roomsTables } from './tables.ts'
 
 const NOBODY: ReadonlySet<EventId> = new Set()
@@ -30,6 +31,7 @@ export class DraftRows {
   /** The state to announce where it changed without an event that says so. */
   #movedTo: StateRoot | undefined
   #completes = false
+  #movedAt: number | undefined
 
   /** @param placed hears of each event when its position is known. */
   constructor(roomId: RoomId, events: DraftEvents, placed: (event: StoredEvent) => void) {
@@ -136,8 +138,17 @@ export class DraftRows {
     }
     if (this.#movedTo !== undefined) {
       const position = transaction.append({ kind: 'room-state', roomId, ...(this.#completes ? { completes: true } : {}) })
+      this.#movedAt = position
       batch.put(roomsTables.arrivals, [roomId, position], { state: this.#movedTo })
     }
+  }
+
+  /** What this adds to the room's row, once it is written and the positions are known. */
+  activity(): Pick<RoomRow, 'changedAt' | 'bumpedAt'> {
+    const last = this.appended.at(-1)
+    const bump = this.appended.findLast(({ eventId }) => isBump(this.#events.changed.get(eventId)))
+    const changedAt = this.#movedAt ?? last?.position
+    return { ...(changedAt === undefined ? {} : { changedAt }), ...(bump === undefined ? {} : { bumpedAt: bump.position }) }
   }
 
   writeRoom(transaction: TimelineTransaction, row: RoomRow): void {

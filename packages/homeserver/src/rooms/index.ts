@@ -3,6 +3,7 @@ export { formatHistoryToken, isHistoryToken, parseHistoryToken } from './history
 export * from './outcomes.ts'
 export type { StateAtPosition } from './read-states.ts'
 export { type HistoryPlace, relationOf, type RelationEntry } from './relations.ts'
+export type { RoomActivity } from './room-activity.ts'
 export type { Membership, RoomState } from './room-state.ts'
 export * from './rooms.ts'
 export * from './stored-event.ts'

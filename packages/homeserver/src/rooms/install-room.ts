@@ -89,6 +89,7 @@ async function installAnew(context: RoomsContext, installation: Installation, si
     state: EMPTY_STATE,
     depth: old?.row.depth ?? 0,
     ...(old?.row.doubtful === undefined ? {} : { doubtful: old.row.doubtful }),
+    ...(old?.row.bumpedAt === undefined ? {} : { bumpedAt: old.row.bumpedAt }),
     ...(partial === undefined ? {} : { partial: { joinEventId: eventId, servers: partial.servers, stateBefore: await rootOf(ids) } }),
   }
   // A new Room also for one that is there: readers of the old see it unchanged until the new one takes its place.

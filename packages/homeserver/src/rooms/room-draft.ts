@@ -338,7 +338,8 @@ export class RoomDraft {
 
   #nextRow(): RoomRow {
     const displaced = this.#displaced === undefined ? {} : { displaced: this.#displaced }
-    return { ...this.doubts.in(this.room.row), extremities: [...this.#extremities], state: this.#state, depth: this.#depth, ...displaced }
+    const row = { ...this.doubts.in(this.room.row), ...displaced, ...this.#rows.activity() }
+    return { ...row, extremities: [...this.#extremities], state: this.#state, depth: this.#depth }
   }
 
   /** Those that are unknown, or known without their place in the DAG. */
@@ -365,7 +366,6 @@ export class RoomDraft {
   /** The events of what changes between the current state and that one. */
   async #loadChanges(state: StateRoot, arriving: StoredEvent | undefined): Promise<Map<StateKey, StoredEvent | undefined>> {
     if (state === this.#state) return new Map()
-    // The usual case: the room goes on from where it is.
     if (arriving !== undefined && arriving.stateBefore === this.#state && arriving.stateAfter === state)
       return new Map([[stateKeyOf(arriving.pdu.type, arriving.pdu.state_key ?? ''), arriving]])
     const difference = [...(await this.states.difference(this.#state, state))]

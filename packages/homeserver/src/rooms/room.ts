@@ -1,6 +1,7 @@
 import { type AuthContext, type AuthEvent, createEventIdOf, type EventId, type RoomId, type RoomVersion } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { BoundedCache } from './bounded-cache.ts'
+import type { RoomActivity } from './room-activity.ts'
 import type { IndexedState } from './room-state.ts'
 import type { StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
@@ -29,6 +30,11 @@ export class Room {
     this.pendingRedactions = waiting.pendingRedactions
     this.gaps = waiting.gaps
     if (row.partial !== undefined) state.assumeJoined(row.partial.servers)
+  }
+
+  get activity(): RoomActivity {
+    const { changedAt = 0, bumpedAt, state } = this.row
+    return { changedAt, bumpedAt, snapshot: state }
   }
 
   /** Beyond the limit nothing is remembered, and an event behind the gap will count as new when it comes. */

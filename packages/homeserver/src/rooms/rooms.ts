@@ -47,6 +47,7 @@ import { judgeOutliers, storeOutliers } from './outliers.ts'
 import { readEntriesSince, readStateAt, type StateAtPosition } from './read-states.ts'
 import { receiveEvents } from './receive-event.ts'
 import { RelationReader } from './relations.ts'
+import type { RoomActivity } from './room-activity.ts'
 import type { RoomState } from './room-state.ts'
 import { Completions, RoomQueues, type RoomsContext, type RoomsPorts } from './rooms-context.ts'
 import { buildSignedEvent, createRoom, makeEventTemplate, sendEvent } from './send-event.ts'
@@ -250,6 +251,11 @@ export class Rooms {
   /** Rooms that were left included. */
   roomIds(): RoomId[] {
     return [...this.#context.rooms.keys()]
+  }
+
+  /** When the room changed last, with the state since then; read together with `state`, both are of one moment. */
+  activity(roomId: RoomId): RoomActivity | undefined {
+    return this.#context.rooms.get(roomId)?.activity
   }
 
   state(roomId: RoomId): RoomState | undefined {

@@ -18,6 +18,10 @@ export interface RoomRow {
   readonly doubtful?: readonly EventId[]
   /** Servers whose last join lost its right to something that happened beside it, the latest last. */
   readonly displaced?: readonly DisplacedServer[]
+  /** The stream position of the last event or change of state. */
+  readonly changedAt?: number
+  /** The stream position of the last event that people look for: a message or a call, not a new name. */
+  readonly bumpedAt?: number
 }
 
 export interface DisplacedServer {
