@@ -59,7 +59,7 @@ const allowed = [
     from: { path: '^packages/(storage|p2p)/src', pathNot: test },
     to: { path: `^(${homeserver}/ports/|packages/matrix-protocol/src/index\\.ts$)` },
   },
-  { from: { path: '^packages/storage/src', pathNot: test }, to: { path: npm('dexie') } },
+  { from: { path: '^packages/storage/src', pathNot: test }, to: { path: npm('dexie', '@sqlite.org/sqlite-wasm') } },
   { from: { path: '^packages/p2p/src', pathNot: test }, to: { dependencyTypes: ['npm', 'npm-optional'] } },
   { from: { path: '^packages/(storage|p2p)/src', pathNot: test }, to: { dependencyTypes: ['core'] } },
 
@@ -137,7 +137,7 @@ export default {
       comment: 'What a page or its workers load cannot import modules of Node, not even through others.',
       severity: 'error',
       from: {
-        path: '^(packages/p2p/src/(browser|rtc)|packages/storage/src/(dexie|memory)|apps/web/src/(window|homeserver-worker|service-worker)/)',
+        path: '^(packages/p2p/src/(browser|rtc)|packages/storage/src/(dexie|memory|search/)|apps/web/src/(window|homeserver-worker|service-worker)/)',
         pathNot: test,
       },
       to: {

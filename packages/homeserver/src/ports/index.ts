@@ -3,6 +3,7 @@ import type { Crypto } from './crypto.ts'
 import type { Log } from './log.ts'
 import type { PeerNetwork } from './peer-network.ts'
 import type { Random } from './random.ts'
+import type { SearchIndex } from './search-index.ts'
 import type { Storage } from './storage.ts'
 import type { Thumbnailer } from './thumbnailer.ts'
 
@@ -14,6 +15,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly storage: Storage
   readonly network: PeerNetwork
+  /** Absent: this node does not search in messages. */
+  readonly searchIndex?: SearchIndex
   /** Absent: a picture stands for its thumbnail. */
   readonly thumbnailer?: Thumbnailer
 }
@@ -23,5 +26,6 @@ export * from './crypto.ts'
 export * from './log.ts'
 export * from './peer-network.ts'
 export * from './random.ts'
+export * from './search-index.ts'
 export * from './storage.ts'
 export * from './thumbnailer.ts'
