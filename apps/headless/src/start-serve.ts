@@ -10,6 +10,7 @@ import { openSqliteStorage } from '@kith/storage/sqlite'
 import { listenForClients } from './client-http.ts'
 import { loadOrCreateSeed } from './identity-file.ts'
 import { nodeClock, nodeRandom } from './node-ports.ts'
+import { createSharpThumbnailer } from './sharp-thumbnailer.ts'
 
 export interface ServeOptions {
   readonly dataDirectory: string
@@ -50,7 +51,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   )
   const homeserver = opened.use(
     await createHomeserver(
-      { clock: nodeClock, random: nodeRandom, log, crypto, storage, network },
+      { clock: nodeClock, random: nodeRandom, log, crypto, storage, network, thumbnailer: createSharpThumbnailer() },
       { relays: options.relays, openRegistration: options.openRegistration, defaultRoomVersion: options.defaultRoomVersion },
     ),
   )

@@ -7,6 +7,7 @@ import { openDexieStorage } from '@kith/storage/dexie'
 import type { NodeStartStep } from '../node-port/messages.ts'
 import type { AnswerRequest } from '../node-port/serve-node-ports.ts'
 import { browserClock, browserRandom } from './browser-ports.ts'
+import { canvasThumbnailer } from './canvas-thumbnailer.ts'
 import { consoleLog } from './console-log.ts'
 import { IdentityDatabase } from './identity-database.ts'
 import { fetchServedRelays } from './served-relays.ts'
@@ -31,7 +32,7 @@ export async function startHomeserver(report: (step: NodeStartStep) => void): Pr
   const network = await createBrowserNetwork({ identity, relays, databaseName: NETWORK_DATABASE, log: consoleLog })
   report('starting-homeserver')
   const homeserver = await createHomeserver(
-    { clock: browserClock, random: browserRandom, log: consoleLog, crypto, storage, network },
+    { clock: browserClock, random: browserRandom, log: consoleLog, crypto, storage, network, thumbnailer: canvasThumbnailer },
     { relays, openRegistration: false },
   )
   network

@@ -85,6 +85,43 @@ describe('files', () => {
     expect((await download(bob, `download/${mxc}`)).bytes).toEqual(bytes)
   })
 
+  test('come in parts to whoever asks, and not again to whoever has them', async () => {
+    const bytes = pattern(2 * mediaChunkBytes + 100)
+    const mxc = await uploaded(alice, bytes)
+    await download(bob, `download/${mxc}`)
+    for (const user of [alice, bob]) {
+      const ask = async (headers: Record<string, string>, method = 'GET') => {
+        const url = `http://node.test/_matrix/client/v1/media/download/${mxc}`
+        const init = { method, headers: { authorization: `Bearer ${user.token}`, ...headers } }
+        const response = await world.finish(user.node.clientApi(new Request(url, init)))
+        return { status: response.status, headers: response.headers, bytes: new Uint8Array(await response.arrayBuffer()) }
+      }
+      const whole = await ask({})
+      const etag = whole.headers.get('etag') ?? ''
+      expect(whole.headers.get('accept-ranges')).toBe('bytes')
+      for (const [start, end] of [
+        [0, 1],
+        [mediaChunkBytes - 1, mediaChunkBytes + 1],
+        [mediaChunkBytes, 2 * mediaChunkBytes],
+        [5, bytes.byteLength],
+      ] as const) {
+        const part = await ask({ range: `bytes=${start}-${end - 1}` })
+        expect(part.status).toBe(206)
+        expect(part.headers.get('content-range')).toBe(`bytes ${start}-${end - 1}/${bytes.byteLength}`)
+        expect(part.headers.get('content-length')).toBe(String(end - start))
+        expect(part.headers.get('content-security-policy')).toMatch(/^sandbox/)
+        expect(part.bytes).toEqual(bytes.slice(start, end))
+      }
+      const beyond = await ask({ range: `bytes=${bytes.byteLength}-` })
+      expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${bytes.byteLength}`])
+      expect((await ask({ range: 'bytes=0-1', 'if-range': '"another"' })).bytes).toEqual(bytes)
+      expect((await ask({ range: 'bytes=0-1', 'if-range': etag })).bytes).toEqual(bytes.slice(0, 2))
+      expect(await ask({ 'if-none-match': `"x", W/${etag}` })).toMatchObject({ status: 304, bytes: new Uint8Array() })
+      const head = await ask({}, 'HEAD')
+      expect([head.status, head.headers.get('content-length'), head.bytes.byteLength]).toEqual([200, String(bytes.byteLength), 0])
+    }
+  })
+
   test('that could run in the page are attachments', async () => {
     const mxc = await uploaded(alice, pattern(9), 'text/html')
     for (const user of [alice, bob]) {

@@ -2,7 +2,7 @@ import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
 import { silentLog } from '@kith/testkit/silent-log'
 import { SimulatedWorld, type WorldIdentity } from '@kith/testkit/simulated-world'
 import { createHomeserver, type Homeserver, type HomeserverConfig } from '../homeserver.ts'
-import type { Clock, Log } from '../ports/index.ts'
+import type { Clock, Log, Ports } from '../ports/index.ts'
 import { homeserverTableNames } from '../storage-schema.ts'
 
 /** What a server answers, of whatever shape the test expects. */
@@ -19,6 +19,8 @@ export class TestNode {
   readonly disk = new MemoryDisk()
   readonly identity: WorldIdentity
   log: Log = silentLog
+  /** What not every node has. */
+  optionalPorts: Partial<Ports> = {}
   /** Makes commits fail, as a full disk does. */
   storageFault: (() => void) | undefined
   #clock: Clock | undefined
@@ -50,6 +52,7 @@ export class TestNode {
       crypto: this.identity.crypto,
       storage,
       network,
+      ...this.optionalPorts,
     }
     this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration: true, ...config })
     await network.start(new AbortController().signal)

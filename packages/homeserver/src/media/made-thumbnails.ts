@@ -45,6 +45,7 @@ function variantOf({ width, height, method, animated }: ThumbnailWish): string {
 export class MadeThumbnails {
   readonly #parts: MadeThumbnailsParts
   readonly #makes = new KeyedQueue<'makes'>()
+  #waiting = 0
   readonly #underWay = new Map<string, Promise<MadeThumbnailOutcome>>()
   /** Pictures of which none can be made, the longest unasked first. */
   readonly #refusals = new Map<string, Exclude<MadeThumbnailOutcome, { kind: 'made' }>>()
@@ -71,14 +72,12 @@ export class MadeThumbnails {
     if (cached !== undefined) return { kind: 'made', file: cached }
     const refusal = this.#refusals.get(name)
     if (refusal !== undefined) return refusal
-    // This one is counted already.
-    if (this.#underWay.size > limits.implementation.thumbnailsWaitingMax) return { kind: 'busy' }
-    return this.#makes.run('makes', async () => {
-      const made = await this.#make(source, wish)
-      if (made.kind === 'made') return { kind: 'made', file: await this.#keep(key, made.thumbnail) }
-      if (made.kind !== 'unreadable') this.#remember(name, made)
-      return made
-    })
+    if (this.#waiting >= limits.implementation.thumbnailsWaitingMax) return { kind: 'busy' }
+    this.#waiting++
+    const made = await this.#makes.run('makes', async () => this.#make(source, wish)).finally(() => this.#waiting--)
+    if (made.kind === 'made') return { kind: 'made', file: await this.#keep(key, made.thumbnail) }
+    if (made.kind !== 'unreadable') this.#remember(name, made)
+    return made
   }
 
   async #make(
