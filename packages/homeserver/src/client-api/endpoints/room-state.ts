@@ -64,7 +64,8 @@ export const roomStateEndpoints = [
       const described = members.map(({ userId, event }) => {
         const displayName = ownString(event.pdu.content, 'displayname')
         const avatarUrl = ownString(event.pdu.content, 'avatar_url')
-        return [userId, { display_name: displayName ?? null, avatar_url: avatarUrl ?? null }] as const
+        const named = displayName === undefined ? {} : { display_name: displayName }
+        return [userId, { ...named, ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }) }] as const
       })
       return { joined: Object.fromEntries(described) }
     },

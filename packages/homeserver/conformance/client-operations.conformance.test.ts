@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { callAccounts } from './client-calls/accounts.test-support.ts'
+import { callConversations } from './client-calls/conversations.test-support.ts'
+import { callKeys } from './client-calls/keys.test-support.ts'
+import { callMedia } from './client-calls/media.test-support.ts'
+import { callPush } from './client-calls/push.test-support.ts'
+import { callRooms } from './client-calls/rooms.test-support.ts'
+import { callSync } from './client-calls/sync.test-support.ts'
+import { callUserData } from './client-calls/user-data.test-support.ts'
+import { ClientContract } from './client-contract.test-support.ts'
+import {
+  coverageTable,
+  endpointOf,
+  otherPaths,
+  pending,
+  problemsOfCoverage,
+  unsupportedOperations,
+} from './client-coverage.test-support.ts'
+
+/** The data names so many. A different number is a reason to look what is new. */
+const OPERATIONS_COUNT = 166
+
+const contract = new ClientContract()
+const { operations } = contract
+const unsupported = unsupportedOperations()
+
+beforeAll(async () => {
+  await contract.begin()
+  await callAccounts(contract)
+  await callUserData(contract)
+  await callRooms(contract)
+  await callConversations(contract)
+  await callKeys(contract)
+  await callMedia(contract)
+  await callPush(contract)
+  await callSync(contract)
+})
+
+afterAll(async () => {
+  process.stdout.write(`${coverageTable(operations, contract.exchanges)}\n`)
+  await contract[Symbol.asyncDispose]()
+})
+
+describe('the client-server API of the specification', () => {
+  test('is what the data has', () => {
+    expect(operations).toHaveLength(OPERATIONS_COUNT)
+    expect(new Set(operations.map(({ id }) => id)).size).toBe(OPERATIONS_COUNT)
+  })
+
+  test('has a route for every operation but those that are said to wait', () => {
+    const missing = operations.filter((operation) => endpointOf(operation) === undefined).map(({ id }) => id)
+    expect(missing.toSorted()).toEqual([...pending].toSorted())
+  })
+
+  test.each(operations.filter(({ id }) => !pending.has(id)).map(({ id }) => [id] as const))(
+    '%s: asked and answered as the data says',
+    (id) => {
+      const exchanges = contract.exchanges.filter(({ operation }) => operation.id === id)
+      const row = unsupported.find(({ operation }) => operation === id)
+      expect([...contract.problemsOf(id), ...problemsOfCoverage(exchanges, row)]).toEqual([])
+    },
+  )
+
+  test('is unsupported where the documentation says so, and nowhere else', () => {
+    expect(unsupported.length).toBeGreaterThan(0)
+    for (const { operation, reason } of unsupported) {
+      expect(operations.map(({ id }) => id)).toContain(operation)
+      expect(reason.length).toBeGreaterThan(3)
+    }
+  })
+
+  test('is found below its older names too', () => {
+    const stable = operations.filter(({ id, path }) => path.startsWith('/_matrix/client/v3/') && !pending.has(id))
+    const without = stable.filter((operation) => endpointOf({ ...operation, path: operation.path.replace('/v3/', '/r0/') }) === undefined)
+    expect(without.map(({ id }) => id)).toEqual([])
+  })
+
+  test.each(otherPaths(operations).map(({ endpoint, path }) => [`${endpoint.method} ${path}`, endpoint, path] as const))(
+    '%s resolves',
+    async (_name, endpoint, path) => {
+      const url = `http://node.test${path.replaceAll(/:\w+/g, 'x')}`
+      const answer = await contract.world.finish(contract.home.clientApi(new Request(url, { method: endpoint.method })))
+      const { errcode } = (await answer.json()) as { errcode?: string }
+      expect(endpoint.auth === 'required' ? errcode : errcode !== 'M_UNRECOGNIZED').toBe(
+        endpoint.auth === 'required' ? 'M_MISSING_TOKEN' : true,
+      )
+    },
+  )
+
+  test('nothing went wrong inside', () => {
+    expect(contract.errorsLogged).toEqual([])
+  })
+})
