@@ -15,10 +15,10 @@ const homeserverParts = {
   keys: ['timeline', 'rooms', 'accounts'],
   ephemeral: ['timeline', 'rooms'],
   directory: ['timeline', 'rooms'],
-  push: ['timeline', 'rooms', 'accounts'],
+  push: ['timeline', 'rooms', 'accounts', 'ephemeral'],
   sync: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'push'],
   conversation: ['timeline', 'rooms', 'accounts', 'sync'],
-  search: ['timeline', 'rooms'],
+  search: ['timeline', 'rooms', 'accounts', 'sync'],
   media: [],
   'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media', 'conversation', 'search'],
   relay: ['timeline', 'rooms', 'federation'],
@@ -38,7 +38,7 @@ const allowed = [
   { from: { path: `^${homeserver}/ports/`, pathNot: test }, to: { path: `^${homeserver}/ports/` } },
   {
     from: { path: `^${homeserver}/(${everyPart.join('|')})/`, pathNot: test },
-    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(keyed-queue|watched-number)\\.ts$)` },
+    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(keyed-queue|property-path|watched-number)\\.ts$)` },
   },
   ...Object.entries(homeserverParts).map(([part, others]) => ({
     from: { path: `^${homeserver}/${part}/`, pathNot: test },

@@ -9,10 +9,12 @@ import {
 import { AccountData } from './accounts/account-data.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { ClientTransactions } from './accounts/client-transactions.ts'
+import { Devices } from './accounts/devices.ts'
 import { Filters } from './accounts/filters.ts'
 import { OpenIdTokens } from './accounts/open-id-tokens.ts'
 import { createClientApi } from './client-api/client-api.ts'
 import { Conversation } from './conversation/conversation.ts'
+import { Deactivations } from './deactivations.ts'
 import { openDirectory } from './directory/index.ts'
 import { Ephemeral } from './ephemeral/index.ts'
 import { Federation } from './federation/federation.ts'
@@ -22,9 +24,12 @@ import { ToDevice } from './keys/to-device.ts'
 import { localUsersOf } from './local-users.ts'
 import { MediaStore } from './media/index.ts'
 import type { Ports } from './ports/index.ts'
+import { Notifications } from './push/notifications.ts'
 import { PushRules } from './push/push-rules.ts'
-import { Rooms } from './rooms/index.ts'
+import { Rooms, type StoredEvent } from './rooms/index.ts'
+import { buildSearch } from './search/build-search.ts'
 import { SyncEngine } from './sync/sync-engine.ts'
+import { Visibility } from './sync/visibility.ts'
 import { Timeline } from './timeline/index.ts'
 
 export interface HomeserverConfig {
@@ -32,6 +37,8 @@ export interface HomeserverConfig {
   readonly relays: readonly string[]
   /** Whether anybody who reaches the client API may register, not only the owner. */
   readonly openRegistration: boolean
+  /** When there are any, who registers needs one of them, the owner too. */
+  readonly registrationTokens?: readonly string[]
   /** The version of rooms whose creator names none. Default: matrix-protocol's DEFAULT_ROOM_VERSION. */
   readonly defaultRoomVersion?: string
 }
@@ -62,13 +69,15 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const accounts = await Accounts.open(ports, {
     serverName,
     openRegistration: config.openRegistration,
+    registrationTokens: config.registrationTokens ?? [],
     passwordCostLog2: PASSWORD_COST_LOG2,
   })
+  const devices = await Devices.open(ports, accounts)
   const accountData = new AccountData(storage, timeline)
   const deviceLists = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
-  const keys = new Keys({ storage, changes: deviceLists, accounts })
+  const keys = new Keys({ storage, changes: deviceLists, accounts, devices })
   const isInRooms = (userId: UserId): boolean => rooms.joinedRooms(userId).length > 0
-  const toDevice = await ToDevice.open({ storage, timeline, accounts, clock, random, log, isInRooms })
+  const toDevice = await ToDevice.open({ storage, timeline, accounts, devices, clock, random, log, isInRooms })
   const ephemeral = opened.use(new Ephemeral({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
   const media = await MediaStore.open(ports, serverName)
@@ -86,9 +95,15 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       softwareVersion: SOFTWARE_VERSION,
     }),
   )
+  const deactivations = opened.use(new Deactivations({ ...ports, accounts, devices, keys, toDevice, rooms, federation }))
   const pushRules = new PushRules(accountData)
+  const visibility = new Visibility(rooms)
+  const isVisible = (event: StoredEvent, userId: UserId): Promise<boolean> => visibility.isVisible(event, userId)
+  const notifications = opened.use(
+    await Notifications.open({ ...ports, timeline, rooms, receipts: ephemeral.receipts, pushRules, serverName, isVisible }),
+  )
   const conversation = new Conversation({ rooms, accountData })
-  const { aggregations } = conversation
+  const { aggregations, ignoredUsers } = conversation
   const clientApi = createClientApi({
     ports,
     serverName,
@@ -96,6 +111,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     timeline,
     rooms,
     accounts,
+    devices,
+    deactivations,
     accountData,
     filters: new Filters(storage),
     transactions: new ClientTransactions(storage),
@@ -103,8 +120,22 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     toDevice,
     ephemeral,
     pushRules,
-    sync: new SyncEngine({ storage, timeline, rooms, accountData, keys, toDevice, ephemeral, pushRules, clock, aggregations }),
+    notifications,
+    sync: new SyncEngine({
+      storage,
+      timeline,
+      rooms,
+      accountData,
+      keys,
+      toDevice,
+      ephemeral,
+      pushRules,
+      notifications,
+      clock,
+      aggregations,
+    }),
     conversation,
+    search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),
     directory,
     media,
     openIdTokens,
@@ -113,6 +144,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
 
   network.serve(federation.serve)
   federation.start()
+  notifications.start()
+  deactivations.start()
   const running = opened.move()
   return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -4,6 +4,8 @@ export const limits = {
   specification: {
     pdusPerTransactionMax: 50,
     edusPerTransactionMax: 100,
+    profileBytesMax: 64 * 1024,
+    profileKeyBytesMax: 255,
   },
   /** Chosen by this implementation. */
   implementation: {
@@ -18,7 +20,6 @@ export const limits = {
     devicesPerUserMax: 500,
     passwordLengthMax: 512,
     displayNameLengthMax: 256,
-    profileBytesMax: 64 * 1024,
     accountDataBytesMax: 1024 * 1024,
     accountDataEntriesPerUserMax: 10_000,
     ignoredUsersMax: 10_000,
@@ -26,6 +27,20 @@ export const limits = {
     filtersPerUserMax: 1000,
     interactiveSessionsMax: 1000,
     interactiveSessionLifetimeMs: 10 * 60_000,
+    /** Of clients that renew their tokens; those of others last as long as the device. */
+    accessTokenLifetimeMs: 3_600_000,
+    /** A token with which another client logs in: time to carry it there. */
+    loginTokenLifetimeMs: 2 * 60_000,
+    loginTokensMax: 100,
+    deactivationRetryMs: 60_000,
+    /** Rates: what may come at once, and how soon each of it comes back. No person meets them. */
+    passwordFailuresPerUser: { burst: 20, returnMs: 10_000 },
+    passwordFailures: { burst: 200, returnMs: 1_000 },
+    registrations: { burst: 200, returnMs: 1_000 },
+    loginTokensPerUser: { burst: 10, returnMs: 60_000 },
+    registrationTokenChecks: { burst: 50, returnMs: 5_000 },
+    changesPerUser: { burst: 20_000, returnMs: 2 },
+    rateKeysMax: 10_000,
     oneTimeKeysPerDeviceMax: 1000,
     keyObjectBytesMax: 64 * 1024,
     usersPerKeyRequestMax: 5000,
@@ -52,8 +67,34 @@ export const limits = {
     syncTimelineEventsCatchUpDefault: 200,
     syncTimelineEventsMax: 500,
     syncHeroesMax: 5,
+    /** Sliding sync: connections in memory, of all devices and of one. A client whose connection went begins anew. */
+    slidingConnectionsMax: 1_000,
+    slidingConnectionsPerDeviceMax: 10,
+    slidingListsMax: 100,
+    slidingRangesPerListMax: 20,
+    slidingSubscriptionsMax: 500,
+    slidingStatePatternsMax: 200,
+    slidingFilterValuesMax: 100,
+    slidingTimelineEventsMax: 100,
+    /** Rooms that one answer tells of; the next one goes on. */
+    slidingRoomsPerAnswerMax: 500,
+    /** Receipts of a room that are looked through when it is told of for the first time. */
+    slidingReceiptsScannedMax: 500,
+    /** Members of one room that are remembered as sent. */
+    slidingMembersRememberedMax: 500,
+    /** Users whose tags and direct chats are in memory. */
+    slidingUsersKeptMax: 500,
     messagesPageMax: 1000,
-    unreadEventsScannedMax: 200,
+    /** Rows of the stream that are looked through for notifications at a time. */
+    notificationRowsPerCommitMax: 200,
+    /** Kept for each user, about: the oldest go, so many at a time. */
+    notificationsPerUserMax: 1_000,
+    notificationsPrunedAtOnceMax: 100,
+    notificationsPageMax: 100,
+    /** Unread events of a user that are counted in one room; beyond them the oldest no longer count. */
+    unreadEventsPerRoomMax: 1_000,
+    /** Unread events in memory, of all users and rooms. */
+    unreadEventsCachedMax: 100_000,
     /** How far back a user's own memberships are looked through for the end of their last stay in a room. */
     membershipChangesWalkedMax: 100,
     createRoomEventsMax: 500,
@@ -75,6 +116,28 @@ export const limits = {
     relationsPageMax: 100,
     /** Rows read for one page of relations or threads before it ends early. */
     relationsScannedMax: 5_000,
+    // Search in messages.
+    /** Of a text that is indexed or searched for. */
+    searchTextCharactersMax: 64 * 1024,
+    searchWordsMax: 5_000,
+    searchWordCharactersMax: 64,
+    /** Of a search term; further ones do not count. */
+    searchTermWordsMax: 32,
+    searchTermCharactersMax: 1_000,
+    searchPageDefault: 10,
+    searchPageMax: 50,
+    searchContextMax: 20,
+    /** Events that have the words, looked at for one page: whether the user may see them. */
+    searchCandidatesMax: 2_000,
+    searchCandidatesPerReadMax: 200,
+    searchTokenCharactersMax: 1_000,
+    /** How long a search waits for the index to hold what was sent last. */
+    searchPatienceMs: 5_000,
+    searchIndexRowsPerCommitMax: 500,
+    /** How long the index stays behind what is sent, while nobody searches. */
+    searchIndexDelayMs: 2_000,
+    searchIndexRetryMs: 60_000,
+
     backfillPageSize: 50,
     /** How long a client waits for other servers' history before it gets what is here. */
     backfillPatienceMs: 8000,

@@ -6,6 +6,7 @@ import { federationTables } from './federation/tables.ts'
 import { keysTables } from './keys/tables.ts'
 import { mediaTables } from './media/tables.ts'
 import type { Key, StoredValue, Table } from './ports/index.ts'
+import { notificationTables } from './push/notification-tables.ts'
 import { mailboxTables } from './relay/mailbox-tables.ts'
 import { relayTables } from './relay/tables.ts'
 import { roomsTables } from './rooms/tables.ts'
@@ -19,6 +20,7 @@ const homeserverTables: readonly Tables[] = [
   accountsTables,
   keysTables,
   ephemeralTables,
+  notificationTables,
   directoryTables,
   mediaTables,
   federationTables,
@@ -35,7 +37,7 @@ export const relayTableNames: readonly string[] = namesOf([mailboxTables] as nev
  * One fingerprint for each list of homeserver tables that was ever released, oldest first. A changed list gets a new line, which makes
  * a new version of the schema; released lines never change.
  */
-export const homeserverSchemaFingerprints: readonly string[] = ['0178f216101d2449']
+export const homeserverSchemaFingerprints: readonly string[] = ['a5b0e5a65c01138a']
 
 /** For engines that migrate when it grows. */
 export const homeserverSchemaVersion = homeserverSchemaFingerprints.length

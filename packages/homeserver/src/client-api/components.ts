@@ -1,7 +1,8 @@
-import type { RoomVersion, ServerName } from '@kith/matrix-protocol'
+import type { RoomVersion, ServerName, UserId } from '@kith/matrix-protocol'
 import type { AccountData } from '../accounts/account-data.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { ClientTransactions } from '../accounts/client-transactions.ts'
+import type { Devices } from '../accounts/devices.ts'
 import type { Filters } from '../accounts/filters.ts'
 import type { OpenIdTokens } from '../accounts/open-id-tokens.ts'
 import type { Conversation } from '../conversation/conversation.ts'
@@ -11,11 +12,19 @@ import type { Keys } from '../keys/keys.ts'
 import type { ToDevice } from '../keys/to-device.ts'
 import type { MediaStore } from '../media/index.ts'
 import type { Clock, Crypto, Log, Random, Storage } from '../ports/index.ts'
+import type { Notifications } from '../push/notifications.ts'
 import type { PushRules } from '../push/push-rules.ts'
 import type { Rooms } from '../rooms/index.ts'
+import type { EventSearch } from '../search/event-search.ts'
 import type { SyncEngine } from '../sync/sync-engine.ts'
 import type { Timeline } from '../timeline/index.ts'
 import type { FederationPort } from './federation-access.ts'
+
+/** Ends accounts, and clears up behind them. */
+export interface Deactivations {
+  /** Returns when nobody can be this user any more. */
+  deactivate(userId: UserId, erase: boolean): Promise<void>
+}
 
 /** What the client API is made of. */
 export interface ClientApiComponents {
@@ -26,6 +35,8 @@ export interface ClientApiComponents {
   readonly timeline: Timeline
   readonly rooms: Rooms
   readonly accounts: Accounts
+  readonly devices: Devices
+  readonly deactivations: Deactivations
   readonly accountData: AccountData
   readonly filters: Filters
   readonly transactions: ClientTransactions
@@ -33,8 +44,11 @@ export interface ClientApiComponents {
   readonly toDevice: ToDevice
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
+  readonly notifications: Notifications
   readonly sync: SyncEngine
   readonly conversation: Conversation
+  /** Absent where this node has no search index. */
+  readonly search: EventSearch | undefined
   readonly directory: Directory
   readonly media: MediaStore
   readonly openIdTokens: OpenIdTokens

@@ -26,7 +26,10 @@ export class Ephemeral implements Disposable {
   readonly #rooms: Rooms
 
   constructor(parts: { readonly storage: Storage; readonly timeline: Timeline; readonly clock: Clock; readonly rooms: Rooms }) {
-    this.receipts = new Receipts(parts.storage, parts.timeline)
+    this.receipts = new Receipts(parts.storage, parts.timeline, async (roomId, eventIds) => {
+      const events = await parts.rooms.events(eventIds)
+      return events.map((event) => (event?.roomId === roomId ? event.position : undefined))
+    })
     this.typing = new Typing(parts.clock, parts.timeline)
     this.presence = new Presence(parts.clock)
     this.#rooms = parts.rooms

@@ -19,6 +19,9 @@ import type { Storage } from '../ports/storage.ts'
 import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { ephemeralTables, type ReceiptType, type StoredReceipt } from './tables.ts'
 
+/** The places in the stream at which events of a room came; undefined for those that did not come that way, and for other rooms' events. */
+export type PositionsOf = (roomId: RoomId, eventIds: readonly EventId[]) => Promise<readonly (number | undefined)[]>
+
 export interface Receipt {
   readonly userId: UserId
   readonly type: ReceiptType
@@ -36,9 +39,12 @@ export class Receipts {
   /** The greatest position with a receipt; a room without an entry has to be looked up. */
   readonly #lastChange = new Map<RoomId, number>()
 
-  constructor(storage: Storage, timeline: Timeline) {
+  readonly #positionsOf: PositionsOf
+
+  constructor(storage: Storage, timeline: Timeline, positionsOf: PositionsOf) {
     this.#storage = storage
     this.#timeline = timeline
+    this.#positionsOf = positionsOf
   }
 
   /** False when nothing changed: the same event again, an older receipt than the stored one, or one in too many threads. */
@@ -47,7 +53,7 @@ export class Receipts {
     return this.#queue.run(roomId, async () => {
       const key = [roomId, userId, type, threadId] as const
       const old = await this.#storage.get(ephemeralTables.receipts, key)
-      if (old !== undefined && (old.eventId === eventId || old.timestamp > timestamp)) return false
+      if (old !== undefined && !(await this.#isAhead(roomId, receipt, old))) return false
       if (old === undefined && (await this.ofUser(roomId, userId)).length >= limits.implementation.receiptsPerUserAndRoomMax) return false
       let position = 0
       const build = (transaction: TimelineTransaction): void => {
@@ -65,13 +71,20 @@ export class Receipts {
     return this.#storage.get(ephemeralTables.receipts, [roomId, userId, type, threadId])
   }
 
+  /** Receipts only go forward: in the room's own order where that is known, and otherwise in that of their times. */
+  async #isAhead(roomId: RoomId, { eventId, timestamp }: Receipt, old: StoredReceipt): Promise<boolean> {
+    if (old.eventId === eventId) return false
+    const [before, now] = await this.#positionsOf(roomId, [old.eventId, eventId])
+    return before === undefined || now === undefined ? old.timestamp <= timestamp : before < now
+  }
+
   /** Every receipt of one user in a room. */
-  async ofUser(roomId: RoomId, userId: UserId): Promise<StoredReceipt[]> {
+  async ofUser(roomId: RoomId, userId: UserId): Promise<Receipt[]> {
     const rows = await this.#storage.range(ephemeralTables.receipts, {
       prefix: [roomId, userId],
       limit: limits.implementation.receiptsPerUserAndRoomMax,
     })
-    return rows.map((row) => row.value)
+    return rows.map(({ key: [, , type, threadId], value: { eventId, timestamp } }) => ({ userId, type, threadId, eventId, timestamp }))
   }
 
   /** Receipts that changed after one position, up to another. Private ones of others are left out. */

@@ -17,10 +17,15 @@ export interface RoomState {
   /** Everyone with that membership, or everyone with any. */
   members(membership?: Membership): Iterable<Member>
   membershipOf(userId: UserId): Membership | undefined
+  /** Everyone joined of one server. */
+  joinedUsersOf(server: ServerName): ReadonlySet<UserId>
+  /** How many are joined, of all servers. */
+  readonly joinedTotal: number
   joinedServers(): ReadonlySet<ServerName>
   isJoined(server: ServerName): boolean
 }
 
+const NOBODY: ReadonlySet<UserId> = new Set()
 const MEMBERSHIPS: ReadonlySet<unknown> = new Set<Membership>(['invite', 'join', 'knock', 'leave', 'ban'])
 
 /** What a member event says, or undefined when it says nothing usable. */
@@ -39,7 +44,8 @@ export function memberOf(event: StoredEvent): Member | undefined {
 export class IndexedState implements RoomState {
   readonly #events = new Map<StateKey, StoredEvent>()
   readonly #members = new Map<UserId, Member>()
-  readonly #joinedByServer = new Map<ServerName, number>()
+  readonly #joinedByServer = new Map<ServerName, Set<UserId>>()
+  #joinedTotal = 0
   readonly #joinedServers = new Set<ServerName>()
   #assumed: ReadonlySet<ServerName> = new Set()
 
@@ -71,6 +77,14 @@ export class IndexedState implements RoomState {
     return this.#members.get(userId)?.membership
   }
 
+  joinedUsersOf(server: ServerName): ReadonlySet<UserId> {
+    return this.#joinedByServer.get(server) ?? NOBODY
+  }
+
+  get joinedTotal(): number {
+    return this.#joinedTotal
+  }
+
   joinedServers(): ReadonlySet<ServerName> {
     return this.#joinedServers
   }
@@ -95,7 +109,7 @@ export class IndexedState implements RoomState {
 
   /** How many members of that server are joined. */
   joinedCount(server: ServerName): number {
-    return this.#joinedByServer.get(server) ?? 0
+    return this.joinedUsersOf(server).size
   }
 
   ids(): Map<StateKey, EventId> {
@@ -108,7 +122,7 @@ export class IndexedState implements RoomState {
     const member = memberOf(event)
     if (member === undefined) return
     this.#members.set(member.userId, member)
-    if (member.membership === 'join') this.#countJoined(serverNameOf(member.userId), 1)
+    if (member.membership === 'join') this.#addJoined(member.userId)
   }
 
   delete(key: StateKey): void {
@@ -118,17 +132,23 @@ export class IndexedState implements RoomState {
     const member = memberOf(old)
     if (member === undefined) return
     this.#members.delete(member.userId)
-    if (member.membership === 'join') this.#countJoined(serverNameOf(member.userId), -1)
+    if (member.membership === 'join') this.#deleteJoined(member.userId)
   }
 
-  #countJoined(server: ServerName, change: 1 | -1): void {
-    const count = (this.#joinedByServer.get(server) ?? 0) + change
-    if (count > 0) {
-      this.#joinedByServer.set(server, count)
-      this.#joinedServers.add(server)
-    } else {
-      this.#joinedByServer.delete(server)
-      if (!this.#assumed.has(server)) this.#joinedServers.delete(server)
-    }
+  #addJoined(userId: UserId): void {
+    const server = serverNameOf(userId)
+    this.#joinedByServer.getOrInsertComputed(server, () => new Set()).add(userId)
+    this.#joinedServers.add(server)
+    this.#joinedTotal++
+  }
+
+  #deleteJoined(userId: UserId): void {
+    const server = serverNameOf(userId)
+    const users = this.#joinedByServer.get(server)
+    users?.delete(userId)
+    this.#joinedTotal--
+    if (users !== undefined && users.size > 0) return
+    this.#joinedByServer.delete(server)
+    if (!this.#assumed.has(server)) this.#joinedServers.delete(server)
   }
 }

@@ -2,17 +2,15 @@ import type { JsonObject, RoomId } from '@kith/matrix-protocol'
 import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Receipt } from '../ephemeral/receipts.ts'
-import type { PushRules } from '../push/push-rules.ts'
-import type { Rooms } from '../rooms/index.ts'
+import type { Notifications } from '../push/notifications.ts'
 import type { RoomSection, SyncRequest } from './room-sections.ts'
 import type { StreamChanges } from './stream-changes.ts'
-import { countUnread } from './unread-counts.ts'
+import { unreadSection } from './unread-counts.ts'
 
 interface Parts {
-  readonly rooms: Rooms
   readonly accountData: AccountData
   readonly ephemeral: Ephemeral
-  readonly pushRules: PushRules
+  readonly notifications: Notifications
 }
 
 /** What changed in the stretch of the stream that an answer covers. */
@@ -49,15 +47,16 @@ export class JoinedExtras {
     const ephemeral = [...this.#typing(roomId, request), ...receipts].filter((event) => request.filter.ephemeral.accepts(event))
     const accountData = await this.#accountData(roomId, request, isNew, changes.accountData)
     if (section === undefined && ephemeral.length === 0 && accountData.length === 0) return undefined
-    const { rooms, ephemeral: live, pushRules } = this.#parts
-    const unread = await countUnread({ rooms, receipts: live.receipts, pushRules }, roomId, request.reader.userId, request.upTo)
+    const { ignored, filter } = request
+    const reader = { userId: request.reader.userId, ignored }
+    const unread = await unreadSection(this.#parts.notifications, roomId, reader, filter.timeline.unreadThreadNotifications)
     return {
       // A room without news has no gap either, and no older place to page from.
       timeline: (section?.timeline ?? { events: [], limited: false }) as unknown as JsonObject,
       ...(section?.state ?? { [request.stateName]: { events: [] } }),
       ephemeral: { events: ephemeral.map((event) => ({ ...event })) },
       account_data: { events: accountData.map((event) => ({ ...event })) },
-      unread_notifications: { ...unread },
+      ...unread,
       ...(section?.summary === undefined ? {} : { summary: section.summary }),
     }
   }

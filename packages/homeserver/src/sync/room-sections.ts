@@ -28,6 +28,8 @@ export interface SyncRequest {
   readonly filter: SyncFilter
   readonly fullState: boolean
   readonly stateName: StateName
+  /** Users of whom the reader wants to hear nothing. */
+  readonly ignored: ReadonlySet<string>
   /** Which rooms lack members at `upTo`. */
   readonly partialRooms: ReadonlySet<RoomId>
 }

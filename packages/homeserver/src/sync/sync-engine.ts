@@ -1,11 +1,13 @@
 import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
+import { IgnoredUsers } from '../accounts/ignored-users.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { ToDevice } from '../keys/to-device.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Storage } from '../ports/storage.ts'
+import type { Notifications } from '../push/notifications.ts'
 import type { PushRules } from '../push/push-rules.ts'
 import type { Rooms } from '../rooms/index.ts'
 import type { Timeline } from '../timeline/index.ts'
@@ -29,6 +31,7 @@ export interface SyncParts {
   readonly toDevice: ToDevice
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
+  readonly notifications: Notifications
   readonly clock: Clock
   readonly aggregations: EventAggregations
 }
@@ -59,6 +62,7 @@ export class SyncEngine {
   readonly #parts: SyncParts
   readonly #sections: RoomSections
   readonly #extras: JoinedExtras
+  readonly #ignoredUsers: IgnoredUsers
   /** Ends of waiting polls of each device, the oldest first. */
   readonly #waiting = new Map<string, Set<AbortController>>()
 
@@ -68,6 +72,7 @@ export class SyncEngine {
     this.visibility = new Visibility(parts.rooms)
     this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
     this.#extras = new JoinedExtras(parts)
+    this.#ignoredUsers = new IgnoredUsers(parts.accountData)
   }
 
   async sync(input: SyncInput, signal: AbortSignal): Promise<SyncAnswer> {
@@ -93,7 +98,16 @@ export class SyncEngine {
     const { rooms, keys, timeline } = this.#parts
     const to = Math.min(upTo, timeline.position)
     const partialRooms = new Set<RoomId>()
-    const request: SyncRequest = { reader, after, upTo: to, filter: noTimeline, fullState: false, stateName: 'state_after', partialRooms }
+    const request: SyncRequest = {
+      reader,
+      after,
+      upTo: to,
+      filter: noTimeline,
+      fullState: false,
+      stateName: 'state_after',
+      ignored: new Set(),
+      partialRooms,
+    }
     const sections = await this.#readSections(request, await readStreamChanges(timeline, reader.userId, after, to))
     return deviceListChanges({ rooms, keys }, request, sections.values())
   }
@@ -147,9 +161,12 @@ export class SyncEngine {
       filter,
       fullState: input.fullState,
       stateName: input.stateName,
+      ignored: await this.#ignoredUsers.of(reader.userId),
       partialRooms,
     }
     const sections = await this.#readSections(request, changes)
+    // Counts are those of the place in the stream that the answer goes up to.
+    await this.#parts.notifications.reach(upTo)
     const accountData = from === undefined ? [] : await this.#parts.accountData.changedBetween(reader.userId, from.position, upTo)
     const counts = await keys.oneTime.counts(reader.userId, reader.deviceId)
     return {

@@ -4,13 +4,19 @@ import { limits } from '../limits.ts'
 interface Named {
   readonly type: string
   readonly sender?: string
+  readonly content?: object
 }
 
 /** Part of a filter that chooses events. */
 export interface EventFilter {
   readonly limit: number | undefined
   readonly lazyLoadMembers: boolean
+  /** Whether counts are told of each thread. */
+  readonly unreadThreadNotifications: boolean
+  /** What must relate to an event; undefined: nothing need. Spec: Client-Server API, Filtering on relations. */
+  readonly relatedBy: { readonly senders: readonly string[] | undefined; readonly relTypes: readonly string[] | undefined } | undefined
   accepts(event: Named): boolean
+  acceptsRoom(roomId: string): boolean
 }
 
 export interface SyncFilter {
@@ -41,11 +47,26 @@ export function readEventFilter(definition: JsonObject): EventFilter {
   const acceptsType = chooser(definition, 'types')
   const acceptsSender = chooser(definition, 'senders')
   const limit = ownMember(definition, 'limit')
+  const containsUrl = ownMember(definition, 'contains_url')
   return {
     limit: typeof limit === 'number' && limit >= 0 ? Math.min(Math.floor(limit), limits.implementation.syncTimelineEventsMax) : undefined,
     lazyLoadMembers: ownMember(definition, 'lazy_load_members') === true,
-    accepts: (event) => acceptsType(event.type) && (event.sender === undefined || acceptsSender(event.sender)),
+    unreadThreadNotifications: ownMember(definition, 'unread_thread_notifications') === true,
+    relatedBy: relatedBy(definition),
+    acceptsRoom: chooser(definition, 'rooms'),
+    accepts: (event) =>
+      acceptsType(event.type) &&
+      (event.sender === undefined || acceptsSender(event.sender)) &&
+      (typeof containsUrl !== 'boolean' ||
+        event.content === undefined ||
+        (ownMember(event.content as JsonObject, 'url') !== undefined) === containsUrl),
   }
+}
+
+function relatedBy(definition: JsonObject): EventFilter['relatedBy'] {
+  const senders = strings(ownMember(definition, 'related_by_senders'))
+  const relTypes = strings(ownMember(definition, 'related_by_rel_types'))?.slice(0, limits.implementation.relationTypesPerEventMax)
+  return senders === undefined && relTypes === undefined ? undefined : { senders, relTypes }
 }
 
 /** `name` lists what is wanted, absent means everything; `not_name` lists what is not, and wins. `*` in an entry stands for anything. */

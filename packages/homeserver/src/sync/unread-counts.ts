@@ -1,78 +1,47 @@
-import { isJsonObject, ownMember, ownString, powerLevelOf, type RoomId, type RoomVersion, type UserId } from '@kith/matrix-protocol'
-import type { Receipts } from '../ephemeral/receipts.ts'
-import { limits } from '../limits.ts'
-import { evaluatePush, type PushSurroundings } from '../push/evaluate.ts'
-import type { PushRules } from '../push/push-rules.ts'
-import type { Rooms, RoomState, StoredEvent } from '../rooms/index.ts'
+import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
+import type { Notifications } from '../push/notifications.ts'
+import { mainTimeline } from '../push/thread-of.ts'
+import type { PlacedUnread } from '../push/unread-rooms.ts'
 
 export interface UnreadCounts {
   readonly notification_count: number
   readonly highlight_count: number
 }
 
+interface Reader {
+  readonly userId: UserId
+  readonly ignored: ReadonlySet<string>
+}
+
+/** What a room has for its user that no receipt covers. The notifications must have been followed as far as the answer goes. */
+export async function countUnread(notifications: Notifications, roomId: RoomId, reader: Reader): Promise<UnreadCounts> {
+  return countOf(await unreadOf(notifications, roomId, reader))
+}
+
 /**
- * How many events after the user's last receipt the push rules want to notify of, looking at a bounded number of the newest events.
- * The user's own last event counts as read, and so does everything before the user joined.
+ * The same as the members of a room's section in /sync; those of threads apart where the client asks for that.
+ * @see https://spec.matrix.org/latest/client-server-api/#receiving-notifications
  */
-export async function countUnread(
-  parts: { readonly rooms: Rooms; readonly receipts: Receipts; readonly pushRules: PushRules },
-  roomId: RoomId,
-  userId: UserId,
-  upTo: number,
-): Promise<UnreadCounts> {
-  const { rooms } = parts
-  const state = rooms.state(roomId)
-  if (state === undefined) return { notification_count: 0, highlight_count: 0 }
-  const readUpTo = await readPosition(parts, roomId, userId)
-  const slice = await rooms.timelineSince(roomId, readUpTo, limits.implementation.unreadEventsScannedMax, upTo)
-  const lastOwn = slice.events.findLastIndex((event) => event.pdu.sender === userId)
-  const unread = slice.events.slice(lastOwn + 1).filter((event) => event.pdu.sender !== userId && event.redactedBy === undefined)
-  if (unread.length === 0) return { notification_count: 0, highlight_count: 0 }
-  const rules = await parts.pushRules.get(userId)
-  const around = surroundingsOf(rooms, roomId, state, userId)
-  let notifications = 0
-  let highlights = 0
-  for (const event of unread) {
-    const verdict = evaluatePush(rules, { ...event.pdu, room_id: roomId }, around(event))
-    if (verdict.notify) notifications++
-    if (verdict.highlight) highlights++
+export async function unreadSection(notifications: Notifications, roomId: RoomId, reader: Reader, perThread: boolean): Promise<JsonObject> {
+  const unread = await unreadOf(notifications, roomId, reader)
+  if (!perThread) return { unread_notifications: { ...countOf(unread) } }
+  const threads = Map.groupBy(unread, ({ thread }) => thread)
+  const main = threads.get(mainTimeline) ?? []
+  threads.delete(mainTimeline)
+  const counted = [...threads].map(([root, events]) => [root, { ...countOf(events) }] as const)
+  return {
+    unread_notifications: { ...countOf(main) },
+    ...(counted.length === 0 ? {} : { unread_thread_notifications: Object.fromEntries(counted) }),
   }
-  return { notification_count: notifications, highlight_count: highlights }
 }
 
-async function readPosition(
-  parts: { readonly rooms: Rooms; readonly receipts: Receipts },
-  roomId: RoomId,
-  userId: UserId,
-): Promise<number> {
-  const receipts = await parts.receipts.ofUser(roomId, userId)
-  const read = await parts.rooms.events(receipts.map((receipt) => receipt.eventId))
-  const member = parts.rooms.state(roomId)?.get('m.room.member', userId)
-  return Math.max(member?.position ?? 0, ...read.map((event) => (event?.roomId === roomId ? (event.position ?? 0) : 0)))
+async function unreadOf(notifications: Notifications, roomId: RoomId, { userId, ignored }: Reader): Promise<readonly PlacedUnread[]> {
+  const unread = await notifications.unreadIn(userId, roomId)
+  return ignored.size === 0 ? unread : unread.filter(({ sender }) => !ignored.has(sender))
 }
 
-/** What one room shows of itself to the rules, read once for all its events. */
-function surroundingsOf(rooms: Rooms, roomId: RoomId, state: RoomState, userId: UserId): (event: StoredEvent) => PushSurroundings {
-  const member = state.get('m.room.member', userId)
-  const displayName = member === undefined ? undefined : ownString(member.pdu.content, 'displayname')
-  let joined: number | undefined
-  return (event) => ({
-    userId,
-    displayName,
-    get joinedMembers() {
-      joined ??= [...state.members('join')].length
-      return joined
-    },
-    senderMayNotify: (key) => mayNotify(rooms.version(roomId), state, event, key),
-  })
-}
-
-function mayNotify(version: RoomVersion | undefined, state: RoomState, event: StoredEvent, key: string): boolean {
-  const levels = state.get('m.room.power_levels', '')?.pdu.content ?? {}
-  const create = state.get('m.room.create', '')
-  if (version === undefined || create === undefined) return false
-  const notifications = ownMember(levels, 'notifications')
-  const required = isJsonObject(notifications) ? ownMember(notifications, key) : undefined
-  const power = powerLevelOf(event.pdu.sender, levels, create.pdu, version)
-  return power >= (typeof required === 'number' ? required : 50)
+function countOf(unread: readonly PlacedUnread[]): UnreadCounts {
+  let highlights = 0
+  for (const { highlight } of unread) if (highlight) highlights++
+  return { notification_count: unread.length, highlight_count: highlights }
 }

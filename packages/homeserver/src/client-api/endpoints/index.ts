@@ -20,12 +20,14 @@ import { kithEndpoints } from './kith.ts'
 import { loginEndpoints } from './login.ts'
 import { membershipEndpoints } from './membership.ts'
 import { profileEndpoints } from './profile.ts'
+import { notificationEndpoints } from './notifications.ts'
 import { pushEndpoints } from './push.ts'
 import { registrationEndpoints } from './registration.ts'
 import { relationEndpoints } from './relations.ts'
 import { roomEventEndpoints } from './room-events.ts'
 import { roomHistoryEndpoints } from './room-history.ts'
 import { roomStateEndpoints } from './room-state.ts'
+import { searchEndpoints } from './search.ts'
 import { syncEndpoints } from './sync.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { upgradeRoomEndpoints } from './upgrade-room.ts'
@@ -40,6 +42,7 @@ export const endpoints: readonly Endpoint[] = [
   ...profileEndpoints,
   ...accountDataEndpoints,
   ...filterEndpoints,
+  ...notificationEndpoints,
   ...pushEndpoints,
   ...createRoomEndpoints,
   ...membershipEndpoints,
@@ -48,6 +51,7 @@ export const endpoints: readonly Endpoint[] = [
   ...upgradeRoomEndpoints,
   ...roomHistoryEndpoints,
   ...relationEndpoints,
+  ...searchEndpoints,
   ...directoryEndpoints,
   ...publicRoomsEndpoints,
   ...hierarchyEndpoints,

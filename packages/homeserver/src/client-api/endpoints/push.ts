@@ -1,4 +1,3 @@
-import type { JsonObject } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { MatrixError } from '../../matrix-error.ts'
 import { type PushRule, type PushRuleKind, pushRuleKinds } from '../../push/push-rule.ts'
@@ -87,7 +86,6 @@ export const pushEndpoints = [
   // There is no push gateway to call: the node runs where its user is.
   endpoint({ method: 'GET', path: '/pushers', handle: async () => ({ pushers: [] }) }),
   endpoint({ method: 'POST', path: '/pushers/set', body: jsonObjectSchema, handle: async () => ({}) }),
-  endpoint({ method: 'GET', path: '/notifications', handle: async () => ({ notifications: [] satisfies JsonObject[] }) }),
 ]
 
 function kindFrom(text: string): PushRuleKind {
