@@ -14,6 +14,8 @@ export class MatrixError extends Error {
   }
 
   toResponse(): Response {
-    return Response.json({ ...this.members, errcode: this.errcode, error: this.message }, { status: this.status })
+    const retryAfterMs = this.status === 429 ? this.members['retry_after_ms'] : undefined
+    const headers = typeof retryAfterMs === 'number' ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {}
+    return Response.json({ ...this.members, errcode: this.errcode, error: this.message }, { status: this.status, headers })
   }
 }

@@ -6,21 +6,20 @@ import {
   parseUserId,
   type ServerName,
   serverNameOf,
-  sha256,
   type UserId,
 } from '@kith/matrix-protocol'
+import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { type Key, type Storage, type StoredValue, type Table, WriteBatch } from '../ports/storage.ts'
 import { hashPassword, type PasswordHash, verifyPassword } from './password-hash.ts'
-import { accountsTables, type StoredAccount, type StoredDevice } from './tables.ts'
+import { accountsTables, type Restriction, type StoredAccount } from './tables.ts'
 
 /** Who makes a request, proven by an access token. */
 export interface Session {
   readonly userId: UserId
   readonly deviceId: string
-  readonly tokenHash: string
 }
 
 export type RegisterOutcome =
@@ -39,22 +38,28 @@ export interface AccountsConfig {
   readonly serverName: ServerName
   /** Whether anybody may register after the owner. */
   readonly openRegistration: boolean
+  /** When there are any, who registers needs one of them. */
+  readonly registrationTokens: readonly string[]
   /** log2 of scrypt's N. */
   readonly passwordCostLog2: number
 }
 
 const localpartPattern = /^[a-z0-9._=/+-]+$/
 
-/** Local users, their devices and access tokens. All of them are in memory: a node has few. */
+/**
+ * Local users. All of them are in memory: a node has few.
+ *
+ * Invariants:
+ * 1. Changes of one account follow each other, and are in memory once they are durable.
+ * 2. A deactivated account stays for ever, so that nobody else gets its id.
+ */
 export class Accounts {
   readonly #ports: AccountsPorts
   readonly #config: AccountsConfig
   readonly #accounts = new Map<UserId, StoredAccount>()
   /** Names whose registration is being written. */
   readonly #reserved = new Set<UserId>()
-  readonly #devices = new Map<UserId, Map<string, StoredDevice>>()
-  readonly #sessions = new Map<string, Session>()
-  readonly #lastSeen = new Map<string, number>()
+  readonly #changes = new KeyedQueue<UserId>()
 
   private constructor(ports: AccountsPorts, config: AccountsConfig) {
     this.#ports = ports
@@ -64,11 +69,6 @@ export class Accounts {
   static async open(ports: AccountsPorts, config: AccountsConfig): Promise<Accounts> {
     const accounts = new Accounts(ports, config)
     for await (const { value } of everyEntry(ports.storage, accountsTables.accounts)) accounts.#accounts.set(value.userId, value)
-    for await (const { value } of everyEntry(ports.storage, accountsTables.devices))
-      accounts.#devicesOf(value.userId).set(value.deviceId, value)
-    for await (const { key, value } of everyEntry(ports.storage, accountsTables.accessTokens)) {
-      accounts.#sessions.set(key[0], { userId: value.userId, deviceId: value.deviceId, tokenHash: key[0] })
-    }
     return accounts
   }
 
@@ -85,6 +85,25 @@ export class Accounts {
 
   isOwner(userId: UserId): boolean {
     return this.#accounts.get(userId)?.owner === true
+  }
+
+  /** Undefined for users who may do everything. */
+  restriction(userId: UserId): Restriction | undefined {
+    const account = this.#accounts.get(userId)
+    if (account?.locked === true) return 'locked'
+    return account?.suspended === true ? 'suspended' : undefined
+  }
+
+  isRestricted(userId: UserId, restriction: Restriction): boolean {
+    return this.#accounts.get(userId)?.[restriction] === true
+  }
+
+  hasRegistrationTokens(): boolean {
+    return this.#config.registrationTokens.length > 0
+  }
+
+  isRegistrationToken(token: string): boolean {
+    return this.#config.registrationTokens.includes(token)
   }
 
   isRegistrationOpen(): boolean {
@@ -135,96 +154,34 @@ export class Accounts {
     return password.length <= limits.implementation.passwordLengthMax && verifyPassword(password, account.password)
   }
 
+  /** Whether a password can prove that it is this user. */
+  canProve(userId: UserId): boolean {
+    return this.exists(userId) && this.#accounts.get(userId)?.password !== undefined
+  }
+
   async setPassword(userId: UserId, password: string): Promise<void> {
-    const account = this.#account(userId)
-    const changed = { ...account, password: this.#hash(password) }
-    await this.#ports.storage.commit(new WriteBatch().put(accountsTables.accounts, [userId], changed).writes)
-    this.#accounts.set(userId, changed)
+    const hash = this.#hash(password)
+    await this.#change(userId, (account) => ({ ...account, password: hash }))
   }
 
-  async deactivate(userId: UserId): Promise<void> {
-    const { password: _password, ...account } = this.#account(userId)
-    const changed = { ...account, deactivated: true }
-    await this.#ports.storage.commit(new WriteBatch().put(accountsTables.accounts, [userId], changed).writes)
-    this.#accounts.set(userId, changed)
+  async restrict(userId: UserId, restriction: Restriction, restricted: boolean): Promise<void> {
+    await this.#change(userId, ({ [restriction]: _old, ...account }) => (restricted ? { ...account, [restriction]: true } : account))
   }
 
-  /** Opens a session on a new device, or on the named one, whose earlier tokens then end. Undefined when the user has too many devices. */
-  async logIn(
-    userId: UserId,
-    device: { readonly deviceId?: string; readonly displayName?: string },
-  ): Promise<{ readonly deviceId: string; readonly accessToken: string } | undefined> {
-    const deviceId = device.deviceId ?? encodeBase64Url(this.#ports.random.bytes(8)).replaceAll(/[-_]/g, 'A').toUpperCase()
-    const devices = this.#devicesOf(userId)
-    const existing = devices.get(deviceId)
-    if (existing === undefined && devices.size >= limits.implementation.devicesPerUserMax) return undefined
-    const accessToken = `kith_${encodeBase64Url(this.#ports.random.bytes(32))}`
-    const tokenHash = hashToken(accessToken)
-    const displayName = existing?.displayName ?? device.displayName
-    const stored: StoredDevice = {
-      userId,
-      deviceId,
-      createdAt: existing?.createdAt ?? this.#ports.clock.now(),
-      ...(displayName === undefined ? {} : { displayName }),
-    }
-    const ended = this.#sessionsOf(userId, deviceId)
-    const batch = new WriteBatch().put(accountsTables.devices, [userId, deviceId], stored)
-    batch.put(accountsTables.accessTokens, [tokenHash], { userId, deviceId })
-    for (const session of ended) batch.delete(accountsTables.accessTokens, [session.tokenHash])
-    await this.#ports.storage.commit(batch.writes)
-    devices.set(deviceId, stored)
-    for (const session of ended) this.#sessions.delete(session.tokenHash)
-    this.#sessions.set(tokenHash, { userId, deviceId, tokenHash })
-    return { deviceId, accessToken }
+  /** From now on nobody is this user. What the account holds elsewhere is for `Deactivations` to clear. */
+  async deactivate(userId: UserId, erase: boolean): Promise<void> {
+    await this.#change(userId, ({ password: _password, ...account }) => ({
+      ...account,
+      deactivated: true,
+      ...(erase ? { erased: true } : {}),
+    }))
   }
 
-  session(accessToken: string): Session | undefined {
-    const session = this.#sessions.get(hashToken(accessToken))
-    if (session === undefined || !this.exists(session.userId)) return undefined
-    this.#lastSeen.set(session.tokenHash, this.#ports.clock.now())
-    return session
-  }
-
-  devices(userId: UserId): StoredDevice[] {
-    return [...this.#devicesOf(userId).values()]
-  }
-
-  device(userId: UserId, deviceId: string): StoredDevice | undefined {
-    return this.#devices.get(userId)?.get(deviceId)
-  }
-
-  /** Milliseconds since the epoch; since the process began only. */
-  lastSeen(userId: UserId, deviceId: string): number | undefined {
-    const times = this.#sessionsOf(userId, deviceId).map((session) => this.#lastSeen.get(session.tokenHash) ?? 0)
-    const latest = Math.max(0, ...times)
-    return latest === 0 ? undefined : latest
-  }
-
-  /** Writes the device's new name. `deviceRenamed` must be called as soon as that is committed. */
-  renameDevice(device: StoredDevice, displayName: string, batch: WriteBatch): void {
-    batch.put(accountsTables.devices, [device.userId, device.deviceId], { ...device, displayName })
-  }
-
-  deviceRenamed(device: StoredDevice, displayName: string): void {
-    this.#devicesOf(device.userId).set(device.deviceId, { ...device, displayName })
-  }
-
-  /** Writes that remove devices and their tokens. `devicesRemoved` must follow the commit. */
-  removeDevices(userId: UserId, deviceIds: readonly string[], batch: WriteBatch): void {
-    for (const deviceId of deviceIds) {
-      batch.delete(accountsTables.devices, [userId, deviceId])
-      for (const session of this.#sessionsOf(userId, deviceId)) batch.delete(accountsTables.accessTokens, [session.tokenHash])
-    }
-  }
-
-  devicesRemoved(userId: UserId, deviceIds: readonly string[]): void {
-    for (const deviceId of deviceIds) {
-      for (const session of this.#sessionsOf(userId, deviceId)) {
-        this.#sessions.delete(session.tokenHash)
-        this.#lastSeen.delete(session.tokenHash)
-      }
-      this.#devicesOf(userId).delete(deviceId)
-    }
+  /** Accounts that ended, with whether their data is to go too. */
+  deactivated(): readonly { readonly userId: UserId; readonly erased: boolean }[] {
+    return [...this.#accounts.values()]
+      .filter((account) => account.deactivated)
+      .map(({ userId, erased }) => ({ userId, erased: erased === true }))
   }
 
   /** Undefined when there is no such local user. Extended fields (MSC4133, spec v1.16) are members of the same object. */
@@ -233,8 +190,13 @@ export class Accounts {
     return (await this.#ports.storage.get(accountsTables.profiles, [userId])) ?? {}
   }
 
-  async setProfile(userId: UserId, profile: JsonObject): Promise<void> {
-    await this.#ports.storage.commit(new WriteBatch().put(accountsTables.profiles, [userId], profile).writes)
+  /** Changes the profile from what it is at its turn; what `change` throws leaves it. */
+  async changeProfile(userId: UserId, change: (profile: JsonObject) => JsonObject): Promise<void> {
+    const { storage } = this.#ports
+    await this.#changes.run(userId, async () => {
+      const profile = change((await storage.get(accountsTables.profiles, [userId])) ?? {})
+      await storage.commit(new WriteBatch().put(accountsTables.profiles, [userId], profile).writes)
+    })
   }
 
   /** Local users whose name or id contains the term. */
@@ -254,25 +216,15 @@ export class Accounts {
     return hashPassword(password, this.#config.passwordCostLog2, this.#ports.random)
   }
 
-  #account(userId: UserId): StoredAccount {
-    const account = this.#accounts.get(userId)
-    if (account === undefined) throw new Error('No such local account')
-    return account
+  async #change(userId: UserId, change: (account: StoredAccount) => StoredAccount): Promise<void> {
+    await this.#changes.run(userId, async () => {
+      const account = this.#accounts.get(userId)
+      if (account === undefined || account.deactivated) throw new Error('No such local account')
+      const changed = change(account)
+      await this.#ports.storage.commit(new WriteBatch().put(accountsTables.accounts, [userId], changed).writes)
+      this.#accounts.set(userId, changed)
+    })
   }
-
-  #devicesOf(userId: UserId): Map<string, StoredDevice> {
-    let devices = this.#devices.get(userId)
-    if (devices === undefined) this.#devices.set(userId, (devices = new Map<string, StoredDevice>()))
-    return devices
-  }
-
-  #sessionsOf(userId: UserId, deviceId: string): Session[] {
-    return [...this.#sessions.values()].filter((session) => session.userId === userId && session.deviceId === deviceId)
-  }
-}
-
-function hashToken(token: string): string {
-  return encodeBase64Url(sha256(new TextEncoder().encode(token)))
 }
 
 const pageSize = 1000

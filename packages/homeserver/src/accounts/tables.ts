@@ -1,6 +1,10 @@
 import type { EventId, JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { Table } from '../ports/storage.ts'
+import type { DeviceTokens } from './device-tokens.ts'
 import type { PasswordHash } from './password-hash.ts'
+
+/** What an administrator did to an account. A suspended one may read and go; a locked one may do nothing until it is unlocked. */
+export type Restriction = 'suspended' | 'locked'
 
 export interface StoredAccount {
   readonly userId: UserId
@@ -9,7 +13,12 @@ export interface StoredAccount {
   readonly createdAt: number
   /** The first account of this server. */
   readonly owner: boolean
+  /** Its id is never given again. */
   readonly deactivated: boolean
+  /** What the user kept here is to go with the account. */
+  readonly erased?: true
+  readonly suspended?: true
+  readonly locked?: true
 }
 
 export interface StoredDevice {
@@ -17,11 +26,6 @@ export interface StoredDevice {
   readonly deviceId: string
   readonly displayName?: string
   readonly createdAt: number
-}
-
-export interface StoredAccessToken {
-  readonly userId: UserId
-  readonly deviceId: string
 }
 
 /** What a client transaction led to. `eventId` is absent for to-device messages. */
@@ -33,8 +37,7 @@ export const accountsTables = {
   accounts: { name: 'accounts.accounts' } as Table<readonly [UserId], StoredAccount>,
   profiles: { name: 'accounts.profiles' } as Table<readonly [UserId], JsonObject>,
   devices: { name: 'accounts.devices' } as Table<readonly [UserId, deviceId: string], StoredDevice>,
-  /** By the hash of the token, so that a stolen database opens no session. */
-  accessTokens: { name: 'accounts.access-tokens' } as Table<readonly [tokenHash: string], StoredAccessToken>,
+  deviceTokens: { name: 'accounts.device-tokens' } as Table<readonly [UserId, deviceId: string], DeviceTokens>,
   /** `roomId` is empty for global account data. */
   accountData: { name: 'accounts.account-data' } as Table<
     readonly [UserId, roomId: RoomId | '', type: string],

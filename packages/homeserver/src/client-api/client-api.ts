@@ -1,4 +1,4 @@
-import { isJsonObject } from '@kith/matrix-protocol'
+import { isJsonObject, unreachable } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
@@ -12,16 +12,25 @@ import { preflightResponse, withCors } from './cors.ts'
 import type { Api, Endpoint } from './endpoint.ts'
 import { endpoints } from './endpoints/index.ts'
 import { InteractiveAuth } from './interactive-auth.ts'
+import { LoginTokens } from './login-tokens.ts'
+import { Passwords } from './passwords.ts'
+import { RateLimits } from './rate-limit.ts'
 import { readJsonBody } from './read-body.ts'
+import { refuseRestricted } from './restrictions.ts'
 import { Router } from './router.ts'
 import { SpaceWalks } from './space-walks.ts'
 
 /** The Client-Server API. The function never throws: every failure is a Matrix error. */
 export function createClientApi(components: ClientApiComponents): (request: Request) => Promise<Response> {
   const { clock, random, log, storage } = components.ports
+  const rates = new RateLimits(clock)
+  const passwords = new Passwords(components.accounts, rates)
   const api: Api = {
     ...components,
-    interactiveAuth: new InteractiveAuth(components.accounts, clock, random),
+    rates,
+    passwords,
+    interactiveAuth: new InteractiveAuth(components.accounts, passwords, { clock, random }),
+    loginTokens: new LoginTokens(clock, random),
     backup: new KeyBackup(storage),
     spaceWalks: new SpaceWalks(components),
     upgrades: new KeyedQueue(),
@@ -57,7 +66,11 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
       break
   }
   const { endpoint, params } = route
-  const session = authenticate(api, endpoint, request, url)
+  const session = await authenticate(api, endpoint, request, url)
+  if (session !== undefined) {
+    await refuseRestricted(api, session, endpoint, params)
+    if (endpoint.method !== 'GET') api.rates.changesPerUser.take(session.userId)
+  }
   const body = await readBody(endpoint, request)
   const answer = await endpoint.handle(api, {
     params,
@@ -76,7 +89,7 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
   return new Response(null, response)
 }
 
-function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL): Session | undefined {
+async function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL): Promise<Session | undefined> {
   if (endpoint.auth === 'none') return undefined
   const header = request.headers.get('authorization')
   const token =
@@ -85,9 +98,17 @@ function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL):
     if (endpoint.auth === 'optional') return undefined
     throw new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token')
   }
-  const session = api.accounts.session(token)
-  if (session === undefined) throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: false })
-  return session
+  const outcome = await api.devices.authenticate(token)
+  switch (outcome.kind) {
+    case 'session':
+      return outcome.session
+    case 'expired':
+      throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'This access token has expired', { soft_logout: true })
+    case 'unknown':
+      throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: false })
+    default:
+      return unreachable(outcome)
+  }
 }
 
 async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {

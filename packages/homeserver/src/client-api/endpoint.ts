@@ -5,6 +5,9 @@ import type { KeyedQueue } from '../keyed-queue.ts'
 import type { KeyBackup } from '../keys/key-backup.ts'
 import type { ClientApiComponents } from './components.ts'
 import type { InteractiveAuth } from './interactive-auth.ts'
+import type { LoginTokens } from './login-tokens.ts'
+import type { Passwords } from './passwords.ts'
+import type { RateLimits } from './rate-limit.ts'
 import type { SpaceWalks } from './space-walks.ts'
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -12,6 +15,9 @@ export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 /** The components, and what the client API keeps for itself. */
 export interface Api extends ClientApiComponents {
   readonly interactiveAuth: InteractiveAuth
+  readonly passwords: Passwords
+  readonly loginTokens: LoginTokens
+  readonly rates: RateLimits
   readonly backup: KeyBackup
   readonly spaceWalks: SpaceWalks
   /** Upgrades of one room wait for each other. */

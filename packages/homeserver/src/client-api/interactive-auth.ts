@@ -1,88 +1,150 @@
-import { encodeBase64Url } from '@kith/matrix-protocol'
+import { encodeBase64Url, type UserId } from '@kith/matrix-protocol'
 import type { Accounts } from '../accounts/accounts.ts'
 import { limits } from '../limits.ts'
+import { MatrixError } from '../matrix-error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import { MatrixError } from '../matrix-error.ts'
+import type { Passwords } from './passwords.ts'
 import type { AuthData } from './schemas.ts'
 
-export type InteractiveStage = 'm.login.dummy' | 'm.login.password'
+const interactiveStages = ['m.login.dummy', 'm.login.password', 'm.login.registration_token'] as const
+export type InteractiveStage = (typeof interactiveStages)[number]
 
-interface InteractiveSession {
+export function parseInteractiveStage(text: string): InteractiveStage | undefined {
+  return interactiveStages.find((stage) => stage === text)
+}
+
+export interface Wanted {
+  /** What is to be done: a session passed for one thing opens no other. */
   readonly purpose: string
+  /** All must be passed, in any order. */
+  readonly stages: readonly InteractiveStage[]
+  /** Who must prove to be themselves; absent where anybody with a password may. */
+  readonly userId?: UserId
+}
+
+/** Undefined where nobody had to prove who they are. */
+export type Proven = UserId | undefined
+
+interface InteractiveSession extends Wanted {
   readonly expiresAt: number
+  readonly completed: Set<InteractiveStage>
+  proven: Proven
+}
+
+interface Problem {
+  readonly errcode: string
+  readonly error: string
+}
+
+interface InteractiveAuthPorts {
+  readonly clock: Clock
+  readonly random: Random
 }
 
 /**
- * User-Interactive Authentication with one stage. Sessions are in memory and few; losing one only means to begin anew.
- * Spec: Client-Server API, User-Interactive Authentication API.
+ * User-Interactive Authentication. Sessions are in memory, few, and end; losing one only means to begin anew.
+ * @see https://spec.matrix.org/latest/client-server-api/#user-interactive-authentication-api
  */
 export class InteractiveAuth {
   readonly #accounts: Accounts
-  readonly #clock: Clock
-  readonly #random: Random
+  readonly #passwords: Passwords
+  readonly #ports: InteractiveAuthPorts
   readonly #sessions = new Map<string, InteractiveSession>()
 
-  constructor(accounts: Accounts, clock: Clock, random: Random) {
+  constructor(accounts: Accounts, passwords: Passwords, ports: InteractiveAuthPorts) {
     this.#accounts = accounts
-    this.#clock = clock
-    this.#random = random
+    this.#passwords = passwords
+    this.#ports = ports
   }
 
-  /** Returns once the stage is passed. @throws MatrixError 401 with the flows otherwise. */
-  require(auth: AuthData, wanted: { readonly purpose: string; readonly stage: InteractiveStage; readonly userId?: string }): void {
-    if (auth?.type === undefined) throw this.#challenge(wanted.purpose, wanted.stage)
-    const session = auth.session === undefined ? undefined : this.#sessions.get(auth.session)
-    if (
-      auth.session !== undefined &&
-      (session === undefined || session.purpose !== wanted.purpose || session.expiresAt < this.#clock.now())
-    ) {
-      throw this.#challenge(wanted.purpose, wanted.stage, { errcode: 'M_UNKNOWN', error: 'Unknown or expired session' })
+  /** Returns once all stages are passed, with who has proven to be themselves. @throws MatrixError 401 with the flows otherwise. */
+  require(auth: AuthData, wanted: Wanted): Proven {
+    if (auth?.type === undefined && auth?.session === undefined) throw this.#challenge(this.#begin(wanted))
+    const session = auth.session === undefined ? this.#begin(wanted) : this.#session(auth.session, wanted)
+    if (session === undefined) throw this.#challenge(this.#begin(wanted), { errcode: 'M_UNKNOWN', error: 'Unknown or expired session' })
+    const [name, passing] = session
+    // Without a type the client says that it has passed the stages elsewhere: on the fallback page.
+    if (auth.type !== undefined) {
+      const problem = this.#attempt(passing, auth.type, auth)
+      if (problem !== undefined) throw this.#challenge(session, problem)
     }
-    if (auth.type !== wanted.stage) {
-      throw this.#challenge(wanted.purpose, wanted.stage, { errcode: 'M_UNRECOGNIZED', error: 'This stage is not offered' }, auth.session)
-    }
-    if (wanted.stage === 'm.login.password' && !this.#isPasswordRight(auth, wanted.userId)) {
-      throw this.#challenge(wanted.purpose, wanted.stage, { errcode: 'M_FORBIDDEN', error: 'Wrong password' }, auth.session)
-    }
-    if (auth.session !== undefined) this.#sessions.delete(auth.session)
+    if (!isPassed(passing)) throw this.#challenge(session)
+    this.#sessions.delete(name)
+    return passing.proven
   }
 
-  #isPasswordRight(auth: NonNullable<AuthData>, expected: string | undefined): boolean {
-    const name = auth.identifier?.type === 'm.id.user' ? auth.identifier.user : auth.user
-    const userId = name === undefined ? undefined : this.#accounts.localUserId(name)
-    return userId !== undefined && userId === expected && auth.password !== undefined && this.#accounts.hasPassword(userId, auth.password)
+  /** For the fallback page: tries one stage of a session. Undefined when there is no such session. */
+  attempt(name: string, type: InteractiveStage, auth: NonNullable<AuthData>): 'passed' | 'failed' | undefined {
+    const session = this.#session(name)
+    if (session === undefined) return undefined
+    return this.#attempt(session[1], type, auth) === undefined ? 'passed' : 'failed'
   }
 
-  #challenge(
-    purpose: string,
-    stage: InteractiveStage,
-    problem?: { readonly errcode: string; readonly error: string },
-    current?: string,
-  ): MatrixError {
-    const session = current ?? this.#begin(purpose)
-    const members = { session, flows: [{ stages: [stage] }], params: {}, completed: [] }
-    return new UnauthenticatedStage(members, problem)
+  has(name: string): boolean {
+    return this.#session(name) !== undefined
   }
 
-  #begin(purpose: string): string {
-    const now = this.#clock.now()
-    for (const [name, session] of this.#sessions) if (session.expiresAt < now) this.#sessions.delete(name)
-    if (this.#sessions.size >= limits.implementation.interactiveSessionsMax) {
-      const [oldest] = this.#sessions.keys()
-      if (oldest !== undefined) this.#sessions.delete(oldest)
+  /** What is wrong with the attempt; undefined when the stage is passed. */
+  #attempt(session: InteractiveSession, type: string, auth: NonNullable<AuthData>): Problem | undefined {
+    const stage = session.stages.find((candidate) => candidate === type)
+    switch (stage) {
+      case undefined:
+        return { errcode: 'M_UNRECOGNIZED', error: 'This stage is not offered' }
+      case 'm.login.dummy':
+        break
+      case 'm.login.password': {
+        const userId = this.#passwords.userOf(auth)
+        if (userId === undefined || (session.userId !== undefined && session.userId !== userId))
+          return { errcode: 'M_FORBIDDEN', error: 'Wrong password' }
+        session.proven = userId
+        break
+      }
+      case 'm.login.registration_token':
+        if (auth.token === undefined || !this.#accounts.isRegistrationToken(auth.token))
+          return { errcode: 'M_UNAUTHORIZED', error: 'This is no valid registration token' }
+        break
     }
-    const name = encodeBase64Url(this.#random.bytes(18))
-    this.#sessions.set(name, { purpose, expiresAt: now + limits.implementation.interactiveSessionLifetimeMs })
-    return name
+    session.completed.add(stage)
+    return undefined
   }
+
+  #session(name: string, wanted?: Wanted): readonly [string, InteractiveSession] | undefined {
+    const session = this.#sessions.get(name)
+    if (session === undefined || session.expiresAt < this.#ports.clock.now()) return undefined
+    // What one user has proven lets no other one through.
+    if (wanted !== undefined && (session.purpose !== wanted.purpose || session.userId !== wanted.userId)) return undefined
+    return [name, session]
+  }
+
+  #challenge([name, session]: readonly [string, InteractiveSession], problem?: Problem): MatrixError {
+    const { stages, completed } = session
+    return new UnauthenticatedStage({ session: name, flows: [{ stages }], params: {}, completed: [...completed] }, problem)
+  }
+
+  #begin(wanted: Wanted): readonly [string, InteractiveSession] {
+    const now = this.#ports.clock.now()
+    for (const [name, { expiresAt }] of this.#sessions) {
+      if (expiresAt >= now && this.#sessions.size < limits.implementation.interactiveSessionsMax) break
+      this.#sessions.delete(name)
+    }
+    const name = encodeBase64Url(this.#ports.random.bytes(18))
+    const expiresAt = now + limits.implementation.interactiveSessionLifetimeMs
+    const session: InteractiveSession = { ...wanted, expiresAt, completed: new Set(), proven: undefined }
+    this.#sessions.set(name, session)
+    return [name, session]
+  }
+}
+
+function isPassed({ stages, completed }: InteractiveSession): boolean {
+  return stages.every((stage) => completed.has(stage))
 }
 
 /** A challenge has an errcode only when a stage was tried and failed. */
 class UnauthenticatedStage extends MatrixError {
-  readonly #problem: { readonly errcode: string; readonly error: string } | undefined
+  readonly #problem: Problem | undefined
 
-  constructor(members: Readonly<Record<string, unknown>>, problem: { readonly errcode: string; readonly error: string } | undefined) {
+  constructor(members: Readonly<Record<string, unknown>>, problem: Problem | undefined) {
     super(401, problem?.errcode ?? 'M_UNAUTHORIZED', problem?.error ?? 'Authentication is needed', members)
     this.#problem = problem
   }

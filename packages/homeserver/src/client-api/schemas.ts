@@ -11,6 +11,7 @@ import {
   type UserId,
 } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import { limits } from '../limits.ts'
 
 export const userIdSchema = v.custom<UserId>((value) => parseUserId(value) !== undefined, 'not a user id')
 export const roomIdSchema = v.custom<RoomId>((value) => parseRoomId(value) !== undefined, 'not a room id')
@@ -25,18 +26,33 @@ export const canonicalObjectSchema = v.custom<JsonObject>(
   'not an object of canonical JSON',
 )
 
+/** Who somebody says to be; `user`, where there is no identifier, is the older form of the same. */
+export const identifierEntries = {
+  identifier: v.optional(v.looseObject({ type: v.string(), user: v.optional(v.string()) })),
+  user: v.optional(v.string()),
+}
+
+export interface UserIdentifier {
+  readonly identifier?: { readonly type: string; readonly user?: string | undefined } | undefined
+  readonly user?: string | undefined
+}
+
 /** What a client sends to pass a stage of interactive authentication. */
-export const authSchema = v.optional(
+export const authSchema = v.nullish(
   v.looseObject({
     type: v.optional(v.string()),
     session: v.optional(v.string()),
-    identifier: v.optional(v.looseObject({ type: v.optional(v.string()), user: v.optional(v.string()) })),
-    user: v.optional(v.string()),
+    ...identifierEntries,
     password: v.optional(v.string()),
+    token: v.optional(v.string()),
   }),
 )
 
 export type AuthData = v.InferOutput<typeof authSchema>
+
+export const deviceIdSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
+export const passwordSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(limits.implementation.passwordLengthMax))
+export const deviceNameSchema = v.pipe(v.string(), v.maxLength(limits.implementation.displayNameLengthMax))
 
 /** An object used as a map, as its entries: names come from the network, and not every name can safely be a member. */
 export function mapSchema<Value>(

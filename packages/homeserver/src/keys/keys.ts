@@ -12,6 +12,7 @@ import {
   type UserId,
 } from '@kith/matrix-protocol'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { Devices } from '../accounts/devices.ts'
 import type { StoredDevice } from '../accounts/tables.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
@@ -30,11 +31,18 @@ export class Keys {
   readonly #storage: Storage
   readonly #changes: DeviceListChanges
   readonly #accounts: Accounts
+  readonly #devices: Devices
 
-  constructor(parts: { readonly storage: Storage; readonly changes: DeviceListChanges; readonly accounts: Accounts }) {
+  constructor(parts: {
+    readonly storage: Storage
+    readonly changes: DeviceListChanges
+    readonly accounts: Accounts
+    readonly devices: Devices
+  }) {
     this.#storage = parts.storage
     this.#changes = parts.changes
     this.#accounts = parts.accounts
+    this.#devices = parts.devices
     this.oneTime = new OneTimeKeys(parts.storage)
     this.remote = new RemoteKeys(parts.storage, parts.changes)
   }
@@ -60,10 +68,10 @@ export class Keys {
     const edu = deviceListUpdate(userId, deviceId, displayName, keys)
     await this.#changes.commit(
       [userId],
-      (transaction) => this.#accounts.renameDevice(device, displayName, transaction.batch),
+      (transaction) => this.#devices.rename(device, displayName, transaction.batch),
       () => [edu],
     )
-    this.#accounts.deviceRenamed(device, displayName)
+    this.#devices.renamed(device, displayName)
   }
 
   async removeDevices(userId: UserId, deviceIds: readonly string[], write: (batch: WriteBatch) => void): Promise<void> {
@@ -173,7 +181,7 @@ export class Keys {
       user_id: userId,
       stream_id: this.#changes.positionOf(userId),
       devices: keys.map(({ key, value }) => {
-        const displayName = this.#accounts.device(userId, key[1])?.displayName
+        const displayName = this.#devices.get(userId, key[1])?.displayName
         return { device_id: key[1], keys: value, ...(displayName === undefined ? {} : { device_display_name: displayName }) }
       }),
       ...(master === undefined ? {} : { master_key: master }),
@@ -228,7 +236,7 @@ export class Keys {
     const stored = await this.#storage.range(keysTables.deviceKeys, { prefix: [userId], limit: 1000 })
     return Object.fromEntries(
       stored.map(({ key, value }) => {
-        const displayName = this.#accounts.device(userId, key[1])?.displayName
+        const displayName = this.#devices.get(userId, key[1])?.displayName
         return [key[1], displayName === undefined ? value : { ...value, unsigned: { device_display_name: displayName } }]
       }),
     )
@@ -240,7 +248,7 @@ export class Keys {
     keys: JsonObject,
     write: (transaction: TimelineTransaction) => void,
   ): Promise<void> {
-    const edu = deviceListUpdate(userId, deviceId, this.#accounts.device(userId, deviceId)?.displayName, keys)
+    const edu = deviceListUpdate(userId, deviceId, this.#devices.get(userId, deviceId)?.displayName, keys)
     await this.#changes.commit([userId], write, () => [edu])
   }
 

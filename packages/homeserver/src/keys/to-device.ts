@@ -11,6 +11,7 @@ import {
   type UserId,
 } from '@kith/matrix-protocol'
 import { type Accounts, everyEntry } from '../accounts/accounts.ts'
+import type { Devices } from '../accounts/devices.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -39,6 +40,7 @@ interface ToDeviceParts {
   readonly storage: Storage
   readonly timeline: Timeline
   readonly accounts: Accounts
+  readonly devices: Devices
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -159,7 +161,7 @@ export class ToDevice {
   }
 
   #recipients(userId: UserId, devices: ReadonlyMap<string, JsonObject>): Recipient[] {
-    const known = this.#parts.accounts.devices(userId).map((device) => device.deviceId)
+    const known = this.#parts.devices.of(userId).map((device) => device.deviceId)
     return [...devices].flatMap(([deviceId, content]) => {
       if (deviceId === '*') return known.map((id) => ({ userId, deviceId: id, content }))
       return known.includes(deviceId) ? [{ userId, deviceId, content }] : []

@@ -1,15 +1,18 @@
+import type { UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
-import { limits } from '../../limits.ts'
+import { removeAllDevices } from '../../keys/remove-devices.ts'
+import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
-import { removeDevices } from '../remove-devices.ts'
-import { authSchema } from '../schemas.ts'
+import type { Proven, Wanted } from '../interactive-auth.ts'
+import { authSchema, passwordSchema } from '../schemas.ts'
 
-const passwordSchema = v.looseObject({
+const changePasswordSchema = v.looseObject({
   auth: authSchema,
-  new_password: v.pipe(v.string(), v.minLength(1), v.maxLength(limits.implementation.passwordLengthMax)),
+  new_password: passwordSchema,
   logout_devices: v.optional(v.boolean(), true),
 })
 
+/** Both also work without a session: the password says whose account it is. */
 export const accountEndpoints = [
   endpoint({
     method: 'GET',
@@ -19,41 +22,34 @@ export const accountEndpoints = [
   endpoint({
     method: 'POST',
     path: '/account/password',
-    body: passwordSchema,
+    auth: 'optional',
+    body: changePasswordSchema,
     async handle(api, { session, body }) {
-      api.interactiveAuth.require(body.auth, { purpose: 'password', stage: 'm.login.password', userId: session.userId })
-      await api.accounts.setPassword(session.userId, body.new_password)
-      if (body.logout_devices) {
-        const others = api.accounts.devices(session.userId).filter((device) => device.deviceId !== session.deviceId)
-        await removeDevices(
-          api,
-          session.userId,
-          others.map((device) => device.deviceId),
-        )
-      }
+      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, 'password')))
+      await api.accounts.setPassword(userId, body.new_password)
+      if (body.logout_devices) await removeAllDevices(api, userId, session?.deviceId)
       return {}
     },
   }),
   endpoint({
     method: 'POST',
     path: '/account/deactivate',
-    body: v.looseObject({ auth: authSchema }),
-    async handle(api, { session, body, signal }) {
-      api.interactiveAuth.require(body.auth, { purpose: 'deactivate', stage: 'm.login.password', userId: session.userId })
-      for (const roomId of api.rooms.joinedRooms(session.userId)) {
-        await api.rooms.send(
-          { roomId, sender: session.userId, type: 'm.room.member', stateKey: session.userId, content: { membership: 'leave' } },
-          signal,
-        )
-      }
-      await api.accounts.deactivate(session.userId)
-      await removeDevices(
-        api,
-        session.userId,
-        api.accounts.devices(session.userId).map((device) => device.deviceId),
-      )
-      return { id_server_unbind_result: 'no-support' }
+    auth: 'optional',
+    body: v.looseObject({ auth: authSchema, erase: v.optional(v.boolean(), false) }),
+    async handle(api, { session, body }) {
+      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`)))
+      await api.deactivations.deactivate(userId, body.erase)
+      // No address was ever bound to it, so there is none to unbind.
+      return { id_server_unbind_result: 'success' }
     },
   }),
-  endpoint({ method: 'GET', path: '/account/3pid', handle: async () => ({ threepids: [] }) }),
 ]
+
+function passwordOf(userId: UserId | undefined, purpose: string): Wanted {
+  return { purpose, stages: ['m.login.password'], ...(userId === undefined ? {} : { userId }) }
+}
+
+function provenUser(proven: Proven): UserId {
+  if (proven === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'Nobody has proven to be the user of this account')
+  return proven
+}

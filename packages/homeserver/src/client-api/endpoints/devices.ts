@@ -1,17 +1,17 @@
 import type { UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import { removeDevices } from '../../keys/remove-devices.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { removeDevices } from '../remove-devices.ts'
-import { authSchema } from '../schemas.ts'
+import { authSchema, deviceNameSchema } from '../schemas.ts'
 
 export const deviceEndpoints = [
   endpoint({
     method: 'GET',
     path: '/devices',
     handle: async (api, { session }) => ({
-      devices: api.accounts.devices(session.userId).map((device) => describe(api, session.userId, device.deviceId)),
+      devices: api.devices.of(session.userId).map((device) => describe(api, session.userId, device.deviceId)),
     }),
   }),
   endpoint({
@@ -22,23 +22,28 @@ export const deviceEndpoints = [
   endpoint({
     method: 'PUT',
     path: '/devices/:deviceId',
-    body: v.looseObject({ display_name: v.optional(v.pipe(v.string(), v.maxLength(limits.implementation.displayNameLengthMax))) }),
+    body: v.looseObject({ display_name: v.optional(deviceNameSchema) }),
     async handle(api, { session, params, body }) {
-      const device = api.accounts.device(session.userId, params.deviceId)
-      if (device === undefined) throw unknownDevice()
       const { display_name: displayName } = body
-      if (displayName === undefined || displayName === device.displayName) return {}
-      await api.keys.deviceRenamed(device, displayName)
+      await api.devices.serially(session.userId, async () => {
+        const device = api.devices.get(session.userId, params.deviceId)
+        if (device === undefined) throw unknownDevice()
+        if (displayName !== undefined && displayName !== device.displayName) await api.keys.deviceRenamed(device, displayName)
+      })
       return {}
     },
   }),
+  // A device that is gone already is removed as well as it can be.
   endpoint({
     method: 'DELETE',
     path: '/devices/:deviceId',
     body: v.looseObject({ auth: authSchema }),
     async handle(api, { session, params, body }) {
-      if (api.accounts.device(session.userId, params.deviceId) === undefined) throw unknownDevice()
-      api.interactiveAuth.require(body.auth, { purpose: `delete ${params.deviceId}`, stage: 'm.login.password', userId: session.userId })
+      api.interactiveAuth.require(body.auth, {
+        purpose: `delete ${params.deviceId}`,
+        stages: ['m.login.password'],
+        userId: session.userId,
+      })
       await removeDevices(api, session.userId, [params.deviceId])
       return {}
     },
@@ -49,8 +54,8 @@ export const deviceEndpoints = [
     body: v.looseObject({ auth: authSchema, devices: v.pipe(v.array(v.string()), v.maxLength(limits.implementation.devicesPerUserMax)) }),
     async handle(api, { session, body }) {
       api.interactiveAuth.require(body.auth, {
-        purpose: `delete ${body.devices.join(' ')}`,
-        stage: 'm.login.password',
+        purpose: `delete ${JSON.stringify(body.devices)}`,
+        stages: ['m.login.password'],
         userId: session.userId,
       })
       await removeDevices(api, session.userId, body.devices)
@@ -60,9 +65,9 @@ export const deviceEndpoints = [
 ]
 
 function describe(api: Api, userId: UserId, deviceId: string): object {
-  const device = api.accounts.device(userId, deviceId)
+  const device = api.devices.get(userId, deviceId)
   if (device === undefined) throw unknownDevice()
-  const lastSeen = api.accounts.lastSeen(userId, deviceId)
+  const lastSeen = api.devices.lastSeen(userId, deviceId)
   return {
     device_id: deviceId,
     user_id: userId,

@@ -61,7 +61,7 @@ export const keysUploadEndpoints = [
       // The first keys need no further proof: there is nothing yet that somebody else could replace.
       const existing = await api.keys.crossSigningKey(session.userId, 'master')
       if (existing !== undefined) {
-        api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stage: 'm.login.password', userId: session.userId })
+        api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stages: ['m.login.password'], userId: session.userId })
       }
       await api.keys.uploadCrossSigning(session.userId, uploaded)
       return {}

@@ -1,36 +1,67 @@
+import { unreachable, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
-import { limits } from '../../limits.ts'
+import { removeAllDevices, removeDevices } from '../../keys/remove-devices.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { endpoint } from '../endpoint.ts'
-import { removeDevices } from '../remove-devices.ts'
-import { logIn } from './registration.ts'
+import { type Api, endpoint } from '../endpoint.ts'
+import { describeTokens, newSessionEntries, openSession } from '../open-session.ts'
+import { userLocked } from '../restrictions.ts'
+import { authSchema, identifierEntries } from '../schemas.ts'
 
 const loginSchema = v.looseObject({
   type: v.string(),
-  identifier: v.optional(v.looseObject({ type: v.string(), user: v.optional(v.string()) })),
-  user: v.optional(v.string()),
+  ...identifierEntries,
+  /** Older clients name an address in this way. */
+  address: v.optional(v.string()),
   password: v.optional(v.string()),
-  device_id: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(255))),
-  initial_device_display_name: v.optional(v.pipe(v.string(), v.maxLength(limits.implementation.displayNameLengthMax))),
+  token: v.optional(v.string()),
+  ...newSessionEntries,
 })
 
 export const loginEndpoints = [
-  endpoint({ method: 'GET', path: '/login', auth: 'none', handle: async () => ({ flows: [{ type: 'm.login.password' }] }) }),
+  endpoint({
+    method: 'GET',
+    path: '/login',
+    auth: 'none',
+    handle: async () => ({ flows: [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }] }),
+  }),
   endpoint({
     method: 'POST',
     path: '/login',
     auth: 'none',
     body: loginSchema,
+    handle: async (api, { body }) => openSession(api, userLoggingIn(api, body), body),
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/login/get_token',
+    versions: ['v1'],
+    body: v.looseObject({ auth: authSchema }),
+    async handle(api, { session, body }) {
+      const { userId } = session
+      if (!api.accounts.canProve(userId)) throw new MatrixError(400, 'M_FORBIDDEN', 'This account has no password to confirm this with')
+      api.interactiveAuth.require(body.auth, { purpose: 'login token', stages: ['m.login.password'], userId })
+      api.rates.loginTokensPerUser.take(userId)
+      const { token, expiresInMs } = api.loginTokens.issue(userId)
+      return { login_token: token, expires_in_ms: expiresInMs }
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/refresh',
+    auth: 'none',
+    body: v.looseObject({ refresh_token: v.string() }),
     async handle(api, { body }) {
-      if (body.type !== 'm.login.password') throw new MatrixError(400, 'M_UNKNOWN', 'This way of logging in is not offered')
-      const name = body.identifier === undefined ? body.user : body.identifier.type === 'm.id.user' ? body.identifier.user : undefined
-      if (name === undefined || body.password === undefined)
-        throw new MatrixError(400, 'M_MISSING_PARAM', 'A user and a password are needed')
-      const userId = api.accounts.localUserId(name)
-      if (userId === undefined || !api.accounts.hasPassword(userId, body.password)) {
-        throw new MatrixError(403, 'M_FORBIDDEN', 'Unknown user or wrong password')
+      const outcome = await api.devices.refresh(body.refresh_token)
+      switch (outcome.kind) {
+        case 'refreshed':
+          return describeTokens(outcome.tokens)
+        case 'locked':
+          throw userLocked()
+        case 'unknown':
+          throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'This refresh token is unknown, or was used already', { soft_logout: true })
+        default:
+          return unreachable(outcome)
       }
-      return logIn(api, userId, body)
     },
   }),
   endpoint({
@@ -45,12 +76,45 @@ export const loginEndpoints = [
     method: 'POST',
     path: '/logout/all',
     async handle(api, { session }) {
-      await removeDevices(
-        api,
-        session.userId,
-        api.accounts.devices(session.userId).map((device) => device.deviceId),
-      )
+      await removeAllDevices(api, session.userId)
       return {}
     },
   }),
+  // Nobody else vouches for the users of a node.
+  endpoint({
+    method: 'GET',
+    path: '/login/sso/redirect',
+    auth: 'none',
+    handle: async () => {
+      throw new MatrixError(404, 'M_UNRECOGNIZED', 'There is no single sign-on here')
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/login/sso/redirect/:idpId',
+    auth: 'none',
+    handle: async () => {
+      throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such identity provider')
+    },
+  }),
 ]
+
+function userLoggingIn(api: Api, body: v.InferOutput<typeof loginSchema>): UserId {
+  switch (body.type) {
+    case 'm.login.password': {
+      if (body.password === undefined || (body.identifier ?? body.user ?? body.address) === undefined)
+        throw new MatrixError(400, 'M_MISSING_PARAM', 'A user and a password are needed')
+      const userId = api.passwords.userOf(body)
+      if (userId === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'Unknown user or wrong password')
+      return userId
+    }
+    case 'm.login.token': {
+      if (body.token === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'A token is needed')
+      const userId = api.loginTokens.redeem(body.token)
+      if (userId === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'This token is unknown, was used already, or has expired')
+      return userId
+    }
+    default:
+      throw new MatrixError(400, 'M_UNKNOWN', 'This way of logging in is not offered')
+  }
+}

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue, serverNameOf } from '@kith/matrix-protocol'
+import { canonicalJson, encodeUtf8, type JsonObject, type JsonValue, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
@@ -9,18 +9,23 @@ import { propagateProfile } from '../memberships.ts'
 import { ownUserId, userIdFrom } from '../parameters.ts'
 import { canonicalObjectSchema } from '../schemas.ts'
 
-const fieldNamePattern = /^[a-z][a-z0-9_.-]{0,254}$/
+/** Either of the names that the specification knows, or one in the namespace of whoever made it up. */
+const fieldNamePattern = /^(avatar_url|displayname|m\.tz|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+)$/
+const textMax = { displayname: limits.implementation.displayNameLengthMax, avatar_url: 1000, 'm.tz': 255 } as const
+const versions = ['r0', 'v3', 'unstable/uk.tcpip.msc4133'] as const
 
 export const profileEndpoints = [
   endpoint({
     method: 'GET',
     path: '/profile/:userId',
+    versions,
     auth: 'optional',
     handle: async (api, { params, session, signal }) => readProfile(api, session, params.userId, signal),
   }),
   endpoint({
     method: 'GET',
     path: '/profile/:userId/:field',
+    versions,
     auth: 'optional',
     async handle(api, { params, session, signal }) {
       const profile = await readProfile(api, session, params.userId, signal)
@@ -31,24 +36,23 @@ export const profileEndpoints = [
   endpoint({
     method: 'PUT',
     path: '/profile/:userId/:field',
+    versions,
     body: canonicalObjectSchema,
     async handle(api, { params, session, body, signal }) {
       const userId = ownUserId(params.userId, session)
-      const value = Object.hasOwn(body, params.field) ? body[params.field] : undefined
-      const checked = checkField(params.field, value)
-      const { [params.field]: _old, ...rest } = (await api.accounts.profile(userId)) ?? {}
-      // An empty name or avatar is the same as none.
-      await save(api, userId, checked === '' || checked === null ? rest : { ...rest, [params.field]: checked }, signal)
+      const value = checkField(params.field, Object.hasOwn(body, params.field) ? body[params.field] : undefined)
+      await change(api, userId, params.field, value, signal)
       return {}
     },
   }),
   endpoint({
     method: 'DELETE',
     path: '/profile/:userId/:field',
+    versions,
     async handle(api, { params, session, signal }) {
       const userId = ownUserId(params.userId, session)
-      const { [params.field]: _old, ...rest } = (await api.accounts.profile(userId)) ?? {}
-      await save(api, userId, rest, signal)
+      checkName(params.field)
+      await change(api, userId, params.field, undefined, signal)
       return {}
     },
   }),
@@ -70,7 +74,7 @@ async function readProfile(api: Api, session: Session | undefined, user: string,
 }
 
 /** What the rooms say of a user whose server is away. */
-function profileInRooms(api: Api, userId: ReturnType<typeof userIdFrom>): JsonObject | undefined {
+function profileInRooms(api: Api, userId: UserId): JsonObject | undefined {
   for (const roomId of api.rooms.joinedRooms(userId)) {
     const content = api.rooms.state(roomId)?.get('m.room.member', userId)?.pdu.content
     if (content === undefined) continue
@@ -83,25 +87,33 @@ function profileInRooms(api: Api, userId: ReturnType<typeof userIdFrom>): JsonOb
   return undefined
 }
 
-function checkField(name: string, value: JsonValue | undefined): JsonValue {
+function checkName(name: string): void {
+  if (encodeUtf8(name).length > limits.specification.profileKeyBytesMax)
+    throw new MatrixError(400, 'M_KEY_TOO_LARGE', 'The name of the field is too long')
   if (!fieldNamePattern.test(name)) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a name of a profile field')
-  const isNameOrAvatar = name === 'displayname' || name === 'avatar_url'
-  if (value === undefined) {
-    if (isNameOrAvatar) return ''
-    throw new MatrixError(400, 'M_MISSING_PARAM', 'The body has no such field')
-  }
-  if (!isNameOrAvatar || value === null) return value
-  const max = name === 'displayname' ? limits.implementation.displayNameLengthMax : 1000
-  if (!v.is(v.pipe(v.string(), v.maxLength(max)), value)) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a text, or too long')
+}
+
+/** What the field is to be; undefined for none: an empty name or avatar, or null instead of one, is the same as none. */
+function checkField(name: string, value: JsonValue | undefined): JsonValue | undefined {
+  checkName(name)
+  if (value === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'The body has no such field')
+  if (name !== 'displayname' && name !== 'avatar_url' && name !== 'm.tz') return value
+  if (value === '' || value === null) return undefined
+  if (!v.is(v.pipe(v.string(), v.maxLength(textMax[name])), value)) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a text, or too long')
+  if (name === 'avatar_url' && !value.startsWith('mxc://')) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not an MXC URI')
   return value
 }
 
-async function save(api: Api, userId: ReturnType<typeof userIdFrom>, profile: JsonObject, signal: AbortSignal): Promise<void> {
-  if (!isJsonObject(profile) || JSON.stringify(profile).length > limits.implementation.profileBytesMax) {
-    throw new MatrixError(400, 'M_PROFILE_TOO_LARGE', 'The profile would be too large')
-  }
-  await api.accounts.setProfile(userId, profile)
-  await propagateProfile(api, userId, signal)
+async function change(api: Api, userId: UserId, name: string, value: JsonValue | undefined, signal: AbortSignal): Promise<void> {
+  await api.accounts.changeProfile(userId, ({ [name]: _old, ...rest }) => {
+    if (value === undefined) return rest
+    const profile = { ...rest, [name]: value }
+    if (encodeUtf8(canonicalJson(profile)).length >= limits.specification.profileBytesMax)
+      throw new MatrixError(400, 'M_PROFILE_TOO_LARGE', 'The profile would be too large')
+    return profile
+  })
+  // Other fields are in no membership event.
+  if (name === 'displayname' || name === 'avatar_url') await propagateProfile(api, userId, signal)
 }
 
 function noProfile(): MatrixError {

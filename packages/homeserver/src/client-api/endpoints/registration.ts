@@ -1,19 +1,17 @@
 import { unreachable, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
-import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { authSchema } from '../schemas.ts'
-
-const deviceIdSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
+import type { InteractiveStage } from '../interactive-auth.ts'
+import { newSessionEntries, openSession } from '../open-session.ts'
+import { authSchema, passwordSchema } from '../schemas.ts'
 
 const registerSchema = v.looseObject({
   auth: authSchema,
   username: v.optional(v.string()),
-  password: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(limits.implementation.passwordLengthMax))),
-  device_id: v.optional(deviceIdSchema),
-  initial_device_display_name: v.optional(v.pipe(v.string(), v.maxLength(limits.implementation.displayNameLengthMax))),
-  inhibit_login: v.optional(v.boolean()),
+  password: v.optional(passwordSchema),
+  inhibit_login: v.optional(v.boolean(), false),
+  ...newSessionEntries,
 })
 
 export const registrationEndpoints = [
@@ -23,13 +21,15 @@ export const registrationEndpoints = [
     auth: 'none',
     body: registerSchema,
     async handle(api, { query, body }) {
-      if ((query.get('kind') ?? 'user') !== 'user') throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'There are no guests here')
+      refuseGuests(query)
       if (!api.accounts.isRegistrationOpen()) throw registrationClosed()
       if (body.username !== undefined) requireAvailable(api, body.username)
-      api.interactiveAuth.require(body.auth, { purpose: 'register', stage: 'm.login.dummy' })
+      const stage: InteractiveStage = api.accounts.hasRegistrationTokens() ? 'm.login.registration_token' : 'm.login.dummy'
+      api.interactiveAuth.require(body.auth, { purpose: 'register', stages: [stage] })
+      api.rates.registrations.take()
       const userId = await register(api, body.username, body.password)
-      if (body.inhibit_login === true) return { user_id: userId, home_server: api.serverName }
-      return logIn(api, userId, body)
+      if (body.inhibit_login) return { user_id: userId, home_server: api.serverName }
+      return openSession(api, userId, body)
     },
   }),
   endpoint({
@@ -43,7 +43,26 @@ export const registrationEndpoints = [
       return { available: true }
     },
   }),
+  endpoint({
+    method: 'GET',
+    path: '/register/m.login.registration_token/validity',
+    versions: ['v1', 'unstable/org.matrix.msc3231'],
+    auth: 'none',
+    async handle(api, { query }) {
+      const token = query.get('token')
+      if (token === null) throw new MatrixError(400, 'M_MISSING_PARAM', 'token is missing')
+      if (!api.accounts.isRegistrationOpen()) throw registrationClosed()
+      api.rates.registrationTokenChecks.take()
+      return { valid: api.accounts.isRegistrationToken(token) }
+    },
+  }),
 ]
+
+function refuseGuests(query: URLSearchParams): void {
+  const kind = query.get('kind') ?? 'user'
+  if (kind === 'guest') throw new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', 'There are no guests here')
+  if (kind !== 'user') throw new MatrixError(400, 'M_INVALID_PARAM', 'There is no such kind of account')
+}
 
 async function register(api: Api, username: string | undefined, password: string | undefined): Promise<UserId> {
   const outcome = await api.accounts.register({
@@ -61,20 +80,6 @@ async function register(api: Api, username: string | undefined, password: string
     default:
       return unreachable(outcome)
   }
-}
-
-/** A new session, as registration and log-in answer it. */
-export async function logIn(
-  api: Api,
-  userId: UserId,
-  device: { readonly device_id?: string | undefined; readonly initial_device_display_name?: string | undefined },
-): Promise<object> {
-  const session = await api.accounts.logIn(userId, {
-    ...(device.device_id === undefined ? {} : { deviceId: device.device_id }),
-    ...(device.initial_device_display_name === undefined ? {} : { displayName: device.initial_device_display_name }),
-  })
-  if (session === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'This user has too many devices')
-  return { user_id: userId, home_server: api.serverName, access_token: session.accessToken, device_id: session.deviceId }
 }
 
 function requireAvailable(api: Api, username: string): void {

@@ -50,7 +50,7 @@ export class Profiles {
 
 /** The profile without what is no part of it; without its further fields when they are too large to be kept. */
 function profileOf({ displayname, avatar_url, 'im.kith.relay_list': _relayList, ...further }: JsonObject): Profile {
-  const isSmall = JSON.stringify(further).length <= limits.implementation.profileBytesMax
+  const isSmall = JSON.stringify(further).length <= limits.specification.profileBytesMax
   return {
     ...(isSmall ? further : {}),
     ...(typeof displayname === 'string' ? { displayname: displayname.slice(0, TEXT_CHARACTERS_MAX) } : {}),

@@ -1,0 +1,21 @@
+import type { UserId } from '@kith/matrix-protocol'
+import { type Key, type Storage, type StoredValue, type Table, WriteBatch } from '../ports/storage.ts'
+import { accountsTables } from './tables.ts'
+
+const pageSize = 1000
+
+/** What clients kept here for a user: account data, filters, profile. Once it is gone, another call changes nothing. */
+export async function eraseUserData(storage: Storage, userId: UserId): Promise<void> {
+  const { accountData, accountDataByPosition, filters, profiles, clientTransactions } = accountsTables
+  for (const table of [accountData, accountDataByPosition, filters, profiles, clientTransactions]) await eraseRows(storage, table, userId)
+}
+
+async function eraseRows(storage: Storage, table: Table<Key, StoredValue>, userId: UserId): Promise<void> {
+  for (;;) {
+    const rows = await storage.range(table, { prefix: [userId], limit: pageSize })
+    if (rows.length === 0) return
+    const batch = new WriteBatch()
+    for (const { key } of rows) batch.delete(table, key)
+    await storage.commit(batch.writes)
+  }
+}
