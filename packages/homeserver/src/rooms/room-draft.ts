@@ -13,7 +13,7 @@ import {
 import type { TimelineTransaction } from '../timeline/index.ts'
 import { walkFailed } from './dag-walks.ts'
 import { destinationsOf, serverOfWaiting } from './destinations.ts'
-import { displacedBy, withDisplaced } from './displaced-servers.ts'
+import { addressedByTurningAway, displacedBy, withDisplaced } from './displaced-servers.ts'
 import { DraftCurrent } from './draft-current.ts'
 import { DraftDoubts } from './draft-doubts.ts'
 import { DraftEvents } from './draft-events.ts'
@@ -191,7 +191,7 @@ export class RoomDraft {
   }
 
   /** Adds an accepted event to the DAG, the history and the timeline. */
-  async append(event: EventWithState, options: AppendOptions): Promise<AppendedEvent> {
+  async append(event: EventWithState, { forward, extraWrites }: AppendOptions): Promise<AppendedEvent> {
     const { stateBefore } = event
     const prevEventIds = prevEventIdsOf(event.pdu)
     const missing = await this.#notHere(prevEventIds)
@@ -203,6 +203,7 @@ export class RoomDraft {
       ...(missing.length > 0 ? { afterGap: true } : {}),
     }
     const redactions = await redactionEffects(this, placed, stateBefore)
+    const addressed = await addressedByTurningAway(this, placed, stateBefore)
     const followed = await walkFailed(this.events, prevEventIds)
     const next = await this.#heads(
       [...this.#extremities].filter((eventId) => !followed.has(eventId)),
@@ -211,12 +212,12 @@ export class RoomDraft {
 
     // From here on nothing waits: the draft changes whole or not at all.
     // Looking at all servers of the room is left out for what others made: it goes nowhere from here.
-    const before = options.forward ? this.current.joinedServers() : undefined
+    const before = forward ? this.current.joinedServers() : undefined
     const waiting = serverOfWaiting(placed, this.current)
     const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
     this.events.put(own)
     this.#moveTo(next, own)
-    const displaced = displacedBy(own, this.current.takeLost(), this.serverName)
+    const displaced = displacedBy(own, this.current.takeLost(), addressed, this.serverName)
     this.#displaced = withDisplaced(this.#displaced, displaced, own)
     this.#depth = Math.max(this.#depth, own.pdu.depth)
     this.#roomChanged = true
@@ -225,7 +226,6 @@ export class RoomDraft {
     this.#rows.closeGaps(own.eventId, this.room)
     const destinations =
       before === undefined ? displaced : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName)
-    const { extraWrites } = options
     const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, extraWrites }
     this.#rows.append(appended)
     return appended

@@ -1,11 +1,16 @@
+import type { RoomId, UserId } from '@kith/matrix-protocol'
 import { describe, expect, test } from 'vitest'
 import { ask } from '../settings.test-support.ts'
+import type { SimulatedServer } from '../simulated-server.test-support.ts'
 import { join, makeRoom, membershipAt, setState, threeServers } from './rooms.test-support.ts'
 
 const MINUTE_MS = 60_000
 
-/** Carol joins at Bob's while Alice, whom neither can reach, closes the room: the two make a room without Carol, and no event says so. */
-async function displaced() {
+/**
+ * Carol joins at Bob's while Alice, whom neither can reach, closes the room, or does something else that shuts Carol out: the two make a
+ * room without Carol, and nobody tells her of it by an event of Alice's.
+ */
+async function displaced(shutOut: (alice: SimulatedServer, roomId: RoomId, carol: UserId) => Promise<unknown> = close) {
   const { world, alice, bob, carol } = await threeServers()
   const roomId = await makeRoom(alice, { state: { 'm.room.history_visibility': { history_visibility: 'shared' } } })
   await join(world, bob, roomId, [alice])
@@ -14,11 +19,19 @@ async function displaced() {
   world.network.cut(alice.server, carol.server)
   expect(await join(world, carol, roomId, [bob])).toEqual({ kind: 'joined', roomId })
   const before = await alice.send(roomId, 'before the room is closed')
-  await setState(alice, roomId, 'm.room.join_rules', { join_rule: 'invite' })
+  await shutOut(alice, roomId, carol.user)
   const after = await alice.send(roomId, 'among those inside')
   world.network.mendAll()
   await world.run(2 * 60 * MINUTE_MS)
   return { world, alice, bob, carol, roomId, before, after }
+}
+
+function close(alice: SimulatedServer, roomId: RoomId) {
+  return setState(alice, roomId, 'm.room.join_rules', { join_rule: 'invite' })
+}
+
+function ban(alice: SimulatedServer, roomId: RoomId, carol: UserId) {
+  return setState(alice, roomId, 'm.room.member', { membership: 'ban' }, carol)
 }
 
 describe('a join that lost its ground to what happened beside it', () => {
@@ -29,6 +42,14 @@ describe('a join that lost its ground to what happened beside it', () => {
     expect(membershipAt(carol, roomId, carol.user)).toBeUndefined()
     expect(carol.rooms.joinedRooms(carol.user)).toEqual([])
     for (const server of [alice, bob, carol]) expect(await server.undelivered()).toEqual(new Map())
+  })
+
+  test('ends at that server also by a ban of somebody of whom the banning one had not heard', async () => {
+    const { alice, bob, carol, roomId } = await displaced(ban)
+    for (const server of [alice, bob, carol]) {
+      expect(membershipAt(server, roomId, carol.user)).toBe('ban')
+      expect(await server.undelivered()).toEqual(new Map())
+    }
   })
 
   test('lets the server look as far as it must to see that, and no further, also after a restart of those who tell it', async () => {

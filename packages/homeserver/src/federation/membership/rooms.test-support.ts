@@ -63,8 +63,8 @@ export async function change(
   if (outcome.kind !== 'sent') throw new Error(`No ${membership}: ${JSON.stringify(outcome)}`)
 }
 
-export async function setState(server: SimulatedServer, roomId: RoomId, type: string, content: JsonObject): Promise<void> {
-  const outcome = await server.rooms.send({ roomId, sender: server.user, type, stateKey: '', content }, never)
+export async function setState(server: SimulatedServer, roomId: RoomId, type: string, content: JsonObject, stateKey = ''): Promise<void> {
+  const outcome = await server.rooms.send({ roomId, sender: server.user, type, stateKey, content }, never)
   if (outcome.kind !== 'sent') throw new Error(`No ${type}: ${JSON.stringify(outcome)}`)
 }
 
