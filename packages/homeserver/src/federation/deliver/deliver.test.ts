@@ -20,7 +20,7 @@ const { specification, implementation } = limits
 const toDevice = (number: number) => ({ kind: 'edu', type: 'm.direct_to_device', content: { message_id: `${number}` } }) as const
 
 /** Deliver alone, over a storage whose reads are watched. */
-async function sender(world = new SimulatedWorld(1)) {
+async function sender(world = new SimulatedWorld(1), ownRelays: readonly ServerName[] = []) {
   const identity = world.createIdentity()
   const storage = openMemoryStorage({ tableNames: homeserverTableNames })
   const rowsRead: number[] = []
@@ -41,7 +41,7 @@ async function sender(world = new SimulatedWorld(1)) {
     serverName: identity.server,
     client: new PeerClient(ports),
     relayLists: await RelayLists.open(ports, identity.server),
-    ownRelays: () => [],
+    ownRelays: () => ownRelays,
     heardExtremities: () => undefined,
     signal: lifetime.signal,
   })
@@ -160,4 +160,69 @@ test('rows that wait are all there after any time, and typing is not', async () 
   expect(transactionsTo(peer).flatMap(({ edus }) => edus.map((edu) => edu['edu_type']))).toEqual(
     Array.from({ length: 5 }, () => 'm.direct_to_device'),
   )
+})
+
+/** A sender, a relay that takes everything, and a peer that is away without anybody saying so: whoever calls it waits until they give up. */
+async function beforeClosedDoor() {
+  const world = new SimulatedWorld(3)
+  const relay = await new HostileServer(world, 'relay').start()
+  relay.answering(({ path }) =>
+    path.startsWith('/v1/send_relay/') ? Response.json({ expires_at: world.clock.now() + 60 * MINUTE_MS }) : undefined,
+  )
+  const peer = await new HostileServer(world, 'peer').start()
+  const { network, enqueue } = await sender(world, [relay.server])
+  const door = { isClosed: true, calls: 0 }
+  const request = network.request.bind(network)
+  network.request = async (server, asked, signal) => {
+    if (server !== peer.server) return request(server, asked, signal)
+    door.calls++
+    try {
+      if (!door.isClosed) return await request(server, asked, signal)
+    } catch {
+      // The connection broke; it dials anew.
+    } finally {
+      door.calls--
+    }
+    door.calls++
+    return new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true })).finally(
+      () => door.calls--,
+    )
+  }
+  return { world, relay, peer, enqueue, door }
+}
+
+function idOf({ path }: { readonly path: string } | undefined = { path: '' }): string | undefined {
+  return /^\/v1\/send(?:_relay)?\/([^/]+)/.exec(path)?.[1]
+}
+
+test('what comes while the door of somebody away is tried goes to the relays at once', async () => {
+  const { world, relay, peer, enqueue, door } = await beforeClosedDoor()
+  await enqueue(peer.server, 1)
+  await world.run(1_000)
+  await enqueue(peer.server, 1)
+  await world.run(1_000)
+  // Nobody knows yet that the peer is away: it may be slow.
+  expect({ calls: door.calls, handedOver: relay.askedCount('/v1/send_relay/') }).toEqual({ calls: 1, handedOver: 0 })
+  await world.run(implementation.deliverTimeoutMs)
+  expect(relay.askedCount('/v1/send_relay/')).toBe(1)
+  for (let count = 2; count < 6; count++) {
+    await world.runUntil(() => door.calls === 1, MINUTE_MS, 'the door is tried again')
+    await enqueue(peer.server, 1)
+    await world.run(500)
+    expect({ calls: door.calls, handedOver: relay.askedCount('/v1/send_relay/') }).toEqual({ calls: 1, handedOver: count })
+    await world.run(implementation.deliverTimeoutMs)
+  }
+})
+
+test('what was on its way over a connection that breaks goes to the relays as the same transaction, while the peer is dialled anew', async () => {
+  const { world, relay, peer, enqueue, door } = await beforeClosedDoor()
+  door.isClosed = false
+  peer.answering(() => new Promise(() => undefined))
+  await enqueue(peer.server, 2)
+  await world.run(500)
+  expect({ calls: door.calls, handedOver: relay.askedCount('/v1/send_relay/') }).toEqual({ calls: 1, handedOver: 0 })
+  peer.network.goDown()
+  await world.run(500)
+  expect({ calls: door.calls, handedOver: relay.askedCount('/v1/send_relay/') }).toEqual({ calls: 1, handedOver: 1 })
+  expect(idOf(relay.asked.at(-1))).toBe(idOf(peer.asked.at(-1)))
 })

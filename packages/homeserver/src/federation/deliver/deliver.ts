@@ -30,6 +30,7 @@ export class Deliver {
       for (const server of destinations) this.#destination(server)?.rowsAdded()
     }, this.#signal)
     this.#parts.ports.network.watchPeers((event) => {
+      if (event.kind === 'disconnected') this.#destinations.get(event.server)?.peerDisconnected()
       if (event.kind !== 'connected') return
       // Known from the outbox, or met in a room: others have nothing to be told.
       const shares = this.#destinations.has(event.server) || this.#parts.roomsSharedWith(event.server).length > 0

@@ -7,7 +7,7 @@ import type { PeerClient } from '../peer-client.ts'
 import type { Semaphore } from '../semaphore.ts'
 import type { Edu } from '../transaction.ts'
 import { Wake } from '../wake.ts'
-import { DirectDelivery } from './direct-delivery.ts'
+import { DirectDelivery, type DirectOutcome } from './direct-delivery.ts'
 import type { Outbox } from './outbox.ts'
 import { RelayDelivery } from './relay-delivery.ts'
 import type { SentRelayLists } from './sent-relay-lists.ts'
@@ -49,6 +49,11 @@ export class Destination {
   readonly #wake = new Wake()
   readonly #direct: DirectDelivery
   readonly #relays: RelayDelivery
+  /** A call at the server's own door is under way. */
+  #isCalling = false
+  /** What is handed over while it is. */
+  #besideCall: Promise<void> | undefined
+  #moreBesideCall = false
 
   constructor(server: ServerName, parts: DestinationParts, signal: AbortSignal) {
     this.#server = server
@@ -62,6 +67,14 @@ export class Destination {
   /** New rows were committed. */
   rowsAdded(): void {
     this.#wake.wake()
+    this.#handOverBesideCall()
+  }
+
+  /** The last connection to the server broke. */
+  peerDisconnected(): void {
+    if (!this.#isCalling) return
+    this.#direct.peerDisconnected()
+    this.#handOverBesideCall()
   }
 
   peerConnected(): void {
@@ -78,6 +91,7 @@ export class Destination {
   relaysChanged(): void {
     this.#relays.relaysChanged()
     this.#wake.wake()
+    this.#handOverBesideCall()
   }
 
   addEphemeral(edu: Edu): void {
@@ -102,18 +116,23 @@ export class Destination {
   }
 
   async #stepAndLog(): Promise<number> {
-    const { places, ports } = this.#parts
+    const { places } = this.#parts
     try {
       const place = this.#direct.isConnected ? places.connected : places.others
       this.#wake.clear()
       return await place.run(this.#signal, () => this.#step())
     } catch (error) {
       if (this.#signal.aborted) return 0
-      ports.log.error('Delivering failed', { destination: this.#server, error: error instanceof Error ? error.name : 'unknown' })
-      this.#direct.backoff.fail()
-      this.#relays.backoff.fail()
+      this.#failed(error)
       return this.#direct.backoff.remainingMs
     }
+  }
+
+  #failed(error: unknown): void {
+    const { log } = this.#parts.ports
+    log.error('Delivering failed', { destination: this.#server, error: error instanceof Error ? error.name : 'unknown' })
+    this.#direct.backoff.fail()
+    this.#relays.backoff.fail()
   }
 
   /** Tries what is due. Answers for how long nothing will be, unless something wakes this destination; Infinity when nothing is left. */
@@ -121,7 +140,7 @@ export class Destination {
     // While the server is known to be away, what waits goes to its relays before the next call at its door.
     if (this.#direct.isAway && (await this.#handsOver())) return 0
     if (this.#direct.backoff.remainingMs > 0) return this.#pauseMs()
-    const outcome = await this.#direct.attempt()
+    const outcome = await this.#call()
     switch (outcome) {
       case 'sent':
         return 0
@@ -131,6 +150,36 @@ export class Destination {
         return Math.max(this.#direct.graceMs, 1)
       case 'failed':
         return !this.#direct.isConnected && (await this.#handsOver()) ? 0 : this.#pauseMs()
+    }
+  }
+
+  async #call(): Promise<DirectOutcome> {
+    this.#isCalling = true
+    try {
+      return await this.#direct.attempt()
+    } finally {
+      this.#isCalling = false
+      await this.#besideCall
+    }
+  }
+
+  /** It takes seconds until nobody has answered at a closed door: nothing that relays can take waits for that. */
+  #handOverBesideCall(): void {
+    if (!this.#isCalling || !this.#direct.isAway) return
+    this.#moreBesideCall = true
+    this.#besideCall ??= this.#handOverWhileMore()
+  }
+
+  async #handOverWhileMore(): Promise<void> {
+    try {
+      while (this.#moreBesideCall && !this.#signal.aborted) {
+        this.#moreBesideCall = false
+        while (this.#direct.isAway && (await this.#handsOver())) continue
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) this.#failed(error)
+    } finally {
+      this.#besideCall = undefined
     }
   }
 

@@ -24,6 +24,8 @@ export class DirectDelivery {
   #greetFrom: number | undefined
   /** The last try got no answer at all, so a sign of life makes the next one worth while. */
   #gotNoAnswer = false
+  /** The last connection broke during the call under way. */
+  #lostConnection = false
 
   constructor(server: ServerName, parts: DestinationParts, contents: TransactionContents, signal: AbortSignal) {
     this.#server = server
@@ -39,9 +41,9 @@ export class DirectDelivery {
     return this.#parts.ports.network.connections().some((connection) => connection.server === this.#server)
   }
 
-  /** The server is known to be away. */
+  /** The server is known to be away: the last try failed, or the connection broke during the one under way, which dials anew. */
   get isAway(): boolean {
-    return this.backoff.failing && !this.isConnected
+    return (this.backoff.failing || this.#lostConnection) && !this.isConnected
   }
 
   get graceMs(): number {
@@ -52,6 +54,10 @@ export class DirectDelivery {
     this.backoff.reset()
     this.#greetFrom = 0
     this.#graceUntil = this.#parts.ports.clock.now() + limits.implementation.acknowledgementGraceMs
+  }
+
+  peerDisconnected(): void {
+    this.#lostConnection = true
   }
 
   /** A request of the server came. Answers whether that changes anything: one that answers and refuses is not asked more often for it. */
@@ -84,7 +90,7 @@ export class DirectDelivery {
     if (greets) this.#greetFrom = greeting.next
     this.backoff.reset()
     this.#gotNoAnswer = false
-    this.#contents.taken()
+    this.#contents.taken(entries)
     await sentRelayLists.confirm(this.#server, members)
     this.#parts.heardExtremities(this.#server, answer.body['im.kith.extremities'])
     const positions = entries.map(({ position }) => position)
@@ -92,11 +98,17 @@ export class DirectDelivery {
     return 'sent'
   }
 
-  #send(entries: readonly OutboxEntry[], ephemeral: readonly Edu[], members: JsonObject): Promise<PeerAnswer> {
+  async #send(entries: readonly OutboxEntry[], ephemeral: readonly Edu[], members: JsonObject): Promise<PeerAnswer> {
     const body = directTransaction(this.#contents.of(entries, ephemeral, members))
     const path = `/_matrix/federation/v1/send/${encodeURIComponent(this.#contents.idFor(entries))}`
-    const timeoutMs = this.isConnected ? limits.implementation.deliverConnectedTimeoutMs : limits.implementation.deliverTimeoutMs
-    return this.#parts.client.call(this.#server, { method: 'PUT', path, body, timeoutMs }, this.#signal)
+    const { deliverConnectedTimeoutMs, deliverTimeoutMs } = limits.implementation
+    const timeoutMs = this.isConnected ? deliverConnectedTimeoutMs : deliverTimeoutMs
+    this.#lostConnection = false
+    try {
+      return await this.#parts.client.call(this.#server, { method: 'PUT', path, body, timeoutMs }, this.#signal)
+    } finally {
+      this.#lostConnection = false
+    }
   }
 
   #failed(answer: Exclude<PeerAnswer, { kind: 'ok' }>): DirectOutcome {

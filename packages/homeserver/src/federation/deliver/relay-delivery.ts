@@ -70,7 +70,7 @@ export class RelayDelivery {
   async #settle(entries: readonly OutboxEntry[]): Promise<HandoffStep> {
     const positions = entries.map(({ position }) => position)
     await this.#parts.settling.run(this.#server, () => this.#parts.outbox.settle(this.#server, positions))
-    this.#contents.taken()
+    this.#contents.taken(entries)
     this.#handingOver = undefined
     return 'held'
   }
@@ -93,7 +93,7 @@ export class RelayDelivery {
     )
     this.backoff.reset()
     this.#entriesMax = Number.POSITIVE_INFINITY
-    this.#contents.taken()
+    this.#contents.taken(entries)
     this.#handingOver = undefined
     this.#done(entries, outcome.expiresAt)
     return 'held'

@@ -4,11 +4,15 @@ import type { Edu, TransactionParts } from '../transaction.ts'
 import type { DestinationParts } from './destination.ts'
 import type { OutboxEntry } from './outbox.ts'
 
+/** Rows go to the server itself and to its relays. */
+const WAYS = 2
+
 /** Turns outbox rows of one destination into what a transaction says. */
 export class TransactionContents {
   readonly #server: ServerName
   readonly #parts: DestinationParts
-  #current: { readonly positions: string; readonly id: string } | undefined
+  /** Of what is on its way to the server, and of what is to its relays. */
+  readonly #ids = new Map<string, string>()
 
   constructor(server: ServerName, parts: DestinationParts) {
     this.#server = server
@@ -17,16 +21,18 @@ export class TransactionContents {
 
   /** The same id for the same rows, until they are taken: so that a repetition can be told from something new. */
   idFor(entries: readonly OutboxEntry[]): string {
-    const positions = entries.map(({ position }) => position).join()
-    if (positions === '' || this.#current?.positions !== positions) {
-      this.#current = { positions, id: encodeBase64Url(this.#parts.ports.random.bytes(16)) }
-    }
-    return this.#current.id
+    const positions = positionsOf(entries)
+    const id = this.#ids.get(positions) ?? encodeBase64Url(this.#parts.ports.random.bytes(16))
+    this.#ids.delete(positions)
+    if (positions !== '') this.#ids.set(positions, id)
+    const [oldest] = this.#ids.keys()
+    if (oldest !== undefined && this.#ids.size > WAYS) this.#ids.delete(oldest)
+    return id
   }
 
-  /** The rows were taken: whatever is sent next is a new transaction. */
-  taken(): void {
-    this.#current = undefined
+  /** The rows were taken: should they ever be sent again, that is a new transaction. */
+  taken(entries: readonly OutboxEntry[]): void {
+    this.#ids.delete(positionsOf(entries))
   }
 
   of(entries: readonly OutboxEntry[], ephemeral: readonly Edu[], members: JsonObject): TransactionParts {
@@ -51,4 +57,8 @@ export class TransactionContents {
     const told = [...rooms].slice(0, extremitiesRoomsPerTransactionMax)
     return new Map(told.map((roomId) => [roomId, this.#parts.extremitiesOf(roomId).slice(0, extremitiesPerRoomMax)] as const))
   }
+}
+
+function positionsOf(entries: readonly OutboxEntry[]): string {
+  return entries.map(({ position }) => position).join()
 }
