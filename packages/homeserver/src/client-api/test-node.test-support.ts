@@ -1,4 +1,5 @@
 import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
+import { MemorySearchIndex } from '@kith/testkit/memory-search-index'
 import { silentLog } from '@kith/testkit/silent-log'
 import { SimulatedWorld, type WorldIdentity } from '@kith/testkit/simulated-world'
 import { createHomeserver, type Homeserver, type HomeserverConfig } from '../homeserver.ts'
@@ -52,6 +53,8 @@ export class TestNode {
       crypto: this.identity.crypto,
       storage,
       network,
+      // New at each start, so that it is filled from the stream again.
+      searchIndex: new MemorySearchIndex(),
       ...this.optionalPorts,
     }
     this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration: true, ...config })

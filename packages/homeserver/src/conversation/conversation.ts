@@ -1,10 +1,13 @@
+import type { UserId } from '@kith/matrix-protocol'
 import { IgnoredUsers } from '../accounts/ignored-users.ts'
 import type { AccountData } from '../accounts/account-data.ts'
-import type { Rooms } from '../rooms/index.ts'
+import type { Rooms, StoredEvent } from '../rooms/index.ts'
+import type { EventFilter } from '../sync/sync-filter.ts'
 import { Visibility } from '../sync/visibility.ts'
 import { Aggregations, type ConversationParts } from './aggregations.ts'
 import { Annotations } from './annotations.ts'
 import { readRelations, type RelationsInput, type RelationsPage } from './relation-pages.ts'
+import { filterRelated } from './related-by.ts'
 import { readThreads, type ThreadsInput, type ThreadsPage } from './threads.ts'
 
 /** How events of rooms belong together: replies, threads, edits, reactions. */
@@ -12,17 +15,24 @@ export class Conversation {
   readonly ignoredUsers: IgnoredUsers
   readonly aggregations: Aggregations
   readonly annotations: Annotations
+  readonly visibility: Visibility
   readonly #parts: ConversationParts
 
   constructor({ rooms, accountData }: { readonly rooms: Rooms; readonly accountData: AccountData }) {
     this.ignoredUsers = new IgnoredUsers(accountData)
-    this.#parts = { rooms, visibility: new Visibility(rooms), ignoredUsers: this.ignoredUsers }
+    this.visibility = new Visibility(rooms)
+    this.#parts = { rooms, visibility: this.visibility, ignoredUsers: this.ignoredUsers }
     this.aggregations = new Aggregations(this.#parts)
     this.annotations = new Annotations(rooms)
   }
 
   async relations(input: RelationsInput): Promise<RelationsPage> {
     return readRelations(this.#parts, input)
+  }
+
+  /** Of the events those to which something relates that is of these senders and types, as far as the user may see it. */
+  async relatedBy(events: readonly StoredEvent[], wanted: EventFilter['relatedBy'], userId: UserId): Promise<readonly StoredEvent[]> {
+    return wanted === undefined ? events : filterRelated(this.#parts, events, wanted, userId)
   }
 
   async threads(input: ThreadsInput): Promise<ThreadsPage> {

@@ -136,7 +136,8 @@ test('backfilled events take their place before what was there, wake nobody, and
   const expected = [said, first.events[1]?.eventId, ...old.map((event) => event.eventId).toReversed()]
   expect(await pageBack(b, undefined, 3)).toEqual(expected)
   expect(await pageBack(b, slice.prevBatch, 3)).toEqual(expected.slice(2))
-  expect(await b.timeline.since(position, 10)).toEqual([])
+  const rows = await b.timeline.since(position, 10)
+  expect(rows.filter(({ value }) => value.kind !== 'room-history')).toEqual([])
   await b.say(roomId, b.user('bob'), 'positions were not used twice')
   expect(await b.history(roomId)).toHaveLength(expected.length + 1)
 })

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, ownMember } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
+import { parsePropertyPath } from '../property-path.ts'
 
 interface Named {
   readonly type: string
@@ -11,6 +12,8 @@ interface Named {
 export interface EventFilter {
   readonly limit: number | undefined
   readonly lazyLoadMembers: boolean
+  /** Whether members are told again that the client was told of before. */
+  readonly includeRedundantMembers: boolean
   /** Whether counts are told of each thread. */
   readonly unreadThreadNotifications: boolean
   /** What must relate to an event; undefined: nothing need. Spec: Client-Server API, Filtering on relations. */
@@ -25,7 +28,12 @@ export interface SyncFilter {
   readonly ephemeral: EventFilter
   readonly roomAccountData: EventFilter
   readonly accountData: EventFilter
+  readonly presence: EventFilter
   readonly includeLeave: boolean
+  /** Paths of what is told of an event of a room; undefined: everything. */
+  readonly eventFields: readonly (readonly string[])[] | undefined
+  /** `federation`: events as servers exchange them. */
+  readonly eventFormat: 'client' | 'federation'
   acceptsRoom(roomId: string): boolean
 }
 
@@ -38,6 +46,9 @@ export function readSyncFilter(definition: JsonObject): SyncFilter {
     ephemeral: readEventFilter(member(room, 'ephemeral')),
     roomAccountData: readEventFilter(member(room, 'account_data')),
     accountData: readEventFilter(member(definition, 'account_data')),
+    presence: readEventFilter(member(definition, 'presence')),
+    eventFields: strings(ownMember(definition, 'event_fields'))?.slice(0, limits.implementation.eventFieldsMax).map(parsePropertyPath),
+    eventFormat: ownMember(definition, 'event_format') === 'federation' ? 'federation' : 'client',
     includeLeave: ownMember(room, 'include_leave') === true,
     acceptsRoom: chooser(room, 'rooms'),
   }
@@ -51,6 +62,7 @@ export function readEventFilter(definition: JsonObject): EventFilter {
   return {
     limit: typeof limit === 'number' && limit >= 0 ? Math.min(Math.floor(limit), limits.implementation.syncTimelineEventsMax) : undefined,
     lazyLoadMembers: ownMember(definition, 'lazy_load_members') === true,
+    includeRedundantMembers: ownMember(definition, 'include_redundant_members') === true,
     unreadThreadNotifications: ownMember(definition, 'unread_thread_notifications') === true,
     relatedBy: relatedBy(definition),
     acceptsRoom: chooser(definition, 'rooms'),
@@ -69,12 +81,23 @@ function relatedBy(definition: JsonObject): EventFilter['relatedBy'] {
   return senders === undefined && relTypes === undefined ? undefined : { senders, relTypes }
 }
 
-/** `name` lists what is wanted, absent means everything; `not_name` lists what is not, and wins. `*` in an entry stands for anything. */
+/** `name` lists what is wanted, absent means everything; `not_name` lists what is not, and wins. In types `*` stands for anything. */
 function chooser(definition: JsonObject, name: 'rooms' | 'types' | 'senders'): (value: string) => boolean {
   const wanted = strings(ownMember(definition, name))
   const unwanted = strings(ownMember(definition, `not_${name}`)) ?? []
-  return (value) =>
-    !unwanted.some((entry) => covers(entry, value)) && (wanted === undefined || wanted.some((entry) => covers(entry, value)))
+  if (wanted === undefined && unwanted.length === 0) return () => true
+  const isIn = name === 'types' ? isCovered : isNamed
+  const [isWanted, isUnwanted] = [wanted === undefined ? () => true : isIn(wanted), isIn(unwanted)]
+  return (value) => !isUnwanted(value) && isWanted(value)
+}
+
+function isNamed(entries: readonly string[]): (value: string) => boolean {
+  const names = new Set(entries)
+  return (value) => names.has(value)
+}
+
+function isCovered(entries: readonly string[]): (value: string) => boolean {
+  return (value) => entries.some((entry) => covers(entry, value))
 }
 
 function covers(entry: string, value: string): boolean {

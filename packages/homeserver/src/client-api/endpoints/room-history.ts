@@ -1,5 +1,6 @@
 import { isJsonObject, type RoomId } from '@kith/matrix-protocol'
 import type { Session } from '../../accounts/accounts.ts'
+import { withoutIgnored } from '../../accounts/ignored-users.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { StoredEvent } from '../../rooms/index.ts'
@@ -7,6 +8,7 @@ import { type EventFilter, readEventFilter } from '../../sync/sync-filter.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { historyToken } from '../history-token.ts'
 import { directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
+import { readContext } from '../read-context.ts'
 import { readHistory } from '../read-history.ts'
 import { readable, readableState, readableStateIds, visibleEvent } from '../room-access.ts'
 
@@ -24,8 +26,10 @@ export const roomHistoryEndpoints = [
       const filter = filterFrom(query)
       const limit = integerFrom(query, 'limit', filter.limit ?? 10, limits.implementation.messagesPageMax)
       const page = await readHistory(api, roomId, { from, direction, limit: Math.max(1, limit) }, signal)
-      const visible = await api.sync.visibility.filter(page.events, session.userId)
-      const chunk = visible.filter((event) => filter.accepts(event.pdu))
+      const heard = withoutIgnored(page.events, await api.conversation.ignoredUsers.of(session.userId))
+      const visible = await api.sync.visibility.filter(heard, session.userId)
+      const accepted = visible.filter((event) => filter.accepts(event.pdu))
+      const chunk = await api.conversation.relatedBy(accepted, filter.relatedBy, session.userId)
       return {
         chunk: await api.sync.events.withRoomId(chunk, session),
         start: query.get('from') ?? from ?? '',
@@ -50,25 +54,26 @@ export const roomHistoryEndpoints = [
       const roomId = roomIdFrom(params.roomId)
       const event = await visibleEvent(api, session, roomId, eventIdFrom(params.eventId))
       const limit = integerFrom(query, 'limit', 10, limits.implementation.messagesPageMax)
-      const around = api.rooms.tokensAround(event)
-      const side = async (direction: 'b' | 'f', from: string, count: number): Promise<{ events: StoredEvent[]; end: string }> => {
-        if (count === 0) return { events: [], end: from }
-        const page = await api.rooms.page(roomId, { from, direction, limit: count })
-        return { events: await api.sync.visibility.filter(page.events, session.userId), end: page.end ?? from }
-      }
-      const before = await side('b', around.before, Math.floor(limit / 2))
-      const after = await side('f', around.after, Math.ceil(limit / 2))
-      const shown = [event, ...before.events, ...after.events]
+      const context = await readContext(api, session, event, { before: Math.floor(limit / 2), after: Math.ceil(limit / 2) })
+      const filter = filterFrom(query)
+      const chosen = async (events: readonly StoredEvent[]): Promise<readonly StoredEvent[]> =>
+        api.conversation.relatedBy(
+          events.filter(({ pdu }) => filter.accepts(pdu)),
+          filter.relatedBy,
+          session.userId,
+        )
+      const [before, after] = [await chosen(context.before), await chosen(context.after)]
+      const shown = [event, ...before, ...after]
       const [formatted] = await api.sync.events.withRoomId([event], session)
-      const state = filterFrom(query).lazyLoadMembers
+      const state = filter.lazyLoadMembers
         ? await sendersOf(api, session, roomId, shown)
-        : await stateAfter(api, session, after.events.at(-1) ?? event)
+        : await stateAfter(api, session, context.after.at(-1) ?? event)
       return {
         event: formatted,
-        events_before: await api.sync.events.withRoomId(before.events, session),
-        events_after: await api.sync.events.withRoomId(after.events, session),
-        start: before.end,
-        end: after.end,
+        events_before: await api.sync.events.withRoomId(before, session),
+        events_after: await api.sync.events.withRoomId(after, session),
+        start: context.start,
+        end: context.end,
         state,
       }
     },
