@@ -76,11 +76,16 @@ export class Deactivations implements AsyncDisposable {
     const { signal } = this.#stop
     await removeAllDevices(this.#parts, userId)
     const content = { membership: 'leave' }
-    for (const roomId of rooms.joinedRooms(userId)) {
+    const held = rooms.roomIds().filter((roomId) => isThere(rooms.state(roomId)?.membershipOf(userId)))
+    for (const roomId of held) {
       // A refusal by the rules of the room is final.
       await rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal)
     }
     for (const invite of rooms.invites(userId)) await federation.leaveRoom({ roomId: invite.roomId, userId, content }, signal)
     if (erase) await eraseUserData(storage, userId)
   }
+}
+
+function isThere(membership: string | undefined): boolean {
+  return membership === 'join' || membership === 'invite' || membership === 'knock'
 }

@@ -34,7 +34,7 @@ export const limits = {
     loginTokensMax: 100,
     deactivationRetryMs: 60_000,
     /** Rates: what may come at once, and how soon each of it comes back. No person meets them. */
-    passwordFailuresPerUser: { burst: 20, returnMs: 10_000 },
+    passwordFailuresPerUser: { burst: 10, returnMs: 10_000 },
     passwordFailures: { burst: 200, returnMs: 1_000 },
     registrations: { burst: 200, returnMs: 1_000 },
     loginTokensPerUser: { burst: 10, returnMs: 60_000 },

@@ -6,7 +6,8 @@ import { limits } from '../limits.ts'
  * @throws MatrixError M_TOO_LARGE, M_NOT_JSON, M_BAD_JSON
  */
 export async function readJsonBody(request: Request, bytesMax: number): Promise<unknown> {
-  const text = await readText(request, bytesMax)
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax)
+  const text = await readText(request.body, bytesMax)
   if (text.trim() === '') return {}
   if (isTooDeep(text)) throw new MatrixError(400, 'M_BAD_JSON', 'The JSON is nested too deeply')
   try {
@@ -16,12 +17,12 @@ export async function readJsonBody(request: Request, bytesMax: number): Promise<
   }
 }
 
-async function readText(request: Request, bytesMax: number): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax)
-  if (request.body === null) return ''
+/** @throws MatrixError M_TOO_LARGE, M_NOT_JSON */
+export async function readText(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<string> {
+  if (body === null) return ''
   const chunks: Uint8Array[] = []
   let size = 0
-  const reader = request.body.getReader()
+  const reader = body.getReader()
   for (;;) {
     const { done, value } = await reader.read()
     if (done) break

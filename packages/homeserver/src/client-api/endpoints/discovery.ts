@@ -6,7 +6,13 @@ const specificationVersions = ['r0.5.0', 'r0.6.0', 'r0.6.1', ...Array.from({ len
 
 /** Unstable features that work. */
 const unstableFeatures = {
+  // Extended profile fields.
+  'uk.tcpip.msc4133': true,
+  'uk.tcpip.msc4133.stable': true,
+  // Registration tokens.
+  'org.matrix.msc3231': true,
   'org.matrix.msc4222': true,
+  'org.matrix.simplified_msc3575': true,
   'im.kith': true,
 }
 
@@ -15,13 +21,30 @@ export const discoveryEndpoints = [
   plainEndpoint(['/.well-known/matrix/client'], async (_api, url) => ({ 'm.homeserver': { base_url: url.origin } })),
   // A node is reached by the name that is its key, and by no other.
   plainEndpoint(['/.well-known/matrix/server'], async (api) => ({ 'm.server': api.serverName })),
+  plainEndpoint(['/.well-known/matrix/support'], async () => {
+    throw new MatrixError(404, 'M_NOT_FOUND', 'Nobody is named whom users of this node could ask')
+  }),
+  plainEndpoint(['/.well-known/matrix/policy_server'], async () => {
+    throw new MatrixError(404, 'M_NOT_FOUND', 'This is no policy server')
+  }),
+  // Clients tell by this answer that they log in with a password.
+  endpoint({
+    method: 'GET',
+    path: '/auth_metadata',
+    versions: ['v1', 'unstable/org.matrix.msc2965'],
+    auth: 'none',
+    async handle() {
+      throw new MatrixError(404, 'M_UNRECOGNIZED', 'OAuth 2.0 is not offered')
+    },
+  }),
   endpoint({
     method: 'GET',
     path: '/capabilities',
-    async handle(api) {
+    async handle(api, { session }) {
+      const hasPassword = api.accounts.canProve(session.userId)
       return {
         capabilities: {
-          'm.change_password': { enabled: true },
+          'm.change_password': { enabled: hasPassword },
           'm.room_versions': {
             default: api.defaultRoomVersion.id,
             available: Object.fromEntries(supportedRoomVersions.map(({ id, stability }) => [id, stability])),
@@ -30,14 +53,14 @@ export const discoveryEndpoints = [
           'm.set_avatar_url': { enabled: true },
           'm.profile_fields': { enabled: true },
           'm.3pid_changes': { enabled: false },
-          'm.get_login_token': { enabled: false },
+          'm.get_login_token': { enabled: hasPassword },
+          ...(api.accounts.isOwner(session.userId) ? { 'm.account_moderation': { suspend: true, lock: true } } : {}),
         },
       }
     },
   }),
   // There are no turn servers: peers find their own way to each other.
   endpoint({ method: 'GET', path: '/voip/turnServer', handle: async () => ({}) }),
-  endpoint({ method: 'GET', path: '/thirdparty/protocols', handle: async () => ({}) }),
   endpoint({
     method: 'GET',
     path: '/dehydrated_device',

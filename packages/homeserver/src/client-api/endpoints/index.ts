@@ -1,6 +1,11 @@
 import type { Endpoint } from '../endpoint.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { accountEndpoints } from './account.ts'
+import { adminEndpoints } from './admin.ts'
+import { interactiveFallbackEndpoints } from './interactive-fallback.ts'
+import { oldSyncEndpoints } from './old-sync.ts'
+import { thirdPartyIdEndpoints } from './third-party-ids.ts'
+import { thirdPartyNetworkEndpoints } from './third-party-networks.ts'
 import { createRoomEndpoints } from './create-room.ts'
 import { deviceEndpoints } from './devices.ts'
 import { directoryEndpoints } from './directory.ts'
@@ -40,6 +45,10 @@ export const endpoints: readonly Endpoint[] = [
   ...accountEndpoints,
   ...deviceEndpoints,
   ...profileEndpoints,
+  ...adminEndpoints,
+  ...interactiveFallbackEndpoints,
+  ...thirdPartyIdEndpoints,
+  ...thirdPartyNetworkEndpoints,
   ...accountDataEndpoints,
   ...filterEndpoints,
   ...notificationEndpoints,
@@ -67,3 +76,5 @@ export const endpoints: readonly Endpoint[] = [
   ...syncEndpoints,
   ...kithEndpoints,
 ]
+  ...slidingSyncEndpoints,
+  ...oldSyncEndpoints,
