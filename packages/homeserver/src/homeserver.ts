@@ -25,7 +25,9 @@ import { localUsersOf } from './local-users.ts'
 import { MediaStore } from './media/index.ts'
 import type { Ports } from './ports/index.ts'
 import { Notifications } from './push/notifications.ts'
+import { PushDelivery } from './push/push-delivery.ts'
 import { PushRules } from './push/push-rules.ts'
+import { Pushers } from './push/pushers.ts'
 import { Rooms, type StoredEvent } from './rooms/index.ts'
 import { buildSearch } from './search/build-search.ts'
 import { SyncEngine } from './sync/sync-engine.ts'
@@ -104,6 +106,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   )
   const conversation = new Conversation({ rooms, accountData })
   const { aggregations, ignoredUsers } = conversation
+  const pushers = await Pushers.open(storage)
   const clientApi = createClientApi({
     ports,
     serverName,
@@ -121,6 +124,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     ephemeral,
     pushRules,
     notifications,
+    pushers,
     sync: new SyncEngine({
       storage,
       timeline,
@@ -145,6 +149,11 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   network.serve(federation.serve)
   federation.start()
   notifications.start()
+  const { pushGateway: gateway } = ports
+  if (gateway !== undefined) {
+    const hasDevice = (userId: UserId, deviceId: string): boolean => devices.get(userId, deviceId) !== undefined
+    opened.use(new PushDelivery({ ...ports, timeline, rooms, pushers, notifications, gateway, hasDevice, ignoredUsers }))
+  }
   deactivations.start()
   const running = opened.move()
   return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -58,6 +58,16 @@ export const limits = {
     receiptsPerUserAndRoomMax: 500,
     presenceUsersMax: 10_000,
     pushRulesPerKindMax: 1000,
+    /** Of all users; each may have a request under way. */
+    pushersMax: 1_000,
+    pushersPerUserMax: 50,
+    pusherDataBytesMax: 16 * 1024,
+    pushesPerPageMax: 50,
+    pushUnreadCountedMax: 1_000,
+    pushBackoffMinMs: 2_000,
+    pushBackoffMaxMs: 3_600_000,
+    /** Nobody wants to be woken for what is older. */
+    pushLifetimeMs: 24 * 3_600_000,
     syncTimeoutMaxMs: 60_000,
     /** Rows of the stream that one sync reads to learn what changed; beyond them it looks at every room of the user. */
     syncRowsScannedMax: 20_000,
@@ -67,6 +77,12 @@ export const limits = {
     syncTimelineEventsCatchUpDefault: 200,
     syncTimelineEventsMax: 500,
     syncHeroesMax: 5,
+    /** Events of one room that are looked through for those that a filter wants. */
+    syncTimelineScannedMax: 2_000,
+    syncTimelinePageSize: 200,
+    /** Members that clients were told of, of all devices that load them as they need them. */
+    sentMembersRememberedMax: 100_000,
+    eventFieldsMax: 100,
     /** Sliding sync: connections in memory, of all devices and of one. A client whose connection went begins anew. */
     slidingConnectionsMax: 1_000,
     slidingConnectionsPerDeviceMax: 10,

@@ -7,6 +7,7 @@ import { keysTables } from './keys/tables.ts'
 import { mediaTables } from './media/tables.ts'
 import type { Key, StoredValue, Table } from './ports/index.ts'
 import { notificationTables } from './push/notification-tables.ts'
+import { pusherTables } from './push/pusher-tables.ts'
 import { mailboxTables } from './relay/mailbox-tables.ts'
 import { relayTables } from './relay/tables.ts'
 import { roomsTables } from './rooms/tables.ts'
@@ -21,6 +22,7 @@ const homeserverTables: readonly Tables[] = [
   keysTables,
   ephemeralTables,
   notificationTables,
+  pusherTables,
   directoryTables,
   mediaTables,
   federationTables,
@@ -37,7 +39,7 @@ export const relayTableNames: readonly string[] = namesOf([mailboxTables] as nev
  * One fingerprint for each list of homeserver tables that was ever released, oldest first. A changed list gets a new line, which makes
  * a new version of the schema; released lines never change.
  */
-export const homeserverSchemaFingerprints: readonly string[] = ['a5b0e5a65c01138a']
+export const homeserverSchemaFingerprints: readonly string[] = ['c2fcf56e0ef2baf1']
 
 /** For engines that migrate when it grows. */
 export const homeserverSchemaVersion = homeserverSchemaFingerprints.length

@@ -11,9 +11,10 @@ import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { ToDevice } from '../keys/to-device.ts'
 import type { MediaStore } from '../media/index.ts'
-import type { Clock, Crypto, Log, Random, Storage } from '../ports/index.ts'
+import type { Ports } from '../ports/index.ts'
 import type { Notifications } from '../push/notifications.ts'
 import type { PushRules } from '../push/push-rules.ts'
+import type { Pushers } from '../push/pushers.ts'
 import type { Rooms } from '../rooms/index.ts'
 import type { EventSearch } from '../search/event-search.ts'
 import type { SyncEngine } from '../sync/sync-engine.ts'
@@ -28,7 +29,7 @@ export interface Deactivations {
 
 /** What the client API is made of. */
 export interface ClientApiComponents {
-  readonly ports: { readonly clock: Clock; readonly random: Random; readonly log: Log; readonly storage: Storage; readonly crypto: Crypto }
+  readonly ports: Pick<Ports, 'clock' | 'random' | 'log' | 'storage' | 'crypto' | 'pushGateway'>
   readonly serverName: ServerName
   /** The version of rooms whose creator names none. */
   readonly defaultRoomVersion: RoomVersion
@@ -45,6 +46,7 @@ export interface ClientApiComponents {
   readonly ephemeral: Ephemeral
   readonly pushRules: PushRules
   readonly notifications: Notifications
+  readonly pushers: Pushers
   readonly sync: SyncEngine
   readonly conversation: Conversation
   /** Absent where this node has no search index. */

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts'
 import type { Crypto } from './crypto.ts'
 import type { Log } from './log.ts'
 import type { PeerNetwork } from './peer-network.ts'
+import type { PushGateway } from './push-gateway.ts'
 import type { Random } from './random.ts'
 import type { SearchIndex } from './search-index.ts'
 import type { Storage } from './storage.ts'
@@ -19,12 +20,15 @@ export interface Ports {
   readonly searchIndex?: SearchIndex
   /** Absent: a picture stands for its thumbnail. */
   readonly thumbnailer?: Thumbnailer
+  /** Absent where no requests can be made outside of the peer network: then there are no pushers. */
+  readonly pushGateway?: PushGateway
 }
 
 export * from './clock.ts'
 export * from './crypto.ts'
 export * from './log.ts'
 export * from './peer-network.ts'
+export * from './push-gateway.ts'
 export * from './random.ts'
 export * from './search-index.ts'
 export * from './storage.ts'

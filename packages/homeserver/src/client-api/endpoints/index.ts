@@ -27,6 +27,7 @@ import { membershipEndpoints } from './membership.ts'
 import { profileEndpoints } from './profile.ts'
 import { notificationEndpoints } from './notifications.ts'
 import { pushEndpoints } from './push.ts'
+import { pusherEndpoints } from './pushers.ts'
 import { registrationEndpoints } from './registration.ts'
 import { relationEndpoints } from './relations.ts'
 import { roomEventEndpoints } from './room-events.ts'
@@ -53,6 +54,7 @@ export const endpoints: readonly Endpoint[] = [
   ...filterEndpoints,
   ...notificationEndpoints,
   ...pushEndpoints,
+  ...pusherEndpoints,
   ...createRoomEndpoints,
   ...membershipEndpoints,
   ...roomEventEndpoints,

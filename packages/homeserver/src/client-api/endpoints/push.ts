@@ -83,9 +83,6 @@ export const pushEndpoints = [
     handle: async (api, { params, session, body }) =>
       answerChange(await api.pushRules.update(session.userId, kindFrom(params.kind), params.ruleId, { actions: body.actions })),
   }),
-  // There is no push gateway to call: the node runs where its user is.
-  endpoint({ method: 'GET', path: '/pushers', handle: async () => ({ pushers: [] }) }),
-  endpoint({ method: 'POST', path: '/pushers/set', body: jsonObjectSchema, handle: async () => ({}) }),
 ]
 
 function kindFrom(text: string): PushRuleKind {
