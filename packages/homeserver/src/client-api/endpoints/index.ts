@@ -78,5 +78,4 @@ export const endpoints: readonly Endpoint[] = [
   ...syncEndpoints,
   ...kithEndpoints,
 ]
-  ...slidingSyncEndpoints,
   ...oldSyncEndpoints,
