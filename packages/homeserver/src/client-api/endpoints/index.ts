@@ -76,6 +76,6 @@ export const endpoints: readonly Endpoint[] = [
   ...keyBackupEndpoints,
   ...toDeviceEndpoints,
   ...syncEndpoints,
+  ...oldSyncEndpoints,
   ...kithEndpoints,
 ]
-  ...oldSyncEndpoints,
