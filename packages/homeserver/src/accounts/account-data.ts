@@ -109,4 +109,11 @@ export class AccountData {
     })
     return rows.map(({ key, value }) => ({ roomId, type: key[2], content: value.content }))
   }
+
+  /** Every entry, global and of all rooms. */
+  async everywhere(userId: UserId): Promise<AccountDataEntry[]> {
+    const limit = limits.implementation.accountDataEntriesPerUserMax
+    const rows = await this.#storage.range(accountsTables.accountData, { prefix: [userId], limit })
+    return rows.map(({ key, value }) => ({ roomId: key[1], type: key[2], content: value.content }))
+  }
 }

@@ -7,6 +7,7 @@ import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import { StorageFullError } from '../ports/storage.ts'
 import { RoomBusyError } from '../rooms/index.ts'
+import { SlidingSync } from '../sync/sliding/sliding-sync.ts'
 import type { ClientApiComponents } from './components.ts'
 import { preflightResponse, withCors } from './cors.ts'
 import type { Api, Endpoint } from './endpoint.ts'
@@ -34,6 +35,7 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     backup: new KeyBackup(storage),
     spaceWalks: new SpaceWalks(components),
     upgrades: new KeyedQueue(),
+    slidingSync: new SlidingSync(components),
   }
   const router = new Router(endpoints)
   return async (request) => {

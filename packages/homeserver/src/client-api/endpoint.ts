@@ -3,6 +3,7 @@ import type { GenericSchema, InferOutput } from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
 import type { KeyedQueue } from '../keyed-queue.ts'
 import type { KeyBackup } from '../keys/key-backup.ts'
+import type { SlidingSync } from '../sync/sliding/sliding-sync.ts'
 import type { ClientApiComponents } from './components.ts'
 import type { InteractiveAuth } from './interactive-auth.ts'
 import type { LoginTokens } from './login-tokens.ts'
@@ -22,6 +23,7 @@ export interface Api extends ClientApiComponents {
   readonly spaceWalks: SpaceWalks
   /** Upgrades of one room wait for each other. */
   readonly upgrades: KeyedQueue<RoomId>
+  readonly slidingSync: SlidingSync
 }
 
 /** One request, as far as it has been judged when a handler gets it. */

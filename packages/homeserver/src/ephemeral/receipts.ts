@@ -31,6 +31,8 @@ export interface Receipt {
   readonly timestamp: number
 }
 
+type IndexRow = { readonly value: Pick<Receipt, 'userId' | 'type' | 'threadId'> }
+
 /** Read receipts, durable, the newest of each user, type and thread. */
 export class Receipts {
   readonly #storage: Storage
@@ -97,6 +99,18 @@ export class Receipts {
       before: [roomId, upTo + 1],
       limit: limits.implementation.receiptsPerRoomMax,
     })
+    return this.#shownTo(reader, roomId, rows)
+  }
+
+  /** Those of the `count` that changed last, up to a position, that the reader may see. */
+  async latest(roomId: RoomId, reader: UserId, upTo: number, count: number): Promise<Receipt[]> {
+    const table = ephemeralTables.receiptsByPosition
+    const rows = await this.#storage.range(table, { prefix: [roomId], before: [roomId, upTo + 1], reverse: true, limit: count })
+    return this.#shownTo(reader, roomId, rows)
+  }
+
+  /** Private receipts are their user's own business. */
+  async #shownTo(reader: UserId, roomId: RoomId, rows: readonly IndexRow[]): Promise<Receipt[]> {
     const shown = rows.filter(({ value }) => value.type === 'm.read' || value.userId === reader)
     const stored = await this.#storage.getMany(
       ephemeralTables.receipts,

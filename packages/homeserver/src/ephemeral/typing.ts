@@ -40,6 +40,11 @@ export class Typing implements Disposable {
     return room !== undefined && room.changedAt >= after ? [...room.users.keys()] : undefined
   }
 
+  /** The rooms in which that changed after a position. */
+  roomsChangedAfter(after: number): RoomId[] {
+    return [...this.#rooms].filter(([, { changedAt }]) => changedAt >= after).map(([roomId]) => roomId)
+  }
+
   [Symbol.dispose](): void {
     this.#closing.abort()
   }

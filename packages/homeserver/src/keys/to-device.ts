@@ -122,9 +122,14 @@ export class ToDevice {
   }
 
   /** What waits for a device after one position, up to another. */
-  async page(userId: UserId, deviceId: string, after: number, upTo: number): Promise<InboxPage> {
+  async page(
+    userId: UserId,
+    deviceId: string,
+    after: number,
+    upTo: number,
+    limit: number = limits.implementation.toDeviceMessagesPerSyncMax,
+  ): Promise<InboxPage> {
     if (!this.#waiting.has(inboxName(userId, deviceId))) return { events: [], deliveredUpTo: upTo }
-    const limit = limits.implementation.toDeviceMessagesPerSyncMax
     const rows = await this.#parts.storage.range(keysTables.toDeviceInbox, {
       prefix: [userId, deviceId],
       after: [userId, deviceId, after],

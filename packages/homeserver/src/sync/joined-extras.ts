@@ -26,6 +26,7 @@ interface BareEvent {
 }
 
 type JoinSection = Extract<RoomSection, { kind: 'join' }>
+type LeaveSection = Extract<RoomSection, { kind: 'leave' }>
 
 /** Puts together what a sync says of a joined room: its events, and receipts, typing, account data and unread counts. */
 export class JoinedExtras {
@@ -44,9 +45,13 @@ export class JoinedExtras {
   ): Promise<JsonObject | undefined> {
     const isNew = request.after === undefined || section?.newlyJoined === true
     const receipts = await this.#receipts(roomId, request, isNew, changes.stream)
-    const ephemeral = [...this.#typing(roomId, request), ...receipts].filter((event) => request.filter.ephemeral.accepts(event))
+    const { ephemeral: wanted } = request.filter
+    const ephemeral = wanted.acceptsRoom(roomId)
+      ? [...this.#typing(roomId, request), ...receipts].filter((event) => wanted.accepts(event))
+      : []
     const accountData = await this.#accountData(roomId, request, isNew, changes.accountData)
-    if (section === undefined && ephemeral.length === 0 && accountData.length === 0) return undefined
+    const countsChanged = changes.stream?.ownReceipts.has(roomId) === true
+    if (section === undefined && ephemeral.length === 0 && accountData.length === 0 && !countsChanged) return undefined
     const { ignored, filter } = request
     const reader = { userId: request.reader.userId, ignored }
     const unread = await unreadSection(this.#parts.notifications, roomId, reader, filter.timeline.unreadThreadNotifications)
@@ -61,9 +66,19 @@ export class JoinedExtras {
     }
   }
 
+  /** A room that the user is not in any more: what is theirs they keep. */
+  async leftRoom(roomId: RoomId, request: SyncRequest, section: LeaveSection): Promise<JsonObject> {
+    const accountData = await this.#accountData(roomId, request, request.after === undefined, [])
+    return {
+      timeline: section.timeline as unknown as JsonObject,
+      ...section.state,
+      account_data: { events: accountData.map((event) => ({ ...event })) },
+    }
+  }
+
   #typing(roomId: RoomId, request: SyncRequest): BareEvent[] {
     const { typing } = this.#parts.ephemeral
-    const users = typing.changedAfter(roomId, request.after ?? 0)
+    const users = typing.changedAfter(roomId, request.after ?? 0)?.filter((userId) => !request.ignored.has(userId))
     if (users === undefined || (request.after === undefined && users.length === 0)) return []
     return [{ type: 'm.typing', content: { user_ids: users } }]
   }
@@ -72,30 +87,42 @@ export class JoinedExtras {
     if (!isNew && changes?.rooms !== undefined && !changes.receipts.has(roomId)) return []
     const { receipts } = this.#parts.ephemeral
     const found = await receipts.changedBetween(roomId, request.reader.userId, isNew ? 0 : (request.after ?? 0), request.upTo)
-    return found.length === 0 ? [] : [{ type: 'm.receipt', content: receiptContent(found) }]
+    const shown = request.ignored.size === 0 ? found : found.filter(({ userId }) => !request.ignored.has(userId))
+    return receiptContents(shown).map((content) => ({ type: 'm.receipt', content }))
   }
 
   async #accountData(roomId: RoomId, request: SyncRequest, isNew: boolean, changed: readonly AccountDataEntry[]): Promise<BareEvent[]> {
+    const { roomAccountData } = request.filter
+    if (!roomAccountData.acceptsRoom(roomId)) return []
     const entries = isNew
       ? await this.#parts.accountData.all(request.reader.userId, roomId)
       : changed.filter((entry) => entry.roomId === roomId)
     const events = entries.map(({ type, content }) => ({ type, content }))
-    return events.filter((event) => request.filter.roomAccountData.accepts(event))
+    return events.filter((event) => roomAccountData.accepts(event))
   }
 }
 
-/** event → receipt type → user → { ts, thread_id? }. Spec: Client-Server API, Receipts. */
-function receiptContent(receipts: readonly Receipt[]): JsonObject {
-  const events = new Map<string, Map<string, Map<string, JsonObject>>>()
+/** What of receipts fits into one event, for answers that have one for a room; of those in each other's way the unthreaded one says most. */
+export function receiptContent(receipts: readonly Receipt[]): JsonObject {
+  const [content] = receiptContents(receipts.toSorted((one, other) => Number(one.threadId !== '') - Number(other.threadId !== '')))
+  return content ?? {}
+}
+
+/**
+ * event → receipt type → user → { ts, thread_id? }. Where a user's receipts for several threads are on one event, each needs an event
+ * of its own.
+ * @see https://spec.matrix.org/latest/client-server-api/#receipts
+ */
+function receiptContents(receipts: readonly Receipt[]): JsonObject[] {
+  const contents: Map<string, Map<string, Map<string, JsonObject>>>[] = []
   for (const { eventId, type, userId, timestamp, threadId } of receipts) {
-    const types = events.get(eventId) ?? new Map<string, Map<string, JsonObject>>()
-    const users = types.get(type) ?? new Map<string, JsonObject>()
-    const earlier = users.get(userId)
-    // One user can have several receipts on one event, for its threads; the unthreaded one says most.
-    if (earlier === undefined || threadId === '') users.set(userId, { ts: timestamp, ...(threadId === '' ? {} : { thread_id: threadId }) })
-    events.set(eventId, types.set(type, users))
+    let content = contents.find((candidate) => candidate.get(eventId)?.get(type)?.has(userId) !== true)
+    if (content === undefined) contents.push((content = new Map()))
+    const types = content.getOrInsertComputed(eventId, () => new Map<string, Map<string, JsonObject>>())
+    const users = types.getOrInsertComputed(type, () => new Map<string, JsonObject>())
+    users.set(userId, { ts: timestamp, ...(threadId === '' ? {} : { thread_id: threadId }) })
   }
-  return toObject(events, (types) => toObject(types, (users) => Object.fromEntries(users)))
+  return contents.map((events) => toObject(events, (types) => toObject(types, (users) => Object.fromEntries(users))))
 }
 
 function toObject<T>(map: ReadonlyMap<string, T>, convert: (value: T) => JsonObject): JsonObject {

@@ -49,7 +49,7 @@ function isStored(rooms: Rooms, roomId: RoomId, userId: UserId): boolean {
   return (rooms.invite(roomId, userId) ?? rooms.knock(roomId, userId)) !== undefined
 }
 
-function strippedEvents(stored: StoredInvite): JsonObject[] {
+export function strippedEvents(stored: StoredInvite): JsonObject[] {
   const others = stored.strippedState.filter((event) => !(event['type'] === 'm.room.member' && event['state_key'] === stored.userId))
   const own = { ...stripEvent(stored.event), origin_server_ts: stored.event.origin_server_ts }
   return [...others.flatMap((event) => (isStripped(event) ? [stripEvent(event as unknown as Pdu)] : [])), own]

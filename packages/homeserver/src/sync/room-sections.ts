@@ -216,7 +216,7 @@ export class RoomSections {
 }
 
 /** With the id, by which clients recognise a repeated invite. */
-function strippedMember(member: StoredEvent): JsonObject {
+export function strippedMember(member: StoredEvent): JsonObject {
   return { ...stripEvent(member.pdu), event_id: member.eventId, origin_server_ts: member.pdu.origin_server_ts }
 }
 

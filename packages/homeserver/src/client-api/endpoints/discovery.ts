@@ -13,6 +13,7 @@ const unstableFeatures = {
   'org.matrix.msc3231': true,
   'org.matrix.msc4222': true,
   'org.matrix.simplified_msc3575': true,
+  'org.matrix.simplified_msc3575': true,
   'im.kith': true,
 }
 

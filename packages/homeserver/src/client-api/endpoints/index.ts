@@ -34,6 +34,7 @@ import { roomEventEndpoints } from './room-events.ts'
 import { roomHistoryEndpoints } from './room-history.ts'
 import { roomStateEndpoints } from './room-state.ts'
 import { searchEndpoints } from './search.ts'
+import { slidingSyncEndpoints } from './sliding-sync.ts'
 import { syncEndpoints } from './sync.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { upgradeRoomEndpoints } from './upgrade-room.ts'
@@ -76,6 +77,7 @@ export const endpoints: readonly Endpoint[] = [
   ...keyBackupEndpoints,
   ...toDeviceEndpoints,
   ...syncEndpoints,
+  ...slidingSyncEndpoints,
   ...oldSyncEndpoints,
   ...kithEndpoints,
 ]

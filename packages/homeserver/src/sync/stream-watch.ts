@@ -1,0 +1,129 @@
+import type { RoomId, UserId } from '@kith/matrix-protocol'
+import type { Typing } from '../ephemeral/typing.ts'
+import { limits } from '../limits.ts'
+import type { Rooms } from '../rooms/index.ts'
+import type { Timeline, TimelineRow } from '../timeline/index.ts'
+
+interface Waiter {
+  readonly userId: UserId
+  readonly wake: () => void
+  readonly onQuiet: (upTo: number) => void
+}
+
+/** What happened in a stretch of the stream; undefined rows: too much to look through. */
+interface Stretch {
+  readonly rows: readonly { readonly position: number; readonly row: TimelineRow }[] | undefined
+  readonly typingRooms: readonly RoomId[]
+}
+
+const pageSize = 500
+
+/**
+ * Wakes those who wait for the stream when something concerns them, and lets the others sleep: a stretch is read once for all of them.
+ * Whoever is woken may still find nothing to tell.
+ */
+export class StreamWatch {
+  readonly #parts: { readonly timeline: Timeline; readonly rooms: Rooms; readonly typing: Typing }
+  readonly #waiters = new Set<Waiter>()
+  #running = false
+
+  constructor(parts: { readonly timeline: Timeline; readonly rooms: Rooms; readonly typing: Typing }) {
+    this.#parts = parts
+  }
+
+  /**
+   * Resolves as soon as something after `position` concerns the user; rejects with the signal's reason.
+   * @param onQuiet hears up to where nothing did.
+   */
+  async concerning(userId: UserId, position: number, signal: AbortSignal, onQuiet: (upTo: number) => void = () => {}): Promise<void> {
+    const { timeline } = this.#parts
+    let from = position
+    while (timeline.position > from) {
+      const upTo = timeline.position
+      if (this.#concerns(userId, await this.#read(from, upTo))) return
+      from = upTo
+      onQuiet(upTo)
+    }
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiter = { userId, wake: resolve, onQuiet }
+    const onAbort = (): void => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    this.#waiters.add(waiter)
+    if (!this.#running) void this.#run(from)
+    try {
+      await promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      this.#waiters.delete(waiter)
+    }
+  }
+
+  async #run(position: number): Promise<void> {
+    const { timeline } = this.#parts
+    const never = new AbortController().signal
+    this.#running = true
+    let from = position
+    while (this.#waiters.size > 0) {
+      await timeline.changed(from, never)
+      // Those who come while the stretch is read have looked at it themselves; looking twice does no harm.
+      const upTo = timeline.position
+      try {
+        const stretch = await this.#read(from, upTo)
+        for (const waiter of this.#waiters) {
+          if (this.#concerns(waiter.userId, stretch)) waiter.wake()
+          else waiter.onQuiet(upTo)
+        }
+      } catch {
+        // Those who wait meet the broken storage themselves.
+        for (const waiter of this.#waiters) waiter.wake()
+      }
+      from = upTo
+    }
+    this.#running = false
+  }
+
+  async #read(from: number, upTo: number): Promise<Stretch> {
+    const { timeline, typing } = this.#parts
+    const typingRooms = typing.roomsChangedAfter(from)
+    const rows: { position: number; row: TimelineRow }[] = []
+    let cursor = from
+    while (rows.length < limits.implementation.syncRowsScannedMax) {
+      const page = await timeline.since(cursor, pageSize)
+      rows.push(...page.filter(({ key }) => key[0] <= upTo).map(({ key, value }) => ({ position: key[0], row: value })))
+      const last = page.at(-1)
+      if (page.length < pageSize || last === undefined || last.key[0] >= upTo) return { rows, typingRooms }
+      cursor = last.key[0]
+    }
+    return { rows: undefined, typingRooms }
+  }
+
+  #concerns(userId: UserId, { rows, typingRooms }: Stretch): boolean {
+    const { rooms } = this.#parts
+    if (rows === undefined || typingRooms.some((roomId) => rooms.state(roomId)?.membershipOf(userId) === 'join')) return true
+    return rows.some(({ position, row }) => this.#rowConcerns(userId, position, row))
+  }
+
+  #rowConcerns(userId: UserId, position: number, row: TimelineRow): boolean {
+    switch (row.kind) {
+      case 'room-event':
+      case 'room-state': {
+        const member = this.#parts.rooms.state(row.roomId)?.get('m.room.member', userId)
+        const membership = member?.pdu.content['membership']
+        if (row.kind === 'room-state' || membership === 'join') return member !== undefined || row.kind === 'room-state'
+        // Of a room where the user is not inside only their own membership is theirs to hear.
+        return member !== undefined && (member.position ?? position) >= position
+      }
+      case 'receipt':
+        return row.userId === userId || this.#parts.rooms.state(row.roomId)?.membershipOf(userId) === 'join'
+      case 'device-list':
+        return true
+      case 'invite':
+      case 'account-data':
+      case 'to-device':
+        return row.userId === userId
+      default:
+        return false
+    }
+  }
+}
