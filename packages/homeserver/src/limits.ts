@@ -4,6 +4,7 @@ export const limits = {
   specification: {
     pdusPerTransactionMax: 50,
     edusPerTransactionMax: 100,
+    tagBytesMax: 255,
     profileBytesMax: 64 * 1024,
     profileKeyBytesMax: 255,
   },
@@ -119,6 +120,14 @@ export const limits = {
     upgradeBansMax: 5_000,
     additionalCreatorsMax: 100,
     userSearchResultsMax: 50,
+    userSearchTermCharactersMax: 1_000,
+    /** Members of rooms that one search for users looks at. */
+    userSearchMembersMax: 100_000,
+    mutualRoomsPageMax: 500,
+    reportsMax: 1_000,
+    reportsPageMax: 100,
+    reportReasonCharactersMax: 4_096,
+    reportsPerUser: { burst: 20, returnMs: 60_000 },
     relationTypeCharactersMax: 255,
     /** Ways of relating to one event that are listed where none is named. */
     relationTypesPerEventMax: 50,
@@ -241,6 +250,12 @@ export const limits = {
     thumbnailMakeMs: 10_000,
     /** Thumbnails are made one after the other; so many may wait. */
     thumbnailsWaitingMax: 64,
+    /** Previews of pages. */
+    urlPreviewsAtOnceMax: 4,
+    urlPreviewMs: 20_000,
+    urlPreviewsKeptMax: 500,
+    urlPreviewLifetimeMs: 3_600_000,
+    urlPreviewUrlCharactersMax: 4_096,
     /** Files remembered of which no thumbnail can be made. */
     thumbnailRefusalsMax: 1_000,
 

@@ -1,5 +1,6 @@
 import type { UserId } from '@kith/matrix-protocol'
 import type { Keys } from '../keys/keys.ts'
+import { limits } from '../limits.ts'
 import type { Rooms } from '../rooms/index.ts'
 import type { RoomSection, SyncRequest } from './room-sections.ts'
 
@@ -11,6 +12,7 @@ export function deviceListChanges(
   parts: { readonly rooms: Rooms; readonly keys: Keys },
   request: SyncRequest,
   sections: Iterable<RoomSection>,
+  keysChangedInStream: ReadonlySet<UserId> | undefined,
 ): { changed: readonly UserId[]; left: readonly UserId[] } {
   if (request.after === undefined) return { changed: [], left: [] }
   const { userId } = request.reader
@@ -19,15 +21,24 @@ export function deviceListChanges(
     if (section.kind === 'join') for (const member of section.changedMembers) touched.add(member)
     if (section.kind === 'leave') for (const member of section.formerMembers) touched.add(member)
   }
-  const keysChanged = parts.keys.changedBetween(request.after, request.upTo)
-  if (keysChanged.length === 0 && touched.size === 0) return { changed: [], left: [] }
-  const sharing = parts.rooms.usersSharingRooms(userId)
-  sharing.add(userId)
-  const changed = new Set(keysChanged.filter((changedUser) => sharing.has(changedUser)))
+  const keysChanged = keysChangedInStream ?? new Set(parts.keys.changedBetween(request.after, request.upTo))
+  if (keysChanged.size === 0 && touched.size === 0) return { changed: [], left: [] }
+  const shares = sharingOf(parts.rooms, userId, keysChanged.size + touched.size)
+  const changed = new Set([...keysChanged].filter(shares))
   const left: UserId[] = []
   for (const member of touched) {
-    if (!sharing.has(member)) left.push(member)
+    if (!shares(member)) left.push(member)
     else if (member !== userId) changed.add(member)
   }
   return { changed: [...changed], left }
+}
+
+/** Whether a room is shared with a user; for a few each is looked up, since the members of all rooms may be very many. */
+function sharingOf(rooms: Rooms, userId: UserId, count: number): (other: UserId) => boolean {
+  if (count <= limits.implementation.membersLookedUpSinglyMax) {
+    const joined = rooms.joinedRooms(userId)
+    return (other) => other === userId || joined.some((roomId) => rooms.state(roomId)?.membershipOf(other) === 'join')
+  }
+  const sharing = rooms.usersSharingRooms(userId)
+  return (other) => other === userId || sharing.has(other)
 }

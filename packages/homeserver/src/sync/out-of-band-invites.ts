@@ -31,7 +31,7 @@ export function readOutOfBandInvites(rooms: Rooms, request: SyncRequest, changed
     if (member !== undefined && membershipOf(member) === 'join') continue
     const position = Math.max(stored.position, member?.position ?? 0)
     const isNew = request.after === undefined || request.fullState || position > request.after
-    if (!isNew || !request.filter.acceptsRoom(stored.roomId)) continue
+    if (!isNew || !request.filter.acceptsRoom(stored.roomId) || request.ignored.has(stored.event.sender)) continue
     const events = strippedEvents(stored)
     if (rooms.knock(stored.roomId, userId) === stored) knock[stored.roomId] = { knock_state: { events } }
     else invite[stored.roomId] = { invite_state: { events } }

@@ -1,20 +1,14 @@
-import {
-  type EventId,
-  type JsonObject,
-  parseUserId,
-  type Pdu,
-  type RoomId,
-  type StateKey,
-  stateKeyOf,
-  stripEvent,
-  type UserId,
-} from '@kith/matrix-protocol'
+import { type JsonObject, parseUserId, type Pdu, type RoomId, stateKeyOf, stripEvent, type UserId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
-import type { RoomState, Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
-import type { ClientEvent, ClientEvents, EventReader } from './client-events.ts'
+import type { Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
+import type { ClientEvents, EventReader } from './client-events.ts'
 import { inventedLeave } from './out-of-band-invites.ts'
 import { memberOfKey, membershipOf, RoomStateChanges } from './room-state-changes.ts'
+import { summaryOf } from './room-summary.ts'
+import { SentMembers } from './sent-members.ts'
+import { StateSections } from './state-section.ts'
 import type { SyncFilter } from './sync-filter.ts'
+import { formatEvents, readTimeline, type TimelineSection } from './timeline-section.ts'
 import type { Visibility } from './visibility.ts'
 
 /** `state` is what precedes the timeline; the others include what the timeline changed (MSC4222, spec v1.16). */
@@ -22,8 +16,10 @@ export type StateName = 'state' | 'state_after' | 'org.matrix.msc4222.state_afte
 
 export interface SyncRequest {
   readonly reader: EventReader
-  /** Undefined: an initial sync. */
+  /** Where the answer begins; undefined: an initial sync. */
   readonly after: number | undefined
+  /** Up to where the client has what it was told; before `after` when there was nothing to tell in between. */
+  readonly since: number | undefined
   readonly upTo: number
   readonly filter: SyncFilter
   readonly fullState: boolean
@@ -32,12 +28,6 @@ export interface SyncRequest {
   readonly ignored: ReadonlySet<string>
   /** Which rooms lack members at `upTo`. */
   readonly partialRooms: ReadonlySet<RoomId>
-}
-
-interface TimelineSection {
-  readonly events: readonly ClientEvent[]
-  readonly limited: boolean
-  readonly prev_batch: string
 }
 
 export type RoomSection =
@@ -62,9 +52,11 @@ interface Parts {
 /** What one sync says of one room that this server holds. */
 export class RoomSections {
   readonly #parts: Parts
+  readonly #states: StateSections
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#states = new StateSections({ ...parts, sentMembers: new SentMembers() })
   }
 
   /**
@@ -83,7 +75,7 @@ export class RoomSections {
       case 'join':
         return this.#joined(roomId, request, changes, membershipOf(earlier) !== 'join')
       case 'invite':
-        return !request.fullState && member?.eventId === earlier?.eventId
+        return this.#isOldOrIgnored(request, member, earlier)
           ? undefined
           : { kind: 'invite', invite_state: { events: this.#stripped(roomId, userId, member) } }
       case 'knock':
@@ -96,6 +88,11 @@ export class RoomSections {
       default:
         return membershipOf(earlier) === 'join' ? this.#displaced(roomId, request) : undefined
     }
+  }
+
+  #isOldOrIgnored(request: SyncRequest, invite: StoredEvent | undefined, earlier: StoredEvent | undefined): boolean {
+    if (!request.fullState && invite?.eventId === earlier?.eventId) return true
+    return invite !== undefined && request.ignored.has(invite.pdu.sender)
   }
 
   /** Something beside the join took its ground, and so there is no event that ends the stay; clients need one to see it end. */
@@ -114,8 +111,8 @@ export class RoomSections {
 
   async #joined(roomId: RoomId, request: SyncRequest, changes: RoomStateChanges, newlyJoined: boolean): Promise<RoomSection> {
     const { rooms } = this.#parts
-    const fromScratch = newlyJoined || request.fullState
-    const known = fromScratch ? new RoomStateChanges(rooms, roomId, undefined, await rooms.stateAt(roomId, request.upTo)) : changes
+    const isWhole = newlyJoined || request.fullState
+    const known = isWhole ? new RoomStateChanges(rooms, roomId, undefined, await rooms.stateAt(roomId, request.upTo)) : changes
     const slice = await this.#slice(roomId, newlyJoined ? 0 : (request.after ?? 0), request.upTo, request)
     const changed = await known.changed()
     const members = [...changed.keys()].flatMap((key) => parseUserId(memberOfKey(key)) ?? [])
@@ -124,9 +121,9 @@ export class RoomSections {
       kind: 'join',
       newlyJoined,
       timeline: await this.#timeline(slice, request),
-      state: await this.#state(known, changed, slice, request, fromScratch),
+      state: await this.#states.read(request, { roomId, known, changed, timeline: slice.events, isWhole }),
       changedMembers: members,
-      summary: current !== undefined && (fromScratch || members.length > 0) ? summaryOf(current, request.reader.userId) : undefined,
+      summary: current !== undefined && (isWhole || members.length > 0) ? summaryOf(current, request.reader.userId) : undefined,
     }
   }
 
@@ -145,7 +142,7 @@ export class RoomSections {
     if (stay.kind !== 'ended' || stay.position <= (request.after ?? 0)) {
       const only: TimelineSlice = { ...(await rooms.timelineSince(roomId, 0, 0, member.position)), events: [member], limited: false }
       const timeline = await this.#timeline(only, request)
-      const state = { [request.stateName]: { events: request.stateName === 'state' ? [] : timeline.events } } as unknown as JsonObject
+      const state = { [request.stateName]: { events: request.stateName === 'state' ? [] : timeline.events } }
       return { kind: 'leave', timeline, state, formerMembers }
     }
     const changes = new RoomStateChanges(
@@ -161,51 +158,26 @@ export class RoomSections {
     return {
       kind: 'leave',
       timeline: await this.#timeline(slice, request),
-      state: await this.#state(changes, changed, slice, request, request.after === undefined),
+      state: await this.#states.read(request, {
+        roomId,
+        known: changes,
+        changed,
+        timeline: slice.events,
+        isWhole: request.after === undefined,
+      }),
       formerMembers,
     }
   }
 
   async #slice(roomId: RoomId, after: number, upTo: number, request: SyncRequest): Promise<TimelineSlice> {
     const { syncTimelineEventsDefault, syncTimelineEventsCatchUpDefault } = limits.implementation
-    const limit =
-      request.filter.timeline.limit ?? (request.after === undefined ? syncTimelineEventsDefault : syncTimelineEventsCatchUpDefault)
-    const slice = await this.#parts.rooms.timelineSince(roomId, after, limit, upTo)
-    const visible = await this.#parts.visibility.filter(slice.events, request.reader.userId)
-    return { ...slice, events: visible }
+    const standard = request.after === undefined ? syncTimelineEventsDefault : syncTimelineEventsCatchUpDefault
+    return readTimeline(this.#parts, roomId, { after, upTo }, { ...request, limit: request.filter.timeline.limit ?? standard })
   }
 
   async #timeline(slice: TimelineSlice, request: SyncRequest): Promise<TimelineSection> {
-    const shown = slice.events.filter((event) => request.filter.timeline.accepts(event.pdu))
-    return { events: await this.#parts.events.withoutRoomId(shown, request.reader), limited: slice.limited, prev_batch: slice.prevBatch }
-  }
-
-  /** The member of the section that holds state, under the name that the client asked for. */
-  async #state(
-    known: RoomStateChanges,
-    changed: ReadonlyMap<StateKey, EventId>,
-    slice: TimelineSlice,
-    request: SyncRequest,
-    isWhole: boolean,
-  ): Promise<JsonObject> {
-    const ids = request.stateName !== 'state' ? changed : await known.changedUntil(slice.events[0])
-    const wanted =
-      isWhole && request.filter.state.lazyLoadMembers ? this.#withoutIdleMembers(ids, slice, request.reader.userId) : [...ids.values()]
-    const events = (await this.#parts.rooms.events(wanted)).filter((event) => event !== undefined)
-    const accepted = events.filter((event) => request.filter.state.accepts(event.pdu))
-    const formatted = (await this.#parts.events.withoutRoomId(accepted, request.reader)) as unknown as JsonObject[]
-    return { [request.stateName]: { events: formatted } }
-  }
-
-  /** Lazy loading: of the members only the reader, the senders of the timeline and those who name the room. */
-  #withoutIdleMembers(ids: ReadonlyMap<StateKey, EventId>, slice: TimelineSlice, reader: UserId): EventId[] {
-    const state = slice.events[0] === undefined ? undefined : this.#parts.rooms.state(slice.events[0].roomId)
-    const needed = new Set<string>([
-      reader,
-      ...slice.events.map((event) => event.pdu.sender),
-      ...(state === undefined ? [] : heroesOf(state, reader)),
-    ])
-    return [...ids].filter(([key]) => needed.has(memberOfKey(key) ?? reader)).map(([, eventId]) => eventId)
+    const events = await formatEvents(this.#parts.events, slice.events, request)
+    return { events, limited: slice.limited, prev_batch: slice.prevBatch }
   }
 
   #stripped(roomId: RoomId, userId: UserId, member: StoredEvent | undefined): JsonObject[] {
@@ -218,29 +190,4 @@ export class RoomSections {
 /** With the id, by which clients recognise a repeated invite. */
 export function strippedMember(member: StoredEvent): JsonObject {
   return { ...stripEvent(member.pdu), event_id: member.eventId, origin_server_ts: member.pdu.origin_server_ts }
-}
-
-function heroesOf(state: RoomState, reader: UserId): UserId[] {
-  const heroes: UserId[] = []
-  for (const wanted of [
-    ['join', 'invite'],
-    ['leave', 'ban'],
-  ]) {
-    for (const { userId, membership } of state.members()) {
-      if (heroes.length >= limits.implementation.syncHeroesMax) return heroes
-      if (userId !== reader && wanted.includes(membership)) heroes.push(userId)
-    }
-    if (heroes.length > 0) return heroes
-  }
-  return heroes
-}
-
-function summaryOf(state: RoomState, reader: UserId): JsonObject {
-  let joined = 0
-  let invited = 0
-  for (const { membership } of state.members()) {
-    if (membership === 'join') joined++
-    else if (membership === 'invite') invited++
-  }
-  return { 'm.heroes': heroesOf(state, reader), 'm.joined_member_count': joined, 'm.invited_member_count': invited }
 }

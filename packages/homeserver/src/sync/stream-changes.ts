@@ -9,6 +9,10 @@ export interface StreamChanges {
   /** Rooms whose members were not all known before; undefined: any may be. */
   readonly completed: ReadonlySet<RoomId> | undefined
   readonly receipts: ReadonlySet<RoomId>
+  /** Those of them in which the user's own receipts changed, and with them the counts. */
+  readonly ownReceipts: ReadonlySet<RoomId>
+  /** Whose keys changed; undefined: anybody's may have. */
+  readonly deviceLists: ReadonlySet<UserId> | undefined
   /** Rooms to which the user was invited from another server, or no longer is. */
   readonly invites: ReadonlySet<RoomId>
 }
@@ -19,6 +23,8 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
   const rooms = new Set<RoomId>()
   const completed = new Set<RoomId>()
   const receipts = new Set<RoomId>()
+  const ownReceipts = new Set<RoomId>()
+  const deviceLists = new Set<UserId>()
   const invites = new Set<RoomId>()
   let cursor = after
   for (let scanned = 0; scanned < limits.implementation.syncRowsScannedMax; scanned += pageSize) {
@@ -27,12 +33,16 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
       if (key[0] > upTo) break
       if (value.kind === 'room-event' || value.kind === 'room-state') rooms.add(value.roomId)
       if (value.kind === 'room-state' && value.completes === true) completed.add(value.roomId)
-      if (value.kind === 'receipt') receipts.add(value.roomId)
-      else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)
+      if (value.kind === 'device-list') deviceLists.add(value.userId)
+      if (value.kind === 'receipt') {
+        receipts.add(value.roomId)
+        if (value.userId === userId) ownReceipts.add(value.roomId)
+      } else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)
     }
     const last = page.at(-1)
-    if (page.length < pageSize || last === undefined || last.key[0] >= upTo) return { rooms, completed, receipts, invites }
+    if (page.length < pageSize || last === undefined || last.key[0] >= upTo)
+      return { rooms, completed, receipts, ownReceipts, deviceLists, invites }
     cursor = last.key[0]
   }
-  return { rooms: undefined, completed: undefined, receipts, invites }
+  return { rooms: undefined, completed: undefined, receipts, ownReceipts, deviceLists: undefined, invites }
 }

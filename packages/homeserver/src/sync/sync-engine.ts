@@ -17,9 +17,11 @@ import { type Changes, JoinedExtras } from './joined-extras.ts'
 import { readOutOfBandInvites } from './out-of-band-invites.ts'
 import { type RoomSection, RoomSections, type StateName, type SyncRequest } from './room-sections.ts'
 import { readStreamChanges, type StreamChanges } from './stream-changes.ts'
+import { StreamWatch } from './stream-watch.ts'
 import { isEmptyAnswer, type SyncAnswer } from './sync-answer.ts'
 import { readSyncFilter, type SyncFilter } from './sync-filter.ts'
 import { formatSyncToken, type SyncToken } from './sync-token.ts'
+import { WaitingPolls } from './waiting-polls.ts'
 import { Visibility } from './visibility.ts'
 
 export interface SyncParts {
@@ -59,12 +61,12 @@ const noTimeline = readSyncFilter({ room: { timeline: { limit: 0 } } })
 export class SyncEngine {
   readonly events: ClientEvents
   readonly visibility: Visibility
+  readonly watch: StreamWatch
   readonly #parts: SyncParts
   readonly #sections: RoomSections
   readonly #extras: JoinedExtras
   readonly #ignoredUsers: IgnoredUsers
-  /** Ends of waiting polls of each device, the oldest first. */
-  readonly #waiting = new Map<string, Set<AbortController>>()
+  readonly #polls: WaitingPolls
 
   constructor(parts: SyncParts) {
     this.#parts = parts
@@ -73,6 +75,8 @@ export class SyncEngine {
     this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
     this.#extras = new JoinedExtras(parts)
     this.#ignoredUsers = new IgnoredUsers(parts.accountData)
+    this.watch = new StreamWatch({ ...parts, typing: parts.ephemeral.typing })
+    this.#polls = new WaitingPolls(parts.clock, this.watch)
   }
 
   async sync(input: SyncInput, signal: AbortSignal): Promise<SyncAnswer> {
@@ -81,15 +85,16 @@ export class SyncEngine {
     if (since !== undefined) await toDevice.acknowledge(reader.userId, reader.deviceId, since.inbox)
     const deadline = clock.now() + Math.min(input.timeoutMs, limits.implementation.syncTimeoutMaxMs)
     let from = since === undefined ? undefined : { position: Math.min(since.position, timeline.position), inbox: since.inbox }
-    for (;;) {
+    for (let isLast = false; ;) {
       signal.throwIfAborted()
       const upTo = timeline.position
       const answer = await this.#answer(input, from, upTo)
-      if (from === undefined || input.fullState || !isEmptyAnswer(answer)) return answer
       const remaining = deadline - clock.now()
-      if (remaining <= 0 || !(await this.#waitForMore(reader, upTo, remaining, signal))) return answer
+      if (from === undefined || input.fullState || isLast || remaining <= 0 || !isEmptyAnswer(answer)) return answer
+      const { woken, quietUpTo } = await this.#polls.wait(reader, upTo, remaining, signal)
+      isLast = !woken
       // Nothing up to here concerned this client, so the next look begins here.
-      from = { position: upTo, inbox: upTo }
+      from = { position: quietUpTo, inbox: quietUpTo }
     }
   }
 
@@ -101,6 +106,7 @@ export class SyncEngine {
     const request: SyncRequest = {
       reader,
       after,
+      since: after,
       upTo: to,
       filter: noTimeline,
       fullState: false,
@@ -108,8 +114,9 @@ export class SyncEngine {
       ignored: new Set(),
       partialRooms,
     }
-    const sections = await this.#readSections(request, await readStreamChanges(timeline, reader.userId, after, to))
-    return deviceListChanges({ rooms, keys }, request, sections.values())
+    const changes = await readStreamChanges(timeline, reader.userId, after, to)
+    const sections = await this.#readSections(request, changes)
+    return deviceListChanges({ rooms, keys }, request, sections.values(), changes.deviceLists)
   }
 
   /** Whether a room lacked members at a position, or did so too long ago to tell. */
@@ -118,33 +125,6 @@ export class SyncEngine {
     if (rooms.isPartial(roomId)) return true
     const { completed } = await readStreamChanges(timeline, userId, position, timeline.position)
     return completed?.has(roomId) ?? true
-  }
-
-  /** False when the time ran out, or when too many polls of the device wait. */
-  async #waitForMore(reader: EventReader, position: number, durationMs: number, signal: AbortSignal): Promise<boolean> {
-    const { clock, timeline } = this.#parts
-    const name = `${reader.userId} ${reader.deviceId}`
-    const waiting = this.#waiting.get(name) ?? new Set()
-    this.#waiting.set(name, waiting)
-    const end = new AbortController()
-    waiting.add(end)
-    const [oldest] = waiting
-    if (oldest !== undefined && waiting.size > limits.implementation.syncsWaitingPerDeviceMax) {
-      oldest.abort()
-      waiting.delete(oldest)
-    }
-    const either = AbortSignal.any([signal, end.signal])
-    try {
-      await Promise.race([timeline.changed(position, either), clock.sleep(durationMs, either).then(() => end.abort())])
-      return !end.signal.aborted
-    } catch (error) {
-      if (signal.aborted || !end.signal.aborted) throw error
-      return false
-    } finally {
-      end.abort()
-      waiting.delete(end)
-      if (waiting.size === 0) this.#waiting.delete(name)
-    }
   }
 
   async #answer(input: SyncInput, from: SyncToken | undefined, upTo: number): Promise<SyncAnswer> {
@@ -157,6 +137,7 @@ export class SyncEngine {
     const request: SyncRequest = {
       reader,
       after: from?.position,
+      since: input.since?.position,
       upTo,
       filter,
       fullState: input.fullState,
@@ -175,8 +156,9 @@ export class SyncEngine {
       account_data: { events: await this.#accountData(request, accountData) },
       presence: { events: [] },
       to_device: { events: inbox.events.map((event) => ({ ...event })) },
-      device_lists: deviceListChanges({ rooms, keys }, request, sections.values()),
-      device_one_time_keys_count: counts.oneTime,
+      device_lists: deviceListChanges({ rooms, keys }, request, sections.values(), changes?.deviceLists),
+      // Named also when there are none left: clients take the absence of a number for no news.
+      device_one_time_keys_count: { signed_curve25519: 0, ...counts.oneTime },
       device_unused_fallback_key_types: counts.unusedFallback,
       'org.matrix.msc2732.device_unused_fallback_key_types': counts.unusedFallback,
     }
@@ -185,11 +167,13 @@ export class SyncEngine {
   async #readSections(request: SyncRequest, changes: StreamChanges | undefined): Promise<Map<RoomId, RoomSection>> {
     const { rooms } = this.#parts
     const { userId } = request.reader
-    const concerned = rooms.roomIds().filter((roomId) => {
-      if (!request.filter.acceptsRoom(roomId) || rooms.state(roomId)?.get('m.room.member', userId) === undefined) return false
-      if (this.#isHidden(roomId, request)) return false
-      return request.fullState || changes?.rooms === undefined || changes.rooms.has(roomId)
-    })
+    const mayHaveChanged = request.fullState || changes?.rooms === undefined ? rooms.roomIds() : [...changes.rooms]
+    const concerned = mayHaveChanged.filter(
+      (roomId) =>
+        request.filter.acceptsRoom(roomId) &&
+        rooms.state(roomId)?.get('m.room.member', userId) !== undefined &&
+        !this.#isHidden(roomId, request),
+    )
     const sections = new Map<RoomId, RoomSection>()
     for (const roomId of concerned) {
       const isRevealed = !request.filter.state.lazyLoadMembers && changes !== undefined && (changes.completed?.has(roomId) ?? true)
@@ -222,7 +206,7 @@ export class SyncEngine {
         case 'leave':
           // An invite or a knock that is still there is of after the leave.
           if (found.invite[roomId] === undefined && found.knock[roomId] === undefined)
-            found.leave[roomId] = { timeline: section.timeline as unknown as JsonObject, ...section.state, account_data: { events: [] } }
+            found.leave[roomId] = await this.#extras.leftRoom(roomId, request, section)
           break
         case 'invite':
           found.invite[roomId] = { invite_state: section.invite_state }
@@ -233,7 +217,7 @@ export class SyncEngine {
     }
     // A room may have been left since; what came before that still belongs to this answer.
     const joinedThen = [...sections].flatMap(([roomId, section]) => (section.kind === 'join' ? [roomId] : []))
-    for (const roomId of new Set([...rooms.joinedRooms(request.reader.userId), ...joinedThen])) {
+    for (const roomId of new Set([...this.#joinedWithNews(request, changes), ...joinedThen])) {
       const section = sections.get(roomId)
       if (!request.filter.acceptsRoom(roomId) || this.#isHidden(roomId, request)) continue
       if (section !== undefined && section.kind !== 'join') continue
@@ -241,6 +225,16 @@ export class SyncEngine {
       if (joined !== undefined) found.join[roomId] = joined
     }
     return found
+  }
+
+  /** Rooms that the user is in, of which there is perhaps something to tell. */
+  #joinedWithNews(request: SyncRequest, { stream, accountData }: Changes): Iterable<RoomId> {
+    const { rooms, ephemeral } = this.#parts
+    const { userId } = request.reader
+    if (request.after === undefined || request.fullState || stream?.rooms === undefined) return rooms.joinedRooms(userId)
+    const changed = new Set([...stream.rooms, ...stream.receipts, ...ephemeral.typing.roomsChangedAfter(request.after)])
+    for (const { roomId } of accountData) if (roomId !== '') changed.add(roomId)
+    return [...changed].filter((roomId) => rooms.state(roomId)?.membershipOf(userId) === 'join')
   }
 
   async #accountData(request: SyncRequest, changed: readonly AccountDataEntry[]): Promise<JsonObject[]> {
