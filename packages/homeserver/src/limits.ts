@@ -196,6 +196,8 @@ export const limits = {
     doubtsWalkedMax: 1_000,
     /** Events before gaps in a room's history that are waited for. */
     gapsPerRoomMax: 2_000,
+    /** Events looked through for those that lie beside the join of a server, which it has not been sent. */
+    besideJoinWalkedMax: 200,
     /** Servers that may still ask how they came to be out of a room. */
     displacedServersPerRoomMax: 32,
     /** How far back the states of backfilled events are put together for an event that follows them. */

@@ -19,7 +19,20 @@ export async function statesAfter(draft: RoomDraft, eventIds: readonly EventId[]
     await computeBack(draft, lacking)
     return (await draft.eventsOf(eventIds)).map((event) => event?.stateAfter)
   }
-  return events.map((event) => event?.stateAfter)
+  const roots = events.map((event) => event?.stateAfter)
+  for (const [index, eventId] of eventIds.entries()) roots[index] ??= await foundBySuccessor(draft, eventId)
+  return roots
+}
+
+/**
+ * What an event of the room found that has one predecessor only is what that left behind, be it here or not. So what happened beside a join
+ * needs nothing of what was before it.
+ */
+async function foundBySuccessor(draft: RoomDraft, eventId: EventId): Promise<StateRoot | undefined> {
+  // A state that lacks members is no ground to build on.
+  if (draft.room.row.partial !== undefined) return undefined
+  const successors = await draft.eventsOf([...draft.successorsOf(eventId)])
+  return successors.find((next) => next?.stateBefore !== undefined && prevEventIdsOf(next.pdu).length === 1)?.stateBefore
 }
 
 /** The event that began the room, as it came with the state of a join. */

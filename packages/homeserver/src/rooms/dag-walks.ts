@@ -1,4 +1,4 @@
-import { authEventIdsOf, type EventId, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
+import { authEventIdsOf, type EventId, type Pdu, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { EventStore } from './event-store.ts'
 import type { StoredEvent } from './stored-event.ts'
@@ -72,6 +72,34 @@ export async function findFollowed(
     level = [...new Set(next)].filter((eventId) => !seen.has(eventId))
   }
   return found
+}
+
+/**
+ * What these events are and follow, and `pdu` does not; oldest first, as far as a bounded walk finds it. It goes by depth, the deepest first,
+ * and ends where everything lies behind `pdu`: depths that lie only show more than there is.
+ */
+export async function findBeside(events: Pick<EventStore, 'getMany'>, eventIds: readonly EventId[], pdu: Pdu): Promise<StoredEvent[]> {
+  const behind = new Set<EventId>(prevEventIdsOf(pdu))
+  const seen = new Set<EventId>()
+  const found = new Map<EventId, StoredEvent>()
+  let open = new Map<EventId, StoredEvent>()
+  let next: readonly EventId[] = [...eventIds, ...behind]
+  while (seen.size < limits.implementation.besideJoinWalkedMax) {
+    const fresh = next.filter((eventId) => !seen.has(eventId) && !open.has(eventId))
+    for (const event of await events.getMany(fresh)) if (event !== undefined) open.set(event.eventId, event)
+    if (open.keys().every((eventId) => behind.has(eventId))) break
+    const depth = Math.max(...open.values().map((event) => event.pdu.depth))
+    const [level, left] = [new Map<EventId, StoredEvent>(), new Map<EventId, StoredEvent>()]
+    for (const [eventId, event] of open) (event.pdu.depth === depth ? level : left).set(eventId, event)
+    open = left
+    for (const [eventId, event] of level) {
+      seen.add(eventId)
+      if (!behind.has(eventId)) found.set(eventId, event)
+      else for (const prevEventId of prevEventIdsOf(event.pdu)) behind.add(prevEventId)
+    }
+    next = [...new Set([...level.values()].flatMap((event) => prevEventIdsOf(event.pdu)))]
+  }
+  return [...found.values()].filter(({ eventId }) => !behind.has(eventId)).sort((a, b) => a.pdu.depth - b.pdu.depth)
 }
 
 /** These events, and those that they follow by way of events that failed: a head that only failed events follow is still a head. */

@@ -42,14 +42,16 @@ export class DraftCurrent {
     return servers
   }
 
+  /** Whether the server has a joined member, as the state will be. */
+  isJoined(server: ServerName): boolean {
+    return this.#state.joinedCount(server) + (this.#joinedDelta.get(server) ?? 0) > 0 || this.#state.isAssumed(server)
+  }
+
   /** Servers that lost their last joined member since this was asked before. */
   takeLost(): Set<ServerName> {
     const touched = this.#touched
     this.#touched = new Set()
-    const lost = [...touched].filter(
-      (server) => this.#state.joinedCount(server) + (this.#joinedDelta.get(server) ?? 0) <= 0 && !this.#state.isAssumed(server),
-    )
-    return new Set(lost)
+    return new Set([...touched].filter((server) => !this.isJoined(server)))
   }
 
   /** Lets the state follow what was committed. */

@@ -1,15 +1,28 @@
-import type { EventId, RoomId } from '@kith/matrix-protocol'
+import type { EventId, RoomId, ServerName } from '@kith/matrix-protocol'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import type { DraftEvents } from './draft-events.ts'
 import { historyPlaceOf } from './history-place.ts'
+import type { OwedEvents } from './owed-events.ts'
 import type { PendingRedaction } from './redactions.ts'
 import { deleteRelation, putRelation } from './relations.ts'
-import type { AppendedEvent } from './room-draft.ts'
 import type { Room } from './room.ts'
 import type { NodeId, StateRoot, TrieNode } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import { isBump } from './room-activity.ts'
 import { type RoomRow, roomsTables } from './tables.ts'
+
+/** An event that the commit of the draft puts into the timeline. */
+export interface AppendedEvent {
+  readonly eventId: EventId
+  /** The room's current state from this event on. */
+  readonly state: StateRoot
+  /** Known once committed. */
+  position: number
+  readonly destinations: ReadonlySet<ServerName>
+  /** What a server that comes in by this event was not sent yet. */
+  readonly owed: OwedEvents | undefined
+  readonly extraWrites: ((transaction: TimelineTransaction, eventId: EventId) => void) | undefined
+}
 
 const NOBODY: ReadonlySet<EventId> = new Set()
 
@@ -179,12 +192,17 @@ export class DraftRows {
     this.#place(transaction, eventId, { position })
     transaction.batch.put(roomsTables.arrivals, [roomId, position], { eventId, state: appended.state })
     for (const destination of appended.destinations) transaction.enqueue(destination, { kind: 'pdu', roomId, eventId })
+    if (appended.owed !== undefined) this.#writeOwed(transaction, appended.owed)
     appended.extraWrites?.(transaction, eventId)
   }
 
   #writeInserted(transaction: TimelineTransaction, eventId: EventId): void {
     this.#place(transaction, eventId, {})
     transaction.append({ kind: 'room-history', roomId: this.#roomId, eventId })
+  }
+
+  #writeOwed(transaction: TimelineTransaction, { server, eventIds }: OwedEvents): void {
+    for (const eventId of eventIds) transaction.enqueue(server, { kind: 'pdu', roomId: this.#roomId, eventId, asVisible: true })
   }
 
   #writeLeaving(transaction: TimelineTransaction, event: StoredEvent): void {

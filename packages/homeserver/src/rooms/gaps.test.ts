@@ -1,7 +1,7 @@
 import { type EventId, eventIdOf, type Pdu, prevEventIdsOf, type RoomId, roomVersion, type UnhashedPdu } from '@kith/matrix-protocol'
 import { beforeEach, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
-import { catchUp, joinRemotely, RoomServer, sentId, signal, stateBeforeFrom } from './room-servers.test-support.ts'
+import { catchUp, joinPartially, joinRemotely, RoomServer, sentId, signal, stateBeforeFrom } from './room-servers.test-support.ts'
 
 const version = roomVersion('12')!
 
@@ -273,4 +273,28 @@ test('what happened while a server was out of the room is old, also where it com
   // It is in the history and nobody's news, and what nothing of the room follows stays where it was.
   expect(await b.timeline.since(position, 10)).toEqual([])
   expect((await b.stored(eventIdOf(beside, version))).status).toBe('soft-failed')
+})
+
+test('what happened beside a join needs nothing of what was before it', async () => {
+  for (const text of ['old', 'older']) await a.send(roomId, alice(), topic(text))
+  const [root] = a.rooms.extremities(roomId)
+  await joinRemotely(b, bob(), a, roomId)
+  const beside = await follow([root!], { type: 'm.room.name', state_key: '', content: { name: 'beside' } })
+  for (const server of [a, b]) expect(await server.rooms.receive(roomId, beside, signal)).toMatchObject({ kind: 'accepted' })
+  expect(b.stateText(roomId)).toBe(a.stateText(roomId))
+  expect((await b.stored(eventIdOf(beside, version))).stateBefore).toBe((await a.stored(root!)).stateAfter)
+  expect(b.rooms.extremities(roomId).toSorted()).toEqual(a.rooms.extremities(roomId).toSorted())
+})
+
+test('but where the join lacks members, or follows more than one event, what happened beside it needs its predecessors', async () => {
+  const [root] = a.rooms.extremities(roomId)
+  const beside = await follow([root!])
+  const other = await follow([root!], { content: { body: 'other' } })
+  for (const pdu of [beside, other]) await a.rooms.receive(roomId, pdu, signal)
+  await joinRemotely(b, bob(), a, roomId)
+  expect(await b.rooms.receive(roomId, await follow([eventIdOf(beside, version)]), signal)).toMatchObject({ kind: 'missing' })
+  const c = await RoomServer.open(3)
+  const [head] = a.rooms.extremities(roomId)
+  await joinPartially(c, c.user('carol'), a, roomId)
+  expect(await c.rooms.receive(roomId, await follow([head!]), signal)).toMatchObject({ kind: 'missing' })
 })

@@ -17,9 +17,10 @@ import { addressedByTurningAway, displacedBy, withDisplaced } from './displaced-
 import { DraftCurrent } from './draft-current.ts'
 import { DraftDoubts } from './draft-doubts.ts'
 import { DraftEvents } from './draft-events.ts'
-import { DraftRows } from './draft-rows.ts'
+import { type AppendedEvent, DraftRows } from './draft-rows.ts'
 import type { EventStore } from './event-store.ts'
 import { boundExtremities } from './extremities.ts'
+import { owedEvents } from './owed-events.ts'
 import { type PendingRedaction, redactedForm, redactionEffects } from './redactions.ts'
 import { resolveStates } from './resolve-states.ts'
 import { authContextOf, type Room, toAuthEvent } from './room.ts'
@@ -28,17 +29,6 @@ import { DraftStates, type StateStore } from './state-store.ts'
 import { EMPTY_STATE, type StateIds, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import type { RoomRow } from './tables.ts'
-
-/** An event that the commit of the draft puts into the timeline. */
-export interface AppendedEvent {
-  readonly eventId: EventId
-  /** The room's current state from this event on. */
-  readonly state: StateRoot
-  /** Known once committed. */
-  position: number
-  readonly destinations: ReadonlySet<ServerName>
-  readonly extraWrites: ((transaction: TimelineTransaction, eventId: EventId) => void) | undefined
-}
 
 export interface AppendOptions {
   /** Whether the other servers of the room hear of it from here. */
@@ -205,10 +195,9 @@ export class RoomDraft {
     const redactions = await redactionEffects(this, placed, stateBefore)
     const addressed = await addressedByTurningAway(this, placed, stateBefore)
     const followed = await walkFailed(this.events, prevEventIds)
-    const next = await this.#heads(
-      [...this.#extremities].filter((eventId) => !followed.has(eventId)),
-      placed,
-    )
+    const others = [...this.#extremities].filter((eventId) => !followed.has(eventId))
+    const next = await this.#heads(others, placed)
+    const owed = await owedEvents(this, placed, others)
 
     // From here on nothing waits: the draft changes whole or not at all.
     // Looking at all servers of the room is left out for what others made: it goes nowhere from here.
@@ -226,7 +215,8 @@ export class RoomDraft {
     this.#rows.closeGaps(own.eventId, this.room)
     const destinations =
       before === undefined ? displaced : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName)
-    const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, extraWrites }
+    const due = owed !== undefined && this.current.isJoined(owed.server) ? owed : undefined
+    const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, owed: due, extraWrites }
     this.#rows.append(appended)
     return appended
   }

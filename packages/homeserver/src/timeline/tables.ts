@@ -21,7 +21,8 @@ export type TimelineRow =
 
 /** Something that one destination still has to receive. */
 export type OutboxItem =
-  | { readonly kind: 'pdu'; readonly roomId: RoomId; readonly eventId: EventId }
+  /** `asVisible`: the destination was outside of the room when the event was made, and gets it as it may see it. */
+  | { readonly kind: 'pdu'; readonly roomId: RoomId; readonly eventId: EventId; readonly asVisible?: true }
   | { readonly kind: 'edu'; readonly type: string; readonly content: object }
 
 /**

@@ -14,7 +14,9 @@ import type { StorageReader } from '../../ports/storage.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import { type OutboxItem, type OutboxRow, type Timeline, type TimelineTransaction, timelineTables } from '../../timeline/index.ts'
 import { INVITE_EDU_TYPE, inviteBody } from '../invite-body.ts'
+import { ReaderServer } from '../reader-server.ts'
 import type { Edu } from '../transaction.ts'
+import { visibleForm } from '../visible-events.ts'
 
 export const ACK_EDU_TYPE = 'im.kith.ack'
 
@@ -40,7 +42,7 @@ export interface Custody {
   readonly expiresAt: number
 }
 
-type RoomsReader = Pick<Rooms, 'events' | 'version' | 'state'>
+type RoomsReader = Pick<Rooms, 'event' | 'events' | 'version' | 'state' | 'stateBefore' | 'stateIdBefore'>
 
 const SCAN_PAGE = 200
 
@@ -83,7 +85,10 @@ export class Outbox {
         limit: SCAN_PAGE,
       })
       const due = page.filter(({ value }) => isDue(value))
-      const pdus = await this.#loadPdus(due.map(({ value }) => value.item))
+      const pdus = await this.#loadPdus(
+        destination,
+        due.map(({ value }) => value.item),
+      )
       const gone: number[] = []
       for (const { key, value } of due) {
         const position = key[1]
@@ -154,13 +159,19 @@ export class Outbox {
     })
   }
 
-  async #loadPdus(items: readonly OutboxItem[]): Promise<Map<EventId, Pdu>> {
+  async #loadPdus(destination: ServerName, items: readonly OutboxItem[]): Promise<Map<EventId, Pdu>> {
     const eventIds = items.flatMap((item) => eventOf(item)?.eventId ?? [])
     const events = eventIds.length === 0 ? [] : await this.#rooms.events(eventIds)
     const pdus = new Map<EventId, Pdu>()
-    for (const [index, eventId] of eventIds.entries()) {
-      const pdu = events[index]?.pdu
-      if (pdu !== undefined) pdus.set(eventId, pdu)
+    for (const event of events) if (event !== undefined) pdus.set(event.eventId, event.pdu)
+    const asVisible = new Set(items.flatMap((item) => (item.kind === 'pdu' && item.asVisible === true ? [item.eventId] : [])))
+    if (asVisible.size === 0) return pdus
+    const rooms = { rooms: this.#rooms }
+    const reader = new ReaderServer(rooms, destination)
+    for (const event of events) {
+      const version = event === undefined ? undefined : this.#rooms.version(event.roomId)
+      if (event === undefined || version === undefined || !asVisible.has(event.eventId)) continue
+      pdus.set(event.eventId, await visibleForm(rooms, reader, event, version))
     }
     return pdus
   }

@@ -3,7 +3,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { countQuery, eventIdOrThrow, roomIdParameter, sharedRoom } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
-import { visibleEvents } from './visible-events.ts'
+import { visibleEvents } from '../visible-events.ts'
 
 /** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1backfillroomid */
 export function backfillEndpoint(parts: ServeParts): Endpoint {

@@ -2,7 +2,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { eventIdParameter, sharedOrLostRoom } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
-import { visibleEvents } from './visible-events.ts'
+import { visibleEvents } from '../visible-events.ts'
 
 /** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1eventeventid */
 export function eventEndpoint(parts: ServeParts): Endpoint {

@@ -4,7 +4,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { eventIdOrThrow, roomIdParameter, sharedOrLostRoom } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
-import { visibleEvents } from './visible-events.ts'
+import { visibleEvents } from '../visible-events.ts'
 
 const LIMIT_DEFAULT = 10
 

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StoredEvent } from '../../rooms/index.ts'
 import { SimulatedServer, never } from '../simulated-server.test-support.ts'
-import { visibleEvents } from './visible-events.ts'
+import { visibleEvents } from '../visible-events.ts'
 
 const version = roomVersion('12')
 const visibilities = ['world_readable', 'shared', 'invited', 'joined', 'nonsense'] as const

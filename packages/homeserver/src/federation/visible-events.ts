@@ -1,8 +1,11 @@
-import { type EventId, type JsonObject, redact, redactsOf, type RoomVersion, type ServerName } from '@kith/matrix-protocol'
-import type { StoredEvent } from '../../rooms/index.ts'
-import { ReaderServer } from '../reader-server.ts'
-import { pduJson } from '../transaction.ts'
-import type { ServeParts } from './serve-parts.ts'
+import { type EventId, type JsonObject, type Pdu, redact, redactsOf, type RoomVersion, type ServerName } from '@kith/matrix-protocol'
+import type { Rooms, StoredEvent } from '../rooms/index.ts'
+import { ReaderServer } from './reader-server.ts'
+import { pduJson } from './transaction.ts'
+
+interface Parts {
+  readonly rooms: Pick<Rooms, 'event' | 'state' | 'stateBefore' | 'stateIdBefore'>
+}
 
 /**
  * Events as another server in the room may see them: what it may not read comes redacted, so that the graph stays whole.
@@ -11,19 +14,21 @@ import type { ServeParts } from './serve-parts.ts'
  * @see https://spec.matrix.org/latest/client-server-api/#room-history-visibility
  */
 export async function visibleEvents(
-  parts: Pick<ServeParts, 'rooms'>,
+  parts: Parts,
   origin: ServerName,
   version: RoomVersion,
   events: readonly StoredEvent[],
 ): Promise<JsonObject[]> {
   const reader = new ReaderServer(parts, origin)
   const visible: JsonObject[] = []
-  for (const event of events) {
-    if (event.status === 'rejected') continue
-    const readable = event.pdu.state_key !== undefined || (await reader.mayRead(event)) || (await mustLearn(parts, reader, event, version))
-    visible.push(pduJson(readable ? event.pdu : redact(event.pdu, version)))
-  }
+  for (const event of events) if (event.status !== 'rejected') visible.push(pduJson(await visibleForm(parts, reader, event, version)))
   return visible
+}
+
+/** One event as the reader may see it. */
+export async function visibleForm(parts: Parts, reader: ReaderServer, event: StoredEvent, version: RoomVersion): Promise<Pdu> {
+  const readable = event.pdu.state_key !== undefined || (await reader.mayRead(event)) || (await mustLearn(parts, reader, event, version))
+  return readable ? event.pdu : redact(event.pdu, version)
 }
 
 /**
@@ -32,12 +37,7 @@ export async function visibleEvents(
  * redacted event has it in `redacted_because`, whether or not they may see it by itself.
  * @see https://spec.matrix.org/latest/rooms/v11/#moving-the-redacts-property-of-mroomredaction-events-to-a-content-property
  */
-async function mustLearn(
-  { rooms }: Pick<ServeParts, 'rooms'>,
-  reader: ReaderServer,
-  { roomId, pdu }: StoredEvent,
-  version: RoomVersion,
-): Promise<boolean> {
+async function mustLearn({ rooms }: Parts, reader: ReaderServer, { roomId, pdu }: StoredEvent, version: RoomVersion): Promise<boolean> {
   const targetId = redactsOf(pdu, version) as EventId | undefined
   if (targetId === undefined || redactsOf(redact(pdu, version), version) !== undefined) return false
   const target = await rooms.event(targetId)
