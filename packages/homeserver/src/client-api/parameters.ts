@@ -50,6 +50,15 @@ export function booleanFrom(query: URLSearchParams, name: string): boolean | und
   return text === 'true'
 }
 
+/** One of a few words; undefined where the query has none. */
+export function choiceFrom<Choice extends string>(query: URLSearchParams, name: string, choices: readonly Choice[]): Choice | undefined {
+  const text = query.get(name)
+  if (text === null) return undefined
+  const choice = choices.find((known) => known === text)
+  if (choice === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', `${name} must be one of ${choices.join(', ')}`)
+  return choice
+}
+
 export function directionFrom(query: URLSearchParams, fallback?: 'b' | 'f'): 'b' | 'f' {
   const text = query.get('dir') ?? fallback
   if (text === 'b' || text === 'f') return text

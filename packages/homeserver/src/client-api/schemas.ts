@@ -26,9 +26,17 @@ export const canonicalObjectSchema = v.custom<JsonObject>(
   'not an object of canonical JSON',
 )
 
+/** An object with these members among others: valibot's own objects take arrays too. */
+export function objectSchema<Entries extends v.ObjectEntries>(entries: Entries) {
+  return v.pipe(
+    v.looseObject(entries),
+    v.check((value) => !Array.isArray(value), 'not an object'),
+  )
+}
+
 /** Who somebody says to be; `user`, where there is no identifier, is the older form of the same. */
 export const identifierEntries = {
-  identifier: v.optional(v.looseObject({ type: v.string(), user: v.optional(v.string()) })),
+  identifier: v.optional(objectSchema({ type: v.string(), user: v.optional(v.string()) })),
   user: v.optional(v.string()),
 }
 
@@ -39,7 +47,7 @@ export interface UserIdentifier {
 
 /** What a client sends to pass a stage of interactive authentication. */
 export const authSchema = v.nullish(
-  v.looseObject({
+  objectSchema({
     type: v.optional(v.string()),
     session: v.optional(v.string()),
     ...identifierEntries,

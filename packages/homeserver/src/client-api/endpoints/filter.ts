@@ -1,6 +1,8 @@
+import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
+import { filterShape } from '../filter-shape.ts'
 import { ownUserId } from '../parameters.ts'
 import { canonicalObjectSchema } from '../schemas.ts'
 
@@ -8,7 +10,10 @@ export const filterEndpoints = [
   endpoint({
     method: 'POST',
     path: '/user/:userId/filter',
-    body: canonicalObjectSchema,
+    body: v.pipe(
+      canonicalObjectSchema,
+      v.check((filter) => v.is(filterShape, filter), 'not a filter'),
+    ),
     async handle(api, { params, session, body }) {
       const userId = ownUserId(params.userId, session)
       if (JSON.stringify(body).length > limits.implementation.filterBytesMax)

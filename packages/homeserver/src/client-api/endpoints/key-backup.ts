@@ -9,15 +9,22 @@ import { jsonObjectSchema, mapSchema } from '../schemas.ts'
 
 const { backupSessionBytesMax, backupSessionsPerRequestMax, requestBodyBytesMax } = limits.implementation
 
+const countSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const versionSchema = v.looseObject({
   algorithm: v.pipe(v.string(), v.maxLength(255)),
   auth_data: jsonObjectSchema,
   version: v.optional(v.string()),
 })
+const sessionShape = v.looseObject({
+  first_message_index: countSchema,
+  forwarded_count: countSchema,
+  is_verified: v.boolean(),
+  session_data: jsonObjectSchema,
+})
 const sessionSchema = v.pipe(
   jsonObjectSchema,
   v.check((session) => JSON.stringify(session).length <= backupSessionBytesMax, 'too large'),
-  v.check((session) => typeof session['session_data'] === 'object', 'no session_data'),
+  v.check((session) => v.is(sessionShape, session), 'not a session'),
 )
 const roomSchema = v.looseObject({ sessions: mapSchema(sessionSchema, backupSessionsPerRequestMax) })
 const allRoomsSchema = v.looseObject({ rooms: mapSchema(roomSchema, backupSessionsPerRequestMax) })

@@ -10,11 +10,16 @@ import { mapSchema } from '../schemas.ts'
 
 const { usersPerKeyRequestMax } = limits.implementation
 
+/** Others are asked for as long as this server has patience; a client may not shorten or lengthen that. */
+const timeoutSchema = v.optional(v.pipe(v.number(), v.safeInteger()))
+
 const querySchema = v.looseObject({
+  timeout: timeoutSchema,
   device_keys: mapSchema(v.pipe(v.array(v.string()), v.maxLength(1000)), usersPerKeyRequestMax),
 })
 
 const claimSchema = v.looseObject({
+  timeout: timeoutSchema,
   one_time_keys: mapSchema(mapSchema(v.pipe(v.string(), v.maxLength(255)), 1000), usersPerKeyRequestMax),
 })
 

@@ -18,17 +18,42 @@ const namedKeySchema = v.pipe(
   v.check((entries) => entries.every(([name]) => /^[^:]{1,100}:.{1,255}$/.test(name)), 'names of keys are algorithm:id'),
 )
 
+const signaturesShape = v.record(v.string(), v.record(v.string(), v.string()))
+/** Shapes check and take nothing: what is stored is what was signed. */
+const deviceKeysShape = v.looseObject({
+  user_id: v.string(),
+  device_id: v.string(),
+  algorithms: v.array(v.string()),
+  keys: v.record(v.string(), v.string()),
+  signatures: signaturesShape,
+})
+const crossSigningKeyShape = v.looseObject({
+  user_id: v.string(),
+  usage: v.array(v.string()),
+  keys: v.record(v.string(), v.string()),
+  signatures: v.optional(signaturesShape),
+})
+const crossSigningKeySchema = v.pipe(
+  keyObjectSchema,
+  v.check((key) => v.is(crossSigningKeyShape, key), 'not a cross-signing key'),
+)
+
 const uploadSchema = v.looseObject({
-  device_keys: v.optional(keyObjectSchema),
+  device_keys: v.optional(
+    v.pipe(
+      keyObjectSchema,
+      v.check((keys) => v.is(deviceKeysShape, keys), 'not the keys of a device'),
+    ),
+  ),
   one_time_keys: v.optional(namedKeySchema, {}),
   fallback_keys: v.optional(namedKeySchema, {}),
 })
 
 const crossSigningSchema = v.looseObject({
   auth: authSchema,
-  master_key: v.optional(keyObjectSchema),
-  self_signing_key: v.optional(keyObjectSchema),
-  user_signing_key: v.optional(keyObjectSchema),
+  master_key: v.optional(crossSigningKeySchema),
+  self_signing_key: v.optional(crossSigningKeySchema),
+  user_signing_key: v.optional(crossSigningKeySchema),
 })
 
 export const keysUploadEndpoints = [

@@ -15,20 +15,24 @@ import { inviteUser, joinRoom, knockAtRoom, leaveRoom } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { roomIdFrom } from '../parameters.ts'
 import { joinedState, memberEvent } from '../room-access.ts'
-import { userIdSchema } from '../schemas.ts'
+import { jsonObjectSchema, userIdSchema } from '../schemas.ts'
 import { resolveAlias } from './directory.ts'
 
 const reasonSchema = v.looseObject({ reason: v.optional(v.pipe(v.string(), v.maxLength(1000))) })
+const joinSchema = v.looseObject({ ...reasonSchema.entries, third_party_signed: v.optional(jsonObjectSchema) })
 const targetSchema = v.looseObject({ ...reasonSchema.entries, user_id: userIdSchema })
 /** An invite of a user, or of an address, which takes an identity server. */
-const inviteSchema = v.union([targetSchema, v.looseObject({ medium: v.string(), address: v.string() })])
+const inviteSchema = v.union([
+  targetSchema,
+  v.looseObject({ medium: v.string(), address: v.string(), id_server: v.string(), id_access_token: v.string() }),
+])
 
 export const membershipEndpoints = [
   ...(['/join/:roomIdOrAlias', '/rooms/:roomIdOrAlias/join'] as const).map((path) =>
     endpoint({
       method: 'POST',
       path,
-      body: reasonSchema,
+      body: joinSchema,
       async handle(api, { params, session, query, body, signal }) {
         const target =
           path === '/join/:roomIdOrAlias'
@@ -60,9 +64,11 @@ export const membershipEndpoints = [
     method: 'POST',
     path: '/rooms/:roomId/forget',
     async handle(api, { params, session }) {
-      const member = memberEvent(api, session, roomIdFrom(params.roomId))
+      const roomId = roomIdFrom(params.roomId)
+      const member = memberEvent(api, session, roomId)
       if (ownString(member.pdu.content, 'membership') === 'join')
         throw new MatrixError(400, 'M_UNKNOWN', 'Leave the room before forgetting it')
+      await api.conversation.forgotten.forget(session.userId, roomId, member.eventId)
       return {}
     },
   }),

@@ -1,10 +1,12 @@
-import { type EventId, ownString, parseUserId, splitStateKey, type StateKey } from '@kith/matrix-protocol'
+import { type EventId, ownString, parseUserId, type RoomId, splitStateKey, type StateKey } from '@kith/matrix-protocol'
 import { MatrixError } from '../../matrix-error.ts'
-import type { StoredEvent } from '../../rooms/index.ts'
+import { isHistoryToken, type StoredEvent } from '../../rooms/index.ts'
 import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { roomIdFrom } from '../parameters.ts'
+import { choiceFrom, roomIdFrom } from '../parameters.ts'
 import { joinedState, readableState, readableStateIds, waitForMembers } from '../room-access.ts'
+
+const memberships = ['join', 'invite', 'knock', 'leave', 'ban'] as const
 
 export const roomStateEndpoints = [
   endpoint({
@@ -23,11 +25,12 @@ export const roomStateEndpoints = [
       method: 'GET',
       path: path as '/rooms/:roomId/state/:type/:stateKey',
       async handle(api, { params, session, query }) {
+        const format = choiceFrom(query, 'format', ['content', 'event'])
         const state = await readableState(api, session, roomIdFrom(params.roomId))
         const eventId = await state.idOf(params.type, params.stateKey ?? '')
         const event = eventId === undefined ? undefined : await api.rooms.event(eventId)
         if (event === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The room has no such state')
-        if (query.get('format') !== 'event') return event.pdu.content
+        if (format !== 'event') return event.pdu.content
         const [formatted] = await api.sync.events.withRoomId([event], session)
         return formatted ?? {}
       },
@@ -40,15 +43,15 @@ export const roomStateEndpoints = [
       const roomId = roomIdFrom(params.roomId)
       await readableState(api, session, roomId)
       await waitForMembers(api, roomId, signal)
-      const at = positionFrom(query.get('at'))
+      const [wanted, unwanted] = [choiceFrom(query, 'membership', memberships), choiceFrom(query, 'not_membership', memberships)]
+      const at = await positionFrom(api, roomId, query.get('at'))
       // Nobody's members of a moment before they were known: whoever asks may be about to encrypt for them.
       const isKnownAt = at !== undefined && !(await api.sync.lackedMembersAt(roomId, session.userId, at))
       const state = await readableState(api, session, roomId, isKnownAt ? at : undefined)
       const members = await load(api, memberIds(await state.ids()))
-      const [wanted, unwanted] = [query.get('membership'), query.get('not_membership')]
       const chosen = members.filter((member) => {
         const membership = ownString(member.pdu.content, 'membership')
-        return (wanted === null || membership === wanted) && (unwanted === null || membership !== unwanted)
+        return (wanted === undefined || membership === wanted) && (unwanted === undefined || membership !== unwanted)
       })
       return { chunk: await api.sync.events.withRoomId(chosen, session) }
     },
@@ -72,9 +75,17 @@ export const roomStateEndpoints = [
   }),
 ]
 
-/** `at` is a token of sync: the members then. A token of another kind means the members now. */
-function positionFrom(at: string | null): number | undefined {
-  return at === null ? undefined : parseSyncToken(at)?.position
+/**
+ * `at` is a token of sync, or one of history such as the `prev_batch` of a room: the members when what stands before it had come.
+ * Undefined, the members now, where that came by backfill and so at no moment.
+ */
+async function positionFrom(api: Api, roomId: RoomId, at: string | null): Promise<number | undefined> {
+  if (at === null || at === '') return undefined
+  const position = parseSyncToken(at)?.position
+  if (position !== undefined) return position
+  if (!isHistoryToken(at)) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a token of this server')
+  const [before] = (await api.rooms.page(roomId, { from: at, direction: 'b', limit: 1 })).events
+  return before?.position
 }
 
 function memberIds(ids: ReadonlyMap<StateKey, EventId>): EventId[] {
