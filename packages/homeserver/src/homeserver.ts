@@ -104,8 +104,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const notifications = opened.use(
     await Notifications.open({ ...ports, timeline, rooms, receipts: ephemeral.receipts, pushRules, serverName, isVisible }),
   )
-  const conversation = new Conversation({ rooms, accountData })
-  const { aggregations, ignoredUsers } = conversation
+  const conversation = await Conversation.open({ ...ports, rooms, accountData })
+  const { aggregations, ignoredUsers, forgotten } = conversation
   const pushers = await Pushers.open(storage)
   const clientApi = createClientApi({
     ports,
@@ -137,6 +137,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       notifications,
       clock,
       aggregations,
+      forgotten,
     }),
     conversation,
     search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),

@@ -1,5 +1,6 @@
 import { encodeUtf8, sha256 } from '@kith/matrix-protocol'
 import { accountsTables } from './accounts/tables.ts'
+import { conversationTables } from './conversation/tables.ts'
 import { directoryTables } from './directory/tables.ts'
 import { ephemeralTables } from './ephemeral/tables.ts'
 import { federationTables } from './federation/tables.ts'
@@ -23,6 +24,7 @@ const homeserverTables: readonly Tables[] = [
   ephemeralTables,
   notificationTables,
   pusherTables,
+  conversationTables,
   directoryTables,
   mediaTables,
   federationTables,
@@ -39,7 +41,7 @@ export const relayTableNames: readonly string[] = namesOf([mailboxTables] as nev
  * One fingerprint for each list of homeserver tables that was ever released, oldest first. A changed list gets a new line, which makes
  * a new version of the schema; released lines never change.
  */
-export const homeserverSchemaFingerprints: readonly string[] = ['c2fcf56e0ef2baf1']
+export const homeserverSchemaFingerprints: readonly string[] = ['c9698482fc05be6e']
 
 /** For engines that migrate when it grows. */
 export const homeserverSchemaVersion = homeserverSchemaFingerprints.length

@@ -1,7 +1,6 @@
 import {
   encodeBase64Url,
   type JsonObject,
-  localpartOf,
   makeUserId,
   parseUserId,
   type ServerName,
@@ -199,17 +198,13 @@ export class Accounts {
     })
   }
 
-  /** Local users whose name or id contains the term. */
-  async search(term: string, limit: number): Promise<{ readonly userId: UserId; readonly profile: JsonObject }[]> {
-    const wanted = term.toLowerCase()
-    const found: { userId: UserId; profile: JsonObject }[] = []
-    for (const userId of this.userIds()) {
-      if (found.length >= limit) break
-      const profile = (await this.profile(userId)) ?? {}
-      const name = typeof profile['displayname'] === 'string' ? profile['displayname'].toLowerCase() : ''
-      if (name.includes(wanted) || localpartOf(userId).includes(wanted) || userId === wanted) found.push({ userId, profile })
-    }
-    return found
+  /** Of all users of this server that are still there. */
+  async profiles(): Promise<(readonly [UserId, JsonObject])[]> {
+    const users = new Set(this.userIds())
+    const profiles = new Map<UserId, JsonObject>([...users].map((userId) => [userId, {}]))
+    for await (const { key, value } of everyEntry(this.#ports.storage, accountsTables.profiles))
+      if (users.has(key[0])) profiles.set(key[0], value)
+    return [...profiles]
   }
 
   #hash(password: string): PasswordHash {

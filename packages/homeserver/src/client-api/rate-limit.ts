@@ -60,6 +60,7 @@ export class RateLimits {
   readonly registrationTokenChecks: RateLimit
   readonly loginTokensPerUser: RateLimit
   readonly changesPerUser: RateLimit
+  readonly reportsPerUser: RateLimit
 
   constructor(clock: Clock) {
     const { implementation: rates } = limits
@@ -69,5 +70,6 @@ export class RateLimits {
     this.registrationTokenChecks = new RateLimit(clock, rates.registrationTokenChecks)
     this.loginTokensPerUser = new RateLimit(clock, rates.loginTokensPerUser)
     this.changesPerUser = new RateLimit(clock, rates.changesPerUser)
+    this.reportsPerUser = new RateLimit(clock, rates.reportsPerUser)
   }
 }

@@ -24,7 +24,8 @@ export interface Readable {
 /** @throws MatrixError M_FORBIDDEN for who never was inside, unless the whole world may read the room, and for rooms that nobody here knows. */
 export async function readable(api: Api, session: Session, roomId: RoomId): Promise<Readable> {
   const state = api.rooms.state(roomId)
-  const stay = await api.sync.visibility.lastStay(roomId, session.userId)
+  const isForgotten = api.conversation.forgotten.has(session.userId, roomId)
+  const stay = isForgotten ? ({ kind: 'never' } as const) : await api.sync.visibility.lastStay(roomId, session.userId)
   if (stay.kind === 'inside' || (state !== undefined && isWorldReadable(state))) return { upTo: api.timeline.position, leftBy: undefined }
   if (stay.kind === 'ended') return { upTo: stay.position, leftBy: stay.by }
   throw notInRoom()

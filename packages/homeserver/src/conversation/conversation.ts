@@ -1,29 +1,47 @@
 import type { UserId } from '@kith/matrix-protocol'
 import { IgnoredUsers } from '../accounts/ignored-users.ts'
 import type { AccountData } from '../accounts/account-data.ts'
+import type { Log, Storage } from '../ports/index.ts'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
 import type { EventFilter } from '../sync/sync-filter.ts'
 import { Visibility } from '../sync/visibility.ts'
 import { Aggregations, type ConversationParts } from './aggregations.ts'
 import { Annotations } from './annotations.ts'
 import { readRelations, type RelationsInput, type RelationsPage } from './relation-pages.ts'
+import { ForgottenRooms } from './forgotten-rooms.ts'
 import { filterRelated } from './related-by.ts'
+import { Reports } from './reports.ts'
 import { readThreads, type ThreadsInput, type ThreadsPage } from './threads.ts'
+
+interface ConversationInput {
+  readonly rooms: Rooms
+  readonly accountData: AccountData
+  readonly storage: Storage
+  readonly log: Log
+}
 
 /** How events of rooms belong together: replies, threads, edits, reactions. */
 export class Conversation {
   readonly ignoredUsers: IgnoredUsers
   readonly aggregations: Aggregations
   readonly annotations: Annotations
+  readonly reports: Reports
+  readonly forgotten: ForgottenRooms
   readonly visibility: Visibility
   readonly #parts: ConversationParts
 
-  constructor({ rooms, accountData }: { readonly rooms: Rooms; readonly accountData: AccountData }) {
+  private constructor({ rooms, accountData, storage, log }: ConversationInput, forgotten: ForgottenRooms) {
+    this.forgotten = forgotten
+    this.reports = new Reports(storage, log)
     this.ignoredUsers = new IgnoredUsers(accountData)
     this.visibility = new Visibility(rooms)
     this.#parts = { rooms, visibility: this.visibility, ignoredUsers: this.ignoredUsers }
     this.aggregations = new Aggregations(this.#parts)
     this.annotations = new Annotations(rooms)
+  }
+
+  static async open(input: ConversationInput): Promise<Conversation> {
+    return new Conversation(input, await ForgottenRooms.open(input.storage, input.rooms))
   }
 
   async relations(input: RelationsInput): Promise<RelationsPage> {

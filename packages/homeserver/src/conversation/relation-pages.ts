@@ -1,14 +1,8 @@
 import type { EventId, RoomId, UserId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
-import {
-  formatHistoryToken,
-  type HistoryPlace,
-  parseHistoryToken,
-  type RelationEntry,
-  relationOf,
-  type StoredEvent,
-} from '../rooms/index.ts'
+import { type HistoryPlace, parseHistoryToken, type RelationEntry, relationOf, type StoredEvent } from '../rooms/index.ts'
 import type { ConversationParts } from './aggregations.ts'
+import { formatPlace, isBefore, parsePlace } from './history-places.ts'
 
 export interface RelationsInput {
   readonly roomId: RoomId
@@ -150,20 +144,7 @@ function compare(a: Found, b: Found, direction: 'b' | 'f'): number {
   return direction === 'f' ? forwards : -forwards
 }
 
-function isBefore(a: HistoryPlace, b: HistoryPlace): boolean {
-  return a.depth < b.depth || (a.depth === b.depth && a.place < b.place)
-}
-
 /** Where the next page goes on. */
 function behind({ depth, place }: HistoryPlace, direction: 'b' | 'f'): HistoryPlace {
   return direction === 'b' ? { depth, place } : { depth, place: place + 1 }
-}
-
-export function formatPlace({ depth, place }: HistoryPlace): string {
-  return formatHistoryToken({ depth, sequence: place, below: undefined })
-}
-
-export function parsePlace(token: string | undefined): HistoryPlace | undefined {
-  const parsed = token === undefined ? undefined : parseHistoryToken(token)
-  return parsed === undefined ? undefined : { depth: parsed.depth, place: parsed.sequence }
 }

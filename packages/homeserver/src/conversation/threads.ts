@@ -3,7 +3,7 @@ import { limits } from '../limits.ts'
 import type { StoredEvent } from '../rooms/index.ts'
 import type { Aggregated } from '../sync/client-events.ts'
 import type { Aggregations, ConversationParts } from './aggregations.ts'
-import { formatPlace, parsePlace } from './relation-pages.ts'
+import { formatPlace, parsePlace } from './history-places.ts'
 
 export interface ThreadsInput {
   readonly roomId: RoomId

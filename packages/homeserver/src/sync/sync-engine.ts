@@ -36,6 +36,8 @@ export interface SyncParts {
   readonly notifications: Notifications
   readonly clock: Clock
   readonly aggregations: EventAggregations
+  /** Rooms that users left and want to hear no more of. */
+  readonly forgotten: { has(userId: UserId, roomId: RoomId): boolean }
 }
 
 export interface SyncInput {
@@ -172,6 +174,8 @@ export class SyncEngine {
       (roomId) =>
         request.filter.acceptsRoom(roomId) &&
         rooms.state(roomId)?.get('m.room.member', userId) !== undefined &&
+        // Clients that know the room are told that it was left, also when it was forgotten right after that.
+        !(request.after === undefined && this.#parts.forgotten.has(userId, roomId)) &&
         !this.#isHidden(roomId, request),
     )
     const sections = new Map<RoomId, RoomSection>()

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type RoomId, type UserId } from '@kith/matrix-protocol'
+import { encodeUtf8, isJsonObject, type JsonObject, type RoomId, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
@@ -46,10 +46,12 @@ export const accountDataEndpoints = [
     path: '/user/:userId/rooms/:roomId/tags/:tag',
     body: v.pipe(
       jsonObjectSchema,
-      v.check((tag) => tag['order'] === undefined || typeof tag['order'] === 'number'),
+      v.check(({ order }) => order === undefined || (typeof order === 'number' && order >= 0 && order <= 1), 'order is from 0 to 1'),
     ),
     async handle(api, { params, session, body }) {
       const userId = ownUserId(params.userId, session)
+      if (encodeUtf8(params.tag).length > limits.specification.tagBytesMax)
+        throw new MatrixError(400, 'M_INVALID_PARAM', 'The tag is too long')
       await api.accountData.update(userId, roomIdFrom(params.roomId), 'm.tag', (content) =>
         bounded({ ...content, tags: Object.fromEntries([...Object.entries(tagsOf(content)), [params.tag, body]]) }),
       )

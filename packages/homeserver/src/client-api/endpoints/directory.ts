@@ -1,13 +1,4 @@
-import {
-  ownString,
-  parseRoomAlias,
-  type RoomAlias,
-  type RoomId,
-  type ServerName,
-  serverNameOf,
-  unreachable,
-  type UserId,
-} from '@kith/matrix-protocol'
+import { parseRoomAlias, type RoomAlias, type RoomId, type ServerName, serverNameOf, unreachable } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
 import { isWorldReadable } from '../../directory/index.ts'
@@ -76,16 +67,6 @@ export const directoryEndpoints = [
       return { aliases: await api.directory.aliases.ofRoom(roomId) }
     },
   }),
-  endpoint({
-    method: 'POST',
-    path: '/user_directory/search',
-    body: v.looseObject({ search_term: v.pipe(v.string(), v.maxLength(1000)), limit: v.optional(v.pipe(v.number(), v.minValue(0)), 10) }),
-    async handle(api, { session, body }) {
-      const limit = Math.min(Math.floor(body.limit), limits.implementation.userSearchResultsMax)
-      const found = await searchUsers(api, session.userId, body.search_term, limit + 1)
-      return { results: found.slice(0, limit), limited: found.length > limit }
-    },
-  }),
 ]
 
 export async function resolveAlias(
@@ -133,37 +114,4 @@ function ownAlias(api: Api, text: string): RoomAlias {
 
 function noAlias(): MatrixError {
   return new MatrixError(404, 'M_NOT_FOUND', 'No such alias')
-}
-
-interface FoundUser {
-  readonly user_id: UserId
-  readonly display_name?: string
-  readonly avatar_url?: string
-}
-
-/** Users of this server, and those met in rooms. */
-async function searchUsers(api: Api, asker: UserId, term: string, limit: number): Promise<FoundUser[]> {
-  const wanted = term.toLowerCase()
-  const found = new Map<UserId, FoundUser>()
-  for (const { userId, profile } of await api.accounts.search(term, limit)) found.set(userId, describe(userId, profile))
-  for (const roomId of api.rooms.joinedRooms(asker)) {
-    for (const member of api.rooms.state(roomId)?.members() ?? []) {
-      if (found.size >= limit) return [...found.values()]
-      const { content } = member.event.pdu
-      const name = ownString(content, 'displayname') ?? ''
-      if (found.has(member.userId) || !(name.toLowerCase().includes(wanted) || member.userId.toLowerCase().includes(wanted))) continue
-      found.set(member.userId, describe(member.userId, content))
-    }
-  }
-  return [...found.values()].slice(0, limit)
-}
-
-function describe(userId: UserId, profile: object): FoundUser {
-  const displayName = ownString(profile, 'displayname')
-  const avatarUrl = ownString(profile, 'avatar_url')
-  return {
-    user_id: userId,
-    ...(displayName === undefined ? {} : { display_name: displayName }),
-    ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }),
-  }
 }

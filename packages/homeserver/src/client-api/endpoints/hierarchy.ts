@@ -47,18 +47,27 @@ export const hierarchyEndpoints = [
       }
     },
   }),
-  endpoint({
-    method: 'GET',
-    path: '/room_summary/:roomIdOrAlias',
-    versions: ['v1'],
-    async handle(api, { params, session, query, signal }) {
-      const { roomId, via } = await roomFrom(api, params.roomIdOrAlias, query.getAll('via'), signal)
-      const summary = await findSummary(api, session, roomId, via, signal)
-      if (summary === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'No such room, or not one that you may see')
-      const membership = api.rooms.state(roomId)?.membershipOf(session.userId) ?? outOfBandMembership(api, session, roomId)
-      return { ...summary, ...(membership === undefined ? {} : { membership }) }
-    },
-  }),
+  // Beside the stable path those of https://github.com/matrix-org/matrix-spec-proposals/pull/3266
+  ...(
+    [
+      ['/room_summary/:roomIdOrAlias', 'v1'],
+      ['/summary/:roomIdOrAlias', 'unstable/im.nheko.summary'],
+      ['/rooms/:roomIdOrAlias/summary', 'unstable/im.nheko.summary'],
+    ] as const
+  ).map(([path, version]) =>
+    endpoint({
+      method: 'GET',
+      path: path as '/room_summary/:roomIdOrAlias',
+      versions: [version],
+      async handle(api, { params, session, query, signal }) {
+        const { roomId, via } = await roomFrom(api, params.roomIdOrAlias, query.getAll('via'), signal)
+        const summary = await findSummary(api, session, roomId, via, signal)
+        if (summary === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'No such room, or not one that you may see')
+        const membership = api.rooms.state(roomId)?.membershipOf(session.userId) ?? outOfBandMembership(api, session, roomId)
+        return { ...summary, ...(membership === undefined ? {} : { membership }) }
+      },
+    }),
+  ),
 ]
 
 async function roomFrom(

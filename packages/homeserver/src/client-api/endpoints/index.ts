@@ -35,9 +35,12 @@ import { roomHistoryEndpoints } from './room-history.ts'
 import { roomStateEndpoints } from './room-state.ts'
 import { searchEndpoints } from './search.ts'
 import { slidingSyncEndpoints } from './sliding-sync.ts'
+import { reportEndpoints } from './reports.ts'
 import { syncEndpoints } from './sync.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { upgradeRoomEndpoints } from './upgrade-room.ts'
+import { urlPreviewEndpoints } from './url-preview.ts'
+import { userDirectoryEndpoints } from './user-directory.ts'
 
 /** Every endpoint of the client API. What is not here is answered with 404 M_UNRECOGNIZED. */
 export const endpoints: readonly Endpoint[] = [
@@ -45,12 +48,12 @@ export const endpoints: readonly Endpoint[] = [
   ...registrationEndpoints,
   ...loginEndpoints,
   ...accountEndpoints,
-  ...deviceEndpoints,
-  ...profileEndpoints,
   ...adminEndpoints,
   ...interactiveFallbackEndpoints,
   ...thirdPartyIdEndpoints,
   ...thirdPartyNetworkEndpoints,
+  ...deviceEndpoints,
+  ...profileEndpoints,
   ...accountDataEndpoints,
   ...filterEndpoints,
   ...notificationEndpoints,
@@ -64,12 +67,15 @@ export const endpoints: readonly Endpoint[] = [
   ...roomHistoryEndpoints,
   ...relationEndpoints,
   ...searchEndpoints,
+  ...userDirectoryEndpoints,
+  ...reportEndpoints,
   ...directoryEndpoints,
   ...publicRoomsEndpoints,
   ...hierarchyEndpoints,
   ...timestampEndpoints,
   ...mediaEndpoints,
   ...thumbnailEndpoints,
+  ...urlPreviewEndpoints,
   ...openIdEndpoints,
   ...ephemeralEndpoints,
   ...keysUploadEndpoints,

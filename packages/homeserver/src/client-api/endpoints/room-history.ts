@@ -1,6 +1,7 @@
 import { isJsonObject, type RoomId } from '@kith/matrix-protocol'
 import type { Session } from '../../accounts/accounts.ts'
 import { withoutIgnored } from '../../accounts/ignored-users.ts'
+import { isBefore, parsePlace } from '../../conversation/history-places.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { StoredEvent } from '../../rooms/index.ts'
@@ -11,6 +12,8 @@ import { directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../paramete
 import { readContext } from '../read-context.ts'
 import { readHistory } from '../read-history.ts'
 import { readable, readableState, readableStateIds, visibleEvent } from '../room-access.ts'
+
+type EventsPage = Awaited<ReturnType<typeof readHistory>>
 
 export const roomHistoryEndpoints = [
   endpoint({
@@ -25,7 +28,8 @@ export const roomHistoryEndpoints = [
       const from = given ?? (direction === 'b' && leftBy !== undefined ? api.rooms.tokensAround(leftBy).after : undefined)
       const filter = filterFrom(query)
       const limit = integerFrom(query, 'limit', filter.limit ?? 10, limits.implementation.messagesPageMax)
-      const page = await readHistory(api, roomId, { from, direction, limit: Math.max(1, limit) }, signal)
+      const to = await historyToken(api, roomId, query.get('to'))
+      const page = upTo(await readHistory(api, roomId, { from, direction, limit: Math.max(1, limit) }, signal), direction, to)
       const heard = withoutIgnored(page.events, await api.conversation.ignoredUsers.of(session.userId))
       const visible = await api.sync.visibility.filter(heard, session.userId)
       const accepted = visible.filter((event) => filter.accepts(event.pdu))
@@ -79,6 +83,14 @@ export const roomHistoryEndpoints = [
     },
   }),
 ]
+
+/** The page as far as it does not lie behind the token; that is the end then. */
+function upTo(page: EventsPage, direction: 'b' | 'f', token: string | undefined): EventsPage {
+  const end = parsePlace(token)
+  if (end === undefined) return page
+  const events = page.events.filter(({ pdu, sequence = 0 }) => isBefore({ depth: pdu.depth, place: sequence }, end) === (direction === 'f'))
+  return events.length === page.events.length ? page : { events, end: undefined }
+}
 
 function filterFrom(query: URLSearchParams): EventFilter {
   const text = query.get('filter')

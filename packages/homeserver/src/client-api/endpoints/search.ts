@@ -107,7 +107,8 @@ async function answer(
 function roomsOf(api: Api, session: Session): RoomId[] {
   return api.rooms.roomIds().filter((roomId) => {
     const membership = api.rooms.state(roomId)?.membershipOf(session.userId)
-    return membership === 'join' || membership === 'leave' || membership === 'ban'
+    const isForgotten = api.conversation.forgotten.has(session.userId, roomId)
+    return !isForgotten && (membership === 'join' || membership === 'leave' || membership === 'ban')
   })
 }
 
