@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { StorageFullError } from '../ports/storage.ts'
+import { limits } from '../limits.ts'
+import { TestNode, type TestUser } from './test-node.test-support.ts'
+
+const password = 'correct horse'
+let node: TestNode
+let alice: TestUser
+let bob: TestUser
+let roomId: string
+
+beforeEach(async () => {
+  node = await TestNode.start()
+  alice = await node.register('alice')
+  bob = await node.register('bob', password)
+  roomId = await alice.createRoom({ preset: 'public_chat' })
+  await bob.ok('POST', `/join/${roomId}`)
+})
+
+afterEach(async () => {
+  await node[Symbol.asyncDispose]()
+})
+
+const proof = () => ({ type: 'm.login.password', identifier: { type: 'm.id.user', user: bob.userId }, password })
+const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'bob' }, password }
+
+async function membership(of = bob.userId): Promise<string> {
+  return (await alice.ok('GET', `/rooms/${roomId}/state/m.room.member/${of}`)).membership
+}
+
+test('an ended account: no session, no device, no password, no room, and its name is never given again', async () => {
+  const other = (await node.call('POST', '/login', { ...login, refresh_token: true })).body
+  const invitedTo = await alice.createRoom({ invite: [bob.userId] })
+  const { flows } = (await bob.call('POST', '/account/deactivate', {})).body
+  expect(flows).toEqual([{ stages: ['m.login.password'] }])
+  expect(await bob.ok('POST', '/account/deactivate', { auth: proof() })).toEqual({ id_server_unbind_result: 'success' })
+  for (const token of [bob.token, other.access_token])
+    expect(await node.call('GET', '/sync', undefined, token)).toMatchObject({
+      status: 401,
+      body: { errcode: 'M_UNKNOWN_TOKEN', soft_logout: false },
+    })
+  expect(await node.call('POST', '/refresh', { refresh_token: other.refresh_token })).toMatchObject({ status: 401 })
+  expect(await node.call('POST', '/login', login)).toMatchObject({ status: 403 })
+  await vi.waitFor(async () => expect(await membership()).toBe('leave'))
+  const invite = `/rooms/${invitedTo}/state/m.room.member/${bob.userId}`
+  await vi.waitFor(async () => expect(await alice.ok('GET', invite)).toMatchObject({ membership: 'leave' }))
+  const again = { username: 'bob', auth: { type: 'm.login.dummy' } }
+  const taken = { status: 400, body: { errcode: 'M_USER_IN_USE' } }
+  expect(await node.call('POST', '/register', again)).toMatchObject(taken)
+  await node.restart()
+  expect(await node.call('POST', '/register', again)).toMatchObject(taken)
+  expect(await node.call('POST', '/login', login)).toMatchObject({ status: 403 })
+  expect((await alice.ok('POST', '/keys/query', { device_keys: { [bob.userId]: [] } })).device_keys).toEqual({})
+})
+
+test('what was left undone when the node went down is done when it starts', async () => {
+  let commits = 0
+  node.storageFault = () => {
+    // The account's end is durable; nothing after it is.
+    if (++commits > 1) throw new StorageFullError('full')
+  }
+  await bob.ok('POST', '/account/deactivate', { auth: proof() })
+  expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
+  expect(await membership()).toBe('join')
+  await node[Symbol.asyncDispose]()
+  node.storageFault = undefined
+  await node.start()
+  await vi.waitFor(async () => expect(await membership()).toBe('leave'))
+})
+
+test('on a full disk it goes on as soon as there is room', async () => {
+  let commits = 0
+  node.storageFault = () => {
+    if (++commits > 1) throw new StorageFullError('full')
+  }
+  await bob.ok('POST', '/account/deactivate', { auth: proof() })
+  node.storageFault = undefined
+  await vi.waitFor(async () => {
+    await node.world.clock.advance(limits.implementation.deactivationRetryMs)
+    expect(await membership()).toBe('leave')
+  })
+})
+
+test('an account ends without a session too: the password says which', async () => {
+  expect(await node.call('POST', '/account/deactivate', {})).toMatchObject({ status: 401, body: { session: expect.any(String) } })
+  expect(await node.call('POST', '/account/deactivate', { auth: { ...proof(), password: 'wrong' } })).toMatchObject({ status: 401 })
+  expect(await node.call('POST', '/account/deactivate', { auth: proof() })).toMatchObject({ status: 200 })
+  expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
+})
+
+test('nobody ends the account of another', async () => {
+  const carol = await node.register('carol', 'another')
+  const { session } = (await carol.call('POST', '/account/deactivate', {})).body
+  expect(await bob.call('POST', '/account/deactivate', { auth: { session } })).toMatchObject({
+    status: 401,
+    body: { errcode: 'M_UNKNOWN' },
+  })
+  expect(await carol.call('POST', '/account/deactivate', { auth: { ...proof(), session } })).toMatchObject({
+    status: 401,
+    body: { errcode: 'M_FORBIDDEN' },
+  })
+  expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 200 })
+})
+
+test('what is erased is gone from the disk, what is not asked for stays', async () => {
+  const path = `/user/${bob.userId}/account_data/org.example.diary`
+  await bob.ok('PUT', path, { text: 'DIARY' })
+  const carol = await node.register('carol', password)
+  await carol.ok('PUT', `/user/${carol.userId}/account_data/org.example.diary`, { text: 'LETTERS' })
+  const disk = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('accounts.')))
+  await bob.ok('POST', '/account/deactivate', { auth: proof(), erase: true })
+  const carolsProof = { ...proof(), identifier: { type: 'm.id.user', user: carol.userId } }
+  await carol.ok('POST', '/account/deactivate', { auth: carolsProof })
+  await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
+  expect(disk()).toContain('LETTERS')
+})
