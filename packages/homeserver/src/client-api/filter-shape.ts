@@ -12,7 +12,8 @@ const eventFilterEntries = {
   not_senders: names,
 }
 
-const roomEventFilter = objectSchema({
+/** What chooses events of rooms, of a filter and of others that have such a part. */
+export const roomEventFilterShape = objectSchema({
   ...eventFilterEntries,
   rooms: names,
   not_rooms: names,
@@ -26,10 +27,10 @@ const roomFilter = objectSchema({
   rooms: names,
   not_rooms: names,
   include_leave: flag,
-  timeline: v.optional(roomEventFilter),
-  state: v.optional(roomEventFilter),
-  ephemeral: v.optional(roomEventFilter),
-  account_data: v.optional(roomEventFilter),
+  timeline: v.optional(roomEventFilterShape),
+  state: v.optional(roomEventFilterShape),
+  ephemeral: v.optional(roomEventFilterShape),
+  account_data: v.optional(roomEventFilterShape),
 })
 
 /**

@@ -28,10 +28,7 @@ export const canonicalObjectSchema = v.custom<JsonObject>(
 
 /** An object with these members among others: valibot's own objects take arrays too. */
 export function objectSchema<Entries extends v.ObjectEntries>(entries: Entries) {
-  return v.pipe(
-    v.looseObject(entries),
-    v.check((value) => !Array.isArray(value), 'not an object'),
-  )
+  return v.pipe(v.custom<unknown>(isJsonObject, 'not an object'), v.looseObject(entries))
 }
 
 /** Who somebody says to be; `user`, where there is no identifier, is the older form of the same. */

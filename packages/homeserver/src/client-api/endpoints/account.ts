@@ -35,7 +35,7 @@ export const accountEndpoints = [
     method: 'POST',
     path: '/account/deactivate',
     auth: 'optional',
-    body: v.looseObject({ auth: authSchema, erase: v.optional(v.boolean(), false) }),
+    body: v.looseObject({ auth: authSchema, erase: v.optional(v.boolean(), false), id_server: v.optional(v.string()) }),
     async handle(api, { session, body }) {
       const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`)))
       await api.deactivations.deactivate(userId, body.erase)

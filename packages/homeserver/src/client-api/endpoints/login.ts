@@ -12,6 +12,7 @@ const loginSchema = v.looseObject({
   ...identifierEntries,
   /** Older clients name an address in this way. */
   address: v.optional(v.string()),
+  medium: v.optional(v.string()),
   password: v.optional(v.string()),
   token: v.optional(v.string()),
   ...newSessionEntries,

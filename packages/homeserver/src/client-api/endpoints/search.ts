@@ -10,7 +10,8 @@ import { readEventFilter } from '../../sync/sync-filter.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { readContext } from '../read-context.ts'
 import { readableStateIds } from '../room-access.ts'
-import { jsonObjectSchema } from '../schemas.ts'
+import { roomEventFilterShape } from '../filter-shape.ts'
+import { jsonObjectSchema, objectSchema } from '../schemas.ts'
 import { formatSearchToken, parseSearchToken, type SearchToken } from '../search-token.ts'
 import { waitBounded } from '../wait-bounded.ts'
 
@@ -26,14 +27,20 @@ const roomEventsSchema = v.looseObject({
     'content.name',
     'content.topic',
   ]),
-  filter: v.optional(jsonObjectSchema, {}),
+  filter: v.optional(
+    v.pipe(
+      jsonObjectSchema,
+      v.check((filter) => v.is(roomEventFilterShape, filter), 'not a filter'),
+    ),
+    {},
+  ),
   order_by: v.optional(v.picklist(['recent', 'rank']), 'rank'),
   event_context: v.optional(
-    v.looseObject({ before_limit: contextCount, after_limit: contextCount, include_profile: v.optional(v.boolean(), false) }),
+    objectSchema({ before_limit: contextCount, after_limit: contextCount, include_profile: v.optional(v.boolean(), false) }),
   ),
   include_state: v.optional(v.boolean(), false),
   groupings: v.optional(
-    v.looseObject({ group_by: v.optional(v.array(v.looseObject({ key: v.optional(v.picklist(['room_id', 'sender'])) })), []) }),
+    objectSchema({ group_by: v.optional(v.array(objectSchema({ key: v.optional(v.picklist(['room_id', 'sender'])) })), []) }),
     {},
   ),
 })
@@ -44,7 +51,7 @@ export const searchEndpoints = [
   endpoint({
     method: 'POST',
     path: '/search',
-    body: v.looseObject({ search_categories: v.looseObject({ room_events: v.optional(roomEventsSchema) }) }),
+    body: v.looseObject({ search_categories: objectSchema({ room_events: v.optional(roomEventsSchema) }) }),
     async handle(api, { session, query, body, signal }) {
       const criteria = body.search_categories.room_events
       if (criteria === undefined) return { search_categories: {} }
