@@ -38,6 +38,8 @@ export interface ExtensionRequest {
   readonly visible: readonly VisibleRoom[]
   readonly answers: ReadonlyMap<RoomId, RoomAnswer>
   readonly receiptRows: ReceiptRows
+  /** Users of whom the reader wants to hear nothing. */
+  readonly ignored: ReadonlySet<string>
   readonly upTo: number
 }
 
@@ -139,7 +141,8 @@ export class Extensions {
     }
     const rooms: [RoomId, JsonObject][] = []
     for (const roomId of inSight) {
-      const found = await this.#receiptsOf(roomId, answers.get(roomId), request)
+      const receipts = await this.#receiptsOf(roomId, answers.get(roomId), request)
+      const found = receipts.filter(({ userId }) => !request.ignored.has(userId))
       if (found.length > 0) rooms.push([roomId, { type: 'm.receipt', content: receiptContent(found) }])
     }
     return { body: rooms.length === 0 ? {} : { rooms: Object.fromEntries(rooms) }, hasNews: rooms.length > 0 }
@@ -169,11 +172,11 @@ export class Extensions {
     return [...new Map(all.map((receipt) => [JSON.stringify([receipt.userId, receipt.type, receipt.threadId]), receipt])).values()]
   }
 
-  #typing({ visible, extensions, connection }: ExtensionRequest): ExtensionAnswer {
+  #typing({ visible, extensions, connection, ignored }: ExtensionRequest): ExtensionAnswer {
     const rooms: [RoomId, JsonObject][] = []
     for (const { roomId, isJoined } of roomsOf(visible, extensions.typing)) {
       if (!isJoined) continue
-      const users = this.#parts.ephemeral.typing.changedAfter(roomId, 0) ?? []
+      const users = this.#parts.ephemeral.typing.changedAfter(roomId, 0)?.filter((userId) => !ignored.has(userId)) ?? []
       const name = users.join(' ')
       if (name === (connection.typing.get(roomId) ?? '')) continue
       connection.typing.set(roomId, name)

@@ -12,7 +12,6 @@ import type { PushRules } from '../../push/push-rules.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import type { Timeline } from '../../timeline/index.ts'
 import type { EventReader } from '../client-events.ts'
-import { StreamWatch } from '../stream-watch.ts'
 import type { SyncEngine } from '../sync-engine.ts'
 import type { Connection, Progress } from './connection.ts'
 import { Connections } from './connections.ts'
@@ -78,15 +77,13 @@ export class SlidingSync {
   readonly #answers: RoomAnswers
   readonly #extensions: Extensions
 
-  readonly #watch: StreamWatch
   readonly #ignoredUsers: IgnoredUsers
 
   constructor(parts: SlidingSyncParts) {
     this.#parts = parts
-    const { timeline, rooms, sync, notifications, ephemeral } = parts
+    const { rooms, sync, notifications } = parts
     this.#connections = new Connections(parts.ports.random)
     this.#marks = new UserRooms(parts.accountData)
-    this.#watch = new StreamWatch({ timeline, rooms, typing: ephemeral.typing })
     this.#ignoredUsers = new IgnoredUsers(parts.accountData)
     this.#answers = new RoomAnswers({ rooms, notifications, events: sync.events, visibility: sync.visibility })
     this.#extensions = new Extensions({ ...parts, deviceListChanges: async (...stretch) => sync.deviceListChanges(...stretch) })
@@ -110,7 +107,7 @@ export class SlidingSync {
   }
 
   async #poll(input: SlidingInput, connection: Connection, signal: AbortSignal): Promise<JsonObject> {
-    const { ports, timeline } = this.#parts
+    const { ports, timeline, sync } = this.#parts
     const { clock } = ports
     const deadline = clock.now() + Math.min(input.timeoutMs, limits.implementation.syncTimeoutMaxMs)
     for (;;) {
@@ -121,7 +118,7 @@ export class SlidingSync {
       const remaining = deadline - clock.now()
       if (draft.hasNews || !connection.hasBegun || remaining <= 0) return { pos: connection.stage(draft.progress), ...draft.body }
       connection.moveOn(draft.progress)
-      if (!(await waitWithin(clock, remaining, signal, async (either) => this.#watch.concerning(input.reader.userId, upTo, either))))
+      if (!(await waitWithin(clock, remaining, signal, async (either) => sync.watch.concerning(input.reader.userId, upTo, either))))
         return { pos: connection.stage(draft.progress), ...draft.body }
     }
   }
@@ -158,6 +155,7 @@ export class SlidingSync {
       visible,
       answers,
       receiptRows,
+      ignored,
       upTo,
     })
     return {
