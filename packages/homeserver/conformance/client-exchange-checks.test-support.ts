@@ -65,6 +65,12 @@ export function problemsOfForm(operation: Operation, exchange: ClientExchange): 
   return [...problems, ...(status >= 400 ? problemsOfError(exchange) : problemsOfSuccess(operation, exchange))]
 }
 
+/** `-` where there is none. */
+export function errcodeOf({ responseBody }: Pick<ClientExchange, 'responseBody'>): string {
+  const { errcode } = (responseBody ?? {}) as { errcode?: unknown }
+  return typeof errcode === 'string' ? errcode : '-'
+}
+
 function isChallenge({ status, responseBody }: ClientExchange): boolean {
   return status === 401 && typeof responseBody === 'object' && responseBody !== null && 'flows' in responseBody
 }

@@ -7,6 +7,7 @@ export async function callAccounts(contract: ClientContract): Promise<void> {
   await callRegistration(contract)
   await callSessions(contract)
   await callDevices(contract)
+  await callModeration(contract)
   await callEndOfAccount(contract)
 }
 
@@ -18,8 +19,6 @@ async function callDiscovery(contract: ClientContract): Promise<void> {
   await contract.ask(alice, 'getTurnServer')
   await contract.ask(alice, 'getTokenOwner')
   await contract.ask(alice, 'requestOpenIdToken', { path: { userId: alice.userId }, body: {} })
-  await contract.ask(alice, 'getProtocols')
-  await contract.ask(alice, 'getAccount3PIDs')
 }
 
 async function callRegistration(contract: ClientContract): Promise<void> {
@@ -43,7 +42,46 @@ async function callSessions(contract: ClientContract): Promise<void> {
   await contract.ask(second, 'logout_all')
   const wrong = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'dora' }, password: 'wrong' }
   await contract.ask(home, 'login', { body: wrong }, 403)
-  await contract.ask(home, 'login', { body: { ...wrong, type: 'm.login.token', token: 'none' } }, 400)
+  await contract.ask(home, 'login', { body: { ...wrong, type: 'm.login.token', token: 'none' } }, 403)
+  await contract.ask(home, 'login', { body: { ...wrong, type: 'm.login.none' } }, 400)
+  await callTokens(contract)
+}
+
+async function callTokens(contract: ClientContract): Promise<void> {
+  const { home } = contract
+  const dora = await logIn(contract, 'dora')
+  const { login_token: token } = await withPassword(contract, dora, 'generateLoginToken', {})
+  const { refresh_token } = await contract.ask(home, 'login', { body: { type: 'm.login.token', token, refresh_token: true } })
+  await contract.ask(home, 'refresh', { body: { refresh_token } })
+  await contract.ask(home, 'refresh', { body: { refresh_token: 'none' } }, 401)
+  await contract.ask(home, 'registrationTokenValidity', { query: { token: 'none' } })
+}
+
+async function callModeration(contract: ClientContract): Promise<void> {
+  const { alice, carol } = contract
+  const path = { userId: carol.userId }
+  await contract.ask(carol, 'getWhoIs', { path })
+  await contract.ask(alice, 'getWhoIs', { path })
+  await contract.ask(alice, 'setAdminSuspendUser', { path, body: { suspended: true } })
+  await contract.ask(alice, 'getAdminSuspendUser', { path })
+  await contract.ask(alice, 'setAdminSuspendUser', { path, body: { suspended: false } })
+  await contract.ask(alice, 'setAdminLockUser', { path, body: { locked: true } })
+  await contract.ask(carol, 'getTokenOwner', {}, 401)
+  await contract.ask(alice, 'getAdminLockUser', { path })
+  await contract.ask(alice, 'setAdminLockUser', { path, body: { locked: false } })
+  const own = { userId: alice.userId }
+  const [unknown, foreign] = [{ userId: `@none:${contract.home.identity.server}` }, { userId: contract.bob.userId }]
+  for (const [asker, user, status] of [
+    [carol, own, 403],
+    [alice, own, 403],
+    [alice, unknown, 404],
+    [alice, foreign, 400],
+  ] as const) {
+    await contract.ask(asker, 'getAdminSuspendUser', { path: user }, status)
+    await contract.ask(asker, 'setAdminSuspendUser', { path: user, body: { suspended: true } }, status)
+    await contract.ask(asker, 'getAdminLockUser', { path: user }, status)
+    await contract.ask(asker, 'setAdminLockUser', { path: user, body: { locked: true } }, status)
+  }
 }
 
 async function callDevices(contract: ClientContract): Promise<void> {

@@ -6,6 +6,8 @@ export async function callConversations(contract: ClientContract): Promise<void>
   await callReading(contract, said)
   await callRelations(contract, said)
   await callReceipts(contract, said)
+  await callSearch(contract)
+  await callReports(contract, said)
 }
 
 async function callSending(contract: ClientContract): Promise<string> {
@@ -83,4 +85,29 @@ async function callReceipts(contract: ClientContract, eventId: string): Promise<
   await contract.ask(bob, 'setReadMarker', { path: { roomId }, body: { 'm.fully_read': eventId, 'm.read': eventId } })
   const { userId } = alice
   await contract.ask(alice, 'setTyping', { path: { roomId, userId }, body: { typing: true, timeout: 30_000 } })
+}
+
+async function callSearch(contract: ClientContract): Promise<void> {
+  const { alice, roomId } = contract
+  const criteria = {
+    search_term: 'morning',
+    keys: ['content.body'],
+    filter: { rooms: [roomId], limit: 5 },
+    order_by: 'recent',
+    event_context: { before_limit: 1, after_limit: 1, include_profile: true },
+    include_state: true,
+    groupings: { group_by: [{ key: 'room_id' }] },
+  }
+  await contract.ask(alice, 'search', { body: { search_categories: { room_events: criteria } } })
+  await contract.ask(alice, 'search', { query: { next_batch: 'none' }, body: { search_categories: { room_events: criteria } } }, 400)
+}
+
+async function callReports(contract: ClientContract, eventId: string): Promise<void> {
+  const { alice, bob, carol, roomId } = contract
+  await contract.ask(carol, 'reportRoom', { path: { roomId }, body: { reason: 'too loud' } })
+  await contract.ask(carol, 'reportEvent', { path: { roomId, eventId }, body: { reason: 'too early', score: -50 } })
+  await contract.ask(carol, 'reportUser', { path: { userId: alice.userId }, body: { reason: 'too polite' } })
+  await contract.ask(carol, 'reportEvent', { path: { roomId, eventId: `$${'A'.repeat(43)}` }, body: {} }, 404)
+  await contract.ask(alice, 'getMutualRooms', { query: { user_id: bob.userId } })
+  await contract.ask(alice, 'getMutualRooms', { query: { user_id: alice.userId } }, 400)
 }

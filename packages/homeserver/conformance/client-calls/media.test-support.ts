@@ -21,6 +21,9 @@ export async function callMedia(contract: ClientContract): Promise<void> {
   await contract.ask(alice, 'uploadContentToMXC', { path: pathOf(promised), ...picture })
   await contract.ask(alice, 'uploadContentToMXC', { path: pathOf(promised), ...picture }, 409)
   await contract.ask(bob, 'uploadContentToMXC', { path: pathOf(promised), ...picture }, 404)
+  const page = { url: 'https://example.org/', ts: 1 }
+  await contract.ask(alice, 'getUrlPreviewAuthed', { query: page })
+  await contract.ask(alice, 'getUrlPreview', { query: { url: page.url } })
   // The deprecated places are frozen: what is new is not shown to people who do not say who they are.
   await contract.ask(home, 'getContent', { path }, 404)
   await contract.ask(home, 'getContentOverrideName', { path: { ...path, fileName: 'point.png' } }, 404)

@@ -1,0 +1,161 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TestUser } from '../src/client-api/test-node.test-support.ts'
+import { badRequests, type Example } from './bad-requests.test-support.ts'
+import { wrongRequests } from './client-bad-requests.test-support.ts'
+import { callAll } from './client-calls/all.test-support.ts'
+import { type Asker, ClientContract } from './client-contract.test-support.ts'
+import { endpointOf } from './client-coverage.test-support.ts'
+import { type ClientExchange, errcodeOf, problemsOfForm } from './client-exchange-checks.test-support.ts'
+import { toleranceOf } from './client-tolerance.test-support.ts'
+import { bodyOf, urlOf, type WrongRequest } from './client-wrong-request.test-support.ts'
+import type { Operation } from './openapi.test-support.ts'
+
+const RUNS = 25
+/** Between requests of what may only be asked so often. */
+const PAUSE_MS = 10_000
+/** What ends sessions: asked in one of their own. */
+const endsSessions: ReadonlySet<string> = new Set([
+  'logout',
+  'logout_all',
+  'deactivateAccount',
+  'deleteDevice',
+  'deleteDevices',
+  'changePassword',
+])
+
+const contract = new ClientContract()
+const operations = contract.operations.filter((operation) => endpointOf(operation) !== undefined)
+const cases = operations.map((operation) => [operation.id, operation] as const)
+let loggedOut: TestUser
+let seen = 0
+
+beforeAll(async () => {
+  await contract.begin()
+  await callAll(contract)
+  loggedOut = await contract.home.register('frank')
+  await loggedOut.ok('POST', '/logout')
+})
+
+afterAll(async () => {
+  process.stdout.write(`${seen} wrong requests to ${operations.length} operations\n`)
+  await contract[Symbol.asyncDispose]()
+})
+
+/** The last request of the operation that was right, by somebody who is still here. */
+async function exampleOf(operation: Operation): Promise<Example & { readonly asker: Asker }> {
+  const own = contract.exchanges.filter((exchange) => exchange.operation.id === operation.id)
+  const isHere = ({ asker }: ClientExchange): boolean => asker === contract.alice || asker === contract.carol
+  const right =
+    own.findLast((exchange) => exchange.status < 400 && isHere(exchange)) ?? own.findLast(({ status }) => status < 400) ?? own[0]
+  if (right === undefined) throw new Error(`${operation.id} was never called`)
+  const body: unknown = operation.bodySchema === undefined ? undefined : right.requestBody
+  const query = new URLSearchParams(right.url.searchParams)
+  // Bad requests may have begun other backups.
+  if (query.has('version')) query.set('version', (await contract.alice.ok('GET', '/room_keys/version')).version)
+  return { operation, path: right.url.pathname, query, body, asker: isHere(right) ? right.asker : contract.alice }
+}
+
+async function send(
+  asker: Asker,
+  operation: Operation,
+  { path, body, headers }: Pick<WrongRequest, 'path' | 'body' | 'headers'>,
+  method = operation.method,
+): Promise<ClientExchange> {
+  const all = {
+    ...(asker instanceof TestUser ? { authorization: `Bearer ${asker.token}` } : {}),
+    'content-type': 'application/json',
+    ...headers,
+  }
+  const sent = body === undefined || method === 'GET' || method === 'HEAD' ? {} : { body }
+  seen++
+  return contract.sendRequest(asker, operation, new Request(`http://node.test${path}`, { method, headers: all, ...sent }), body)
+}
+
+async function askerOf(operation: Operation, asker: Asker): Promise<Asker> {
+  // Whatever is counted is forgotten by then.
+  if (operation.responses.has(429) || endsSessions.has(operation.id)) await contract.world.run(PAUSE_MS)
+  return endsSessions.has(operation.id) ? contract.home.register(`guest${seen}`) : asker
+}
+
+function problemsOf(operation: Operation, request: WrongRequest, exchange: ClientExchange): string[] {
+  const answer = `${exchange.status} ${errcodeOf(exchange)}`
+  const tolerance = toleranceOf(operation.id, request.what)
+  const expected = tolerance === undefined ? request.expected : tolerance.answers
+  const problems = [...problemsOfForm(operation, exchange)]
+  if (expected !== undefined && !expected.includes(answer)) problems.push('another answer is due')
+  return problems.map((problem) => `${request.what}: ${answer}: ${problem}`)
+}
+
+describe('whatever clients send', () => {
+  test.each(cases)('%s: wrong in every way that the data tells of', async (_id, operation) => {
+    const example = await exampleOf(operation)
+    const problems: string[] = []
+    for (const request of wrongRequests(example)) {
+      const exchange = await send(await askerOf(operation, example.asker), operation, request)
+      problems.push(...problemsOf(operation, request, exchange))
+    }
+    expect(problems).toEqual([])
+    expect(contract.errorsLogged).toEqual([])
+    await stillServes()
+  })
+
+  test.each(cases)('%s: anything at all', async (_id, operation) => {
+    const example = await exampleOf(operation)
+    await fc.assert(
+      fc.asyncProperty(badRequests(example), async (request) => {
+        const exchange = await send(await askerOf(operation, example.asker), operation, request, request.method)
+        expect(problemsOfForm(operation, exchange)).toEqual([])
+        expect(contract.errorsLogged).toEqual([])
+      }),
+      { numRuns: RUNS },
+    )
+    await stillServes()
+  })
+
+  test.each(cases)('%s: tokens', async (_id, operation) => {
+    const example = await exampleOf(operation)
+    const wish = { path: urlOf(example.path, example.query), ...bodyOf(example) }
+    const isOpen = endpointOf(operation)?.auth === 'none'
+    const answers = []
+    for (const asker of [
+      contract.home,
+      new TestUser(contract.home, { user_id: '', device_id: '', access_token: 'none' }),
+      loggedOut,
+      foreigner(),
+    ]) {
+      const exchange = await send(asker, operation, wish)
+      expect(problemsOfForm(operation, exchange)).toEqual([])
+      answers.push(`${exchange.status} ${errcodeOf(exchange)}`)
+    }
+    const unknown = '401 M_UNKNOWN_TOKEN'
+    const due =
+      operation.auth === 'required'
+        ? ['401 M_MISSING_TOKEN', unknown, unknown, unknown]
+        : isOpen
+          ? answers
+          : [answers[0], unknown, unknown, unknown]
+    expect(answers).toEqual(due)
+  })
+
+  test.each(cases.filter(([, { path }]) => path.includes('{userId}')))('%s: of another user', async (id, operation) => {
+    const example = await exampleOf(operation)
+    const place = operation.path.split('/').indexOf('{userId}')
+    for (const user of [contract.bob, example.asker === contract.alice ? contract.carol : contract.alice]) {
+      const path = example.path.split('/').with(place, encodeURIComponent(user.userId)).join('/')
+      const exchange = await send(example.asker, operation, { path: urlOf(path, example.query), ...bodyOf(example) })
+      expect(toleranceOf(id, 'of another user')?.answers ?? ['403 M_FORBIDDEN']).toContain(`${exchange.status} ${errcodeOf(exchange)}`)
+    }
+  })
+})
+
+/** Known at another node, and not at this one. */
+function foreigner(): TestUser {
+  const { userId, deviceId, token } = contract.bob
+  return new TestUser(contract.home, { user_id: userId, device_id: deviceId, access_token: token })
+}
+
+async function stillServes(): Promise<void> {
+  expect(await contract.world.finish(contract.alice.ok('GET', '/account/whoami'))).toMatchObject({ user_id: contract.alice.userId })
+  expect(await contract.world.finish(contract.carol.say(contract.roomId, 'still here'))).toMatch(/^\$/)
+}
