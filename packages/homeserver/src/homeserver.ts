@@ -17,6 +17,7 @@ import { Conversation } from './conversation/conversation.ts'
 import { Deactivations } from './deactivations.ts'
 import { openDirectory } from './directory/index.ts'
 import { Ephemeral } from './ephemeral/index.ts'
+import { PresenceBroadcast } from './ephemeral/presence-broadcast.ts'
 import { Federation } from './federation/federation.ts'
 import { DeviceListChanges } from './keys/device-list-changes.ts'
 import { Keys } from './keys/keys.ts'
@@ -28,7 +29,7 @@ import { Notifications } from './push/notifications.ts'
 import { PushDelivery } from './push/push-delivery.ts'
 import { PushRules } from './push/push-rules.ts'
 import { Pushers } from './push/pushers.ts'
-import { Rooms, type StoredEvent } from './rooms/index.ts'
+import { Rooms } from './rooms/index.ts'
 import { buildSearch } from './search/build-search.ts'
 import { SyncEngine } from './sync/sync-engine.ts'
 import { Visibility } from './sync/visibility.ts'
@@ -41,6 +42,8 @@ export interface HomeserverConfig {
   readonly openRegistration: boolean
   /** When there are any, who registers needs one of them, the owner too. */
   readonly registrationTokens?: readonly string[]
+  /** log2 of scrypt's N for new passwords. Default: 15, which takes 32 MiB and about a tenth of a second with r = 8. */
+  readonly passwordCostLog2?: number
   /** The version of rooms whose creator names none. Default: matrix-protocol's DEFAULT_ROOM_VERSION. */
   readonly defaultRoomVersion?: string
 }
@@ -52,7 +55,6 @@ export interface Homeserver extends AsyncDisposable {
 }
 
 const SOFTWARE_VERSION = '0.1.0'
-/** scrypt with N = 2^15 and r = 8 takes 32 MiB and about a tenth of a second. */
 const PASSWORD_COST_LOG2 = 15
 
 /**
@@ -72,7 +74,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     serverName,
     openRegistration: config.openRegistration,
     registrationTokens: config.registrationTokens ?? [],
-    passwordCostLog2: PASSWORD_COST_LOG2,
+    passwordCostLog2: config.passwordCostLog2 ?? PASSWORD_COST_LOG2,
   })
   const devices = await Devices.open(ports, accounts)
   const accountData = new AccountData(storage, timeline)
@@ -97,12 +99,13 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       softwareVersion: SOFTWARE_VERSION,
     }),
   )
+  const sendEphemeral = federation.sendEphemeral.bind(federation)
+  const broadcast = opened.use(new PresenceBroadcast({ presence: ephemeral.presence, rooms, clock, serverName, sendEphemeral }))
   const deactivations = opened.use(new Deactivations({ ...ports, accounts, devices, keys, toDevice, rooms, federation }))
   const pushRules = new PushRules(accountData)
   const visibility = new Visibility(rooms)
-  const isVisible = (event: StoredEvent, userId: UserId): Promise<boolean> => visibility.isVisible(event, userId)
   const notifications = opened.use(
-    await Notifications.open({ ...ports, timeline, rooms, receipts: ephemeral.receipts, pushRules, serverName, isVisible }),
+    await Notifications.open({ ...ports, timeline, rooms, receipts: ephemeral.receipts, pushRules, serverName, visibility }),
   )
   const conversation = await Conversation.open({ ...ports, rooms, accountData })
   const { aggregations, ignoredUsers, forgotten } = conversation
@@ -149,7 +152,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
 
   network.serve(federation.serve)
   federation.start()
-  notifications.start()
+  broadcast.start()
   const { pushGateway: gateway } = ports
   if (gateway !== undefined) {
     const hasDevice = (userId: UserId, deviceId: string): boolean => devices.get(userId, deviceId) !== undefined

@@ -58,6 +58,17 @@ export const limits = {
     receiptsPerRoomMax: 20_000,
     receiptsPerUserAndRoomMax: 500,
     presenceUsersMax: 10_000,
+    presenceUpdatesPerEduMax: 100,
+    statusMessageCharactersMax: 1_000,
+    /** How long a client counts as connected after its last poll. */
+    presenceGraceMs: 30_000,
+    presenceCheckIntervalMs: 30_000,
+    presenceActiveMs: 60_000,
+    presenceIdleMs: 5 * 60_000,
+    /** Other servers are told at most so often, and at least so often of who is there. */
+    presenceSendIntervalMs: 10_000,
+    presenceRepeatMs: 25 * 60_000,
+    presenceOfOthersLifetimeMs: 30 * 60_000,
     pushRulesPerKindMax: 1000,
     /** Of all users; each may have a request under way. */
     pushersMax: 1_000,

@@ -37,6 +37,8 @@ export function localUsersOf(parts: {
         return ephemeral.receiveTyping(origin, content)
       case 'm.receipt':
         return ephemeral.receiveReceipts(origin, content)
+      case 'm.presence':
+        return ephemeral.receivePresence(origin, content)
       default:
         return unreachable(type)
     }

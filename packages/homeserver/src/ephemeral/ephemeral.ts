@@ -31,7 +31,7 @@ export class Ephemeral implements Disposable {
       return events.map((event) => (event?.roomId === roomId ? event.position : undefined))
     })
     this.typing = new Typing(parts.clock, parts.timeline)
-    this.presence = new Presence(parts.clock)
+    this.presence = new Presence(parts.clock, parts.timeline)
     this.#rooms = parts.rooms
   }
 
@@ -49,8 +49,14 @@ export class Ephemeral implements Disposable {
     await this.receipts.receive(origin, content, (roomId, userId) => this.#isMember(roomId, userId))
   }
 
+  /** `m.presence` of another server. */
+  async receivePresence(origin: ServerName, content: JsonObject): Promise<void> {
+    this.presence.receive(origin, content, (userId) => this.#rooms.joinedRooms(userId).length > 0)
+  }
+
   [Symbol.dispose](): void {
     this.typing[Symbol.dispose]()
+    this.presence[Symbol.dispose]()
   }
 
   #isMember(roomId: RoomId, userId: UserId): boolean {

@@ -17,9 +17,9 @@ export interface LocalUsers {
   devicesOf(userId: UserId): Promise<UserDevices | undefined>
   /**
    * An EDU of another server's users: `m.direct_to_device` (idempotent by message id), `m.device_list_update`, `m.signing_key_update`,
-   * `m.typing`, `m.receipt`. Malformed content, and such as speaks for users of other servers than `origin`, is ignored.
+   * `m.typing`, `m.receipt`, `m.presence`. Malformed content, and such as speaks for users of other servers than `origin`, is ignored.
    */
   receiveEdu(origin: ServerName, type: UserEduType, content: JsonObject): Promise<void>
 }
 
-export type UserEduType = 'm.direct_to_device' | 'm.device_list_update' | 'm.signing_key_update' | 'm.typing' | 'm.receipt'
+export type UserEduType = 'm.direct_to_device' | 'm.device_list_update' | 'm.signing_key_update' | 'm.typing' | 'm.receipt' | 'm.presence'

@@ -34,7 +34,7 @@ export interface NotificationsParts {
   readonly log: Log
   readonly serverName: ServerName
   /** What a user may not see notifies nobody. */
-  readonly isVisible: (event: StoredEvent, userId: UserId) => Promise<boolean>
+  readonly visibility: { isVisible(event: StoredEvent, userId: UserId): Promise<boolean> }
 }
 
 export interface PlacedNotification extends StoredNotification {
@@ -69,12 +69,14 @@ export class Notifications implements AsyncDisposable {
     this.#durableCursor = cursor
   }
 
+  /** It follows the stream from now on, so that what comes is judged when it comes. */
   static async open(parts: NotificationsParts): Promise<Notifications> {
-    return new Notifications(parts, (await parts.storage.get(notificationTables.cursor, [])) ?? 0)
+    const notifications = new Notifications(parts, (await parts.storage.get(notificationTables.cursor, [])) ?? 0)
+    notifications.#start()
+    return notifications
   }
 
-  /** Begins to follow the stream, so that what comes is judged when it comes. */
-  start(): void {
+  #start(): void {
     void this.#follow(this.#closing.signal).catch((error: unknown) => {
       if (!this.#closing.signal.aborted) throw error
     })
@@ -216,7 +218,7 @@ export class Notifications implements AsyncDisposable {
   async #mayKnow(event: StoredEvent, userId: UserId): Promise<boolean> {
     const { pdu } = event
     if (pdu.type === 'm.room.member' && pdu.state_key === userId && pdu.content['membership'] === 'invite') return true
-    return this.#parts.isVisible(event, userId)
+    return this.#parts.visibility.isVisible(event, userId)
   }
 
   /** Nothing is unread in a room that the user is not in. */

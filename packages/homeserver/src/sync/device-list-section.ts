@@ -34,7 +34,7 @@ export function deviceListChanges(
 }
 
 /** Whether a room is shared with a user; for a few each is looked up, since the members of all rooms may be very many. */
-function sharingOf(rooms: Rooms, userId: UserId, count: number): (other: UserId) => boolean {
+export function sharingOf(rooms: Rooms, userId: UserId, count: number): (other: UserId) => boolean {
   if (count <= limits.implementation.membersLookedUpSinglyMax) {
     const joined = rooms.joinedRooms(userId)
     return (other) => other === userId || joined.some((roomId) => rooms.state(roomId)?.membershipOf(other) === 'join')

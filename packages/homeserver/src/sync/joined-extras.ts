@@ -117,7 +117,7 @@ function receiptContents(receipts: readonly Receipt[]): JsonObject[] {
   const contents: Map<string, Map<string, Map<string, JsonObject>>>[] = []
   for (const { eventId, type, userId, timestamp, threadId } of receipts) {
     let content = contents.find((candidate) => candidate.get(eventId)?.get(type)?.has(userId) !== true)
-    if (content === undefined) contents.push((content = new Map()))
+    if (content === undefined) contents.push((content = new Map<string, Map<string, Map<string, JsonObject>>>()))
     const types = content.getOrInsertComputed(eventId, () => new Map<string, Map<string, JsonObject>>())
     const users = types.getOrInsertComputed(type, () => new Map<string, JsonObject>())
     users.set(userId, { ts: timestamp, ...(threadId === '' ? {} : { thread_id: threadId }) })

@@ -1,5 +1,5 @@
-import type { RoomId, UserId } from '@kith/matrix-protocol'
-import type { Typing } from '../ephemeral/typing.ts'
+import { type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import type { Ephemeral } from '../ephemeral/index.ts'
 import { limits } from '../limits.ts'
 import type { Rooms } from '../rooms/index.ts'
 import type { Timeline, TimelineRow } from '../timeline/index.ts'
@@ -14,6 +14,8 @@ interface Waiter {
 interface Stretch {
   readonly rows: readonly { readonly position: number; readonly row: TimelineRow }[] | undefined
   readonly typingRooms: readonly RoomId[]
+  /** Those who share a room with somebody whose presence or keys changed, and these themselves. */
+  readonly sharing: ReadonlySet<UserId>
 }
 
 const pageSize = 500
@@ -23,11 +25,11 @@ const pageSize = 500
  * Whoever is woken may still find nothing to tell.
  */
 export class StreamWatch {
-  readonly #parts: { readonly timeline: Timeline; readonly rooms: Rooms; readonly typing: Typing }
+  readonly #parts: { readonly timeline: Timeline; readonly rooms: Rooms; readonly ephemeral: Ephemeral }
   readonly #waiters = new Set<Waiter>()
   #running = false
 
-  constructor(parts: { readonly timeline: Timeline; readonly rooms: Rooms; readonly typing: Typing }) {
+  constructor(parts: { readonly timeline: Timeline; readonly rooms: Rooms; readonly ephemeral: Ephemeral }) {
     this.#parts = parts
   }
 
@@ -40,7 +42,7 @@ export class StreamWatch {
     let from = position
     while (timeline.position > from) {
       const upTo = timeline.position
-      if (this.#concerns(userId, await this.#read(from, upTo))) return
+      if (this.#concerns(userId, await this.#read(from, upTo, userId))) return
       from = upTo
       onQuiet(upTo)
     }
@@ -69,7 +71,9 @@ export class StreamWatch {
       // Those who come while the stretch is read have looked at it themselves; looking twice does no harm.
       const upTo = timeline.position
       try {
-        const stretch = await this.#read(from, upTo)
+        const [someone] = this.#waiters
+        if (someone === undefined) break
+        const stretch = await this.#read(from, upTo, someone.userId)
         for (const waiter of this.#waiters) {
           if (this.#concerns(waiter.userId, stretch)) waiter.wake()
           else waiter.onQuiet(upTo)
@@ -83,25 +87,49 @@ export class StreamWatch {
     this.#running = false
   }
 
-  async #read(from: number, upTo: number): Promise<Stretch> {
-    const { timeline, typing } = this.#parts
-    const typingRooms = typing.roomsChangedAfter(from)
+  /** @param someone any local user. */
+  async #read(from: number, upTo: number, someone: UserId): Promise<Stretch> {
+    const { timeline, ephemeral } = this.#parts
+    const typingRooms = ephemeral.typing.roomsChangedAfter(from)
+    const present = ephemeral.presence.changedAfter(from)
     const rows: { position: number; row: TimelineRow }[] = []
     let cursor = from
     while (rows.length < limits.implementation.syncRowsScannedMax) {
       const page = await timeline.since(cursor, pageSize)
       rows.push(...page.filter(({ key }) => key[0] <= upTo).map(({ key, value }) => ({ position: key[0], row: value })))
       const last = page.at(-1)
-      if (page.length < pageSize || last === undefined || last.key[0] >= upTo) return { rows, typingRooms }
+      if (page.length < pageSize || last === undefined || last.key[0] >= upTo) {
+        const keysChanged = rows.flatMap(({ row }) => (row.kind === 'device-list' ? [row.userId] : []))
+        return { rows, typingRooms, sharing: this.#sharing(serverNameOf(someone), present, keysChanged) }
+      }
       cursor = last.key[0]
     }
-    return { rows: undefined, typingRooms }
+    return { rows: undefined, typingRooms, sharing: new Set() }
   }
 
-  #concerns(userId: UserId, { rows, typingRooms }: Stretch): boolean {
+  #concerns(userId: UserId, { rows, typingRooms, sharing }: Stretch): boolean {
     const { rooms } = this.#parts
-    if (rows === undefined || typingRooms.some((roomId) => rooms.state(roomId)?.membershipOf(userId) === 'join')) return true
+    if (rows === undefined || sharing.has(userId) || typingRooms.some((roomId) => rooms.state(roomId)?.membershipOf(userId) === 'join'))
+      return true
     return rows.some(({ position, row }) => this.#rowConcerns(userId, position, row))
+  }
+
+  /** Looks through the rooms once for all who wait. Nobody waits for the news that they are there themselves. */
+  #sharing(server: ServerName, present: readonly UserId[], keysChanged: readonly UserId[]): Set<UserId> {
+    const { rooms } = this.#parts
+    const sharing = new Set(keysChanged)
+    if (present.length + keysChanged.length === 0) return sharing
+    const changed = new Set([...present, ...keysChanged])
+    for (const roomId of rooms.roomIds()) {
+      const state = rooms.state(roomId)
+      const local = state?.joinedUsersOf(server)
+      if (state === undefined || local === undefined || local.size === 0) continue
+      for (const userId of changed) {
+        if (state.membershipOf(userId) !== 'join') continue
+        for (const other of local) if (other !== userId) sharing.add(other)
+      }
+    }
+    return sharing
   }
 
   #rowConcerns(userId: UserId, position: number, row: TimelineRow): boolean {
@@ -116,8 +144,6 @@ export class StreamWatch {
       }
       case 'receipt':
         return row.userId === userId || this.#parts.rooms.state(row.roomId)?.membershipOf(userId) === 'join'
-      case 'device-list':
-        return true
       case 'invite':
       case 'account-data':
       case 'to-device':

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@kith/matrix-protocol'
+import type { JsonObject, UserId } from '@kith/matrix-protocol'
 
 /** The body of an answer to /sync. */
 export interface SyncAnswer {
@@ -18,13 +18,14 @@ export interface SyncAnswer {
   'org.matrix.msc2732.device_unused_fallback_key_types': readonly string[]
 }
 
-/** Whether it tells nothing that the client waits for. */
-export function isEmptyAnswer(answer: SyncAnswer): boolean {
+/** Whether it tells nothing that the client waits for; that its own user is there is no such thing. */
+export function isEmptyAnswer(answer: SyncAnswer, userId: UserId): boolean {
   const { rooms } = answer
   const sections = [rooms.join, rooms.invite, rooms.leave, rooms.knock]
   return (
     sections.every((section) => Object.keys(section).length === 0) &&
     answer.account_data.events.length === 0 &&
+    answer.presence.events.every((event) => event['sender'] === userId) &&
     answer.to_device.events.length === 0 &&
     answer.device_lists.changed.length === 0 &&
     answer.device_lists.left.length === 0

@@ -2,6 +2,7 @@ import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
 import { IgnoredUsers } from '../accounts/ignored-users.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
+import type { PresenceState } from '../ephemeral/presence.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { ToDevice } from '../keys/to-device.ts'
 import { limits } from '../limits.ts'
@@ -15,6 +16,7 @@ import { ClientEvents, type EventAggregations, type EventReader } from './client
 import { deviceListChanges } from './device-list-section.ts'
 import { type Changes, JoinedExtras } from './joined-extras.ts'
 import { readOutOfBandInvites } from './out-of-band-invites.ts'
+import { presenceEvents } from './presence-section.ts'
 import { type RoomSection, RoomSections, type StateName, type SyncRequest } from './room-sections.ts'
 import { readStreamChanges, type StreamChanges } from './stream-changes.ts'
 import { StreamWatch } from './stream-watch.ts'
@@ -46,6 +48,8 @@ export interface SyncInput {
   readonly filter: SyncFilter
   readonly fullState: boolean
   readonly stateName: StateName
+  /** What the poll says of its user. */
+  readonly presence: PresenceState
   /** How long to wait for something to tell. */
   readonly timeoutMs: number
 }
@@ -77,13 +81,14 @@ export class SyncEngine {
     this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
     this.#extras = new JoinedExtras(parts)
     this.#ignoredUsers = new IgnoredUsers(parts.accountData)
-    this.watch = new StreamWatch({ ...parts, typing: parts.ephemeral.typing })
+    this.watch = new StreamWatch(parts)
     this.#polls = new WaitingPolls(parts.clock, this.watch)
   }
 
   async sync(input: SyncInput, signal: AbortSignal): Promise<SyncAnswer> {
     const { clock, timeline, toDevice } = this.#parts
     const { reader, since } = input
+    using _connected = this.#parts.ephemeral.presence.connect(reader.userId, reader.deviceId, input.presence)
     if (since !== undefined) await toDevice.acknowledge(reader.userId, reader.deviceId, since.inbox)
     const deadline = clock.now() + Math.min(input.timeoutMs, limits.implementation.syncTimeoutMaxMs)
     let from = since === undefined ? undefined : { position: Math.min(since.position, timeline.position), inbox: since.inbox }
@@ -92,7 +97,7 @@ export class SyncEngine {
       const upTo = timeline.position
       const answer = await this.#answer(input, from, upTo)
       const remaining = deadline - clock.now()
-      if (from === undefined || input.fullState || isLast || remaining <= 0 || !isEmptyAnswer(answer)) return answer
+      if (from === undefined || input.fullState || isLast || remaining <= 0 || !isEmptyAnswer(answer, reader.userId)) return answer
       const { woken, quietUpTo } = await this.#polls.wait(reader, upTo, remaining, signal)
       isLast = !woken
       // Nothing up to here concerned this client, so the next look begins here.
@@ -156,7 +161,7 @@ export class SyncEngine {
       next_batch: formatSyncToken({ position: upTo, inbox: inbox.deliveredUpTo }),
       rooms: await this.#rooms(request, sections, { stream: changes, accountData }),
       account_data: { events: await this.#accountData(request, accountData) },
-      presence: { events: [] },
+      presence: { events: presenceEvents({ presence: this.#parts.ephemeral.presence, rooms, clock: this.#parts.clock }, request) },
       to_device: { events: inbox.events.map((event) => ({ ...event })) },
       device_lists: deviceListChanges({ rooms, keys }, request, sections.values(), changes?.deviceLists),
       // Named also when there are none left: clients take the absence of a number for no news.

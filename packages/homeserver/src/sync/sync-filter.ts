@@ -69,9 +69,7 @@ export function readEventFilter(definition: JsonObject): EventFilter {
     accepts: (event) =>
       acceptsType(event.type) &&
       (event.sender === undefined || acceptsSender(event.sender)) &&
-      (typeof containsUrl !== 'boolean' ||
-        event.content === undefined ||
-        (ownMember(event.content as JsonObject, 'url') !== undefined) === containsUrl),
+      (typeof containsUrl !== 'boolean' || event.content === undefined || Object.hasOwn(event.content, 'url') === containsUrl),
   }
 }
 

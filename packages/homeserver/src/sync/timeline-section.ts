@@ -57,7 +57,7 @@ export async function formatEvents(
 ): Promise<JsonObject[]> {
   const formatted =
     filter.eventFormat === 'federation'
-      ? found.map(({ pdu, eventId }) => ({ ...pdu, event_id: eventId }) as unknown as JsonObject)
+      ? found.map(({ pdu, eventId }) => ({ ...pdu, event_id: eventId }))
       : ((await events.withoutRoomId(found, reader)) as unknown as JsonObject[])
   const { eventFields } = filter
   return eventFields === undefined ? formatted : formatted.map((event) => pickFields(event, eventFields))

@@ -1,8 +1,11 @@
-import { type EventId, type JsonObject, type RoomId } from '@kith/matrix-protocol'
+import { type EventId, type JsonObject, parseEventId, type RoomId, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
+import { presenceContent } from '../../ephemeral/presence.ts'
 import type { ReceiptType } from '../../ephemeral/tables.ts'
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { mainTimeline, threadOf } from '../../push/thread-of.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { eventIdFrom, ownUserId, roomIdFrom, userIdFrom } from '../parameters.ts'
 import { joinedState } from '../room-access.ts'
@@ -19,6 +22,7 @@ export const ephemeralEndpoints = [
       const userId = ownUserId(params.userId, session)
       const roomId = roomIdFrom(params.roomId)
       joinedState(api, session, roomId)
+      api.ephemeral.presence.active(userId)
       await api.ephemeral.typing.set(roomId, userId, body.typing, body.timeout)
       tellOthers(api, roomId, { type: 'm.typing', content: { room_id: roomId, user_id: userId, typing: body.typing } })
       return {}
@@ -27,14 +31,15 @@ export const ephemeralEndpoints = [
   endpoint({
     method: 'POST',
     path: '/rooms/:roomId/receipt/:type/:eventId',
-    body: v.looseObject({ thread_id: v.nullish(v.pipe(v.string(), v.minLength(1), v.maxLength(255))) }),
+    body: v.looseObject({ thread_id: v.optional(v.unknown()) }),
     async handle(api, { params, session, body }) {
       const roomId = roomIdFrom(params.roomId)
       const eventId = eventIdFrom(params.eventId)
       joinedState(api, session, roomId)
       const type = receiptTypeFrom(params.type)
+      const threadId = await threadIdFrom(api, roomId, { type, eventId, given: body.thread_id })
       if (type === 'm.fully_read') await api.accountData.set(session.userId, roomId, type, { event_id: eventId })
-      else await putReceipt(api, session, roomId, { type, eventId, threadId: body.thread_id ?? '' })
+      else await putReceipt(api, session, roomId, { type, eventId, threadId })
       return {}
     },
   }),
@@ -63,7 +68,7 @@ export const ephemeralEndpoints = [
     path: '/presence/:userId/status',
     body: v.looseObject({
       presence: v.picklist(['online', 'offline', 'unavailable']),
-      status_msg: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(1000)))),
+      status_msg: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(limits.implementation.statusMessageCharactersMax)))),
     }),
     async handle(api, { params, session, body }) {
       api.ephemeral.presence.set(ownUserId(params.userId, session), body.presence, body.status_msg ?? undefined)
@@ -73,15 +78,12 @@ export const ephemeralEndpoints = [
   endpoint({
     method: 'GET',
     path: '/presence/:userId/status',
-    async handle(api, { params }) {
-      const presence = api.ephemeral.presence.get(userIdFrom(params.userId))
-      if (presence === undefined) return { presence: 'offline' }
-      return {
-        presence: presence.state,
-        last_active_ago: Math.max(0, api.ports.clock.now() - presence.lastActiveAt),
-        currently_active: presence.state === 'online',
-        ...(presence.statusMessage === undefined ? {} : { status_msg: presence.statusMessage }),
-      }
+    async handle(api, { params, session }) {
+      const userId = userIdFrom(params.userId)
+      if (userId !== session.userId && !sharesRoom(api, session.userId, userId))
+        throw new MatrixError(403, 'M_FORBIDDEN', 'You share no room with this user')
+      const { presence } = api.ephemeral
+      return presenceContent(presence.get(userId) ?? { state: 'offline', currentlyActive: false }, api.ports.clock.now())
     },
   }),
 ]
@@ -89,6 +91,24 @@ export const ephemeralEndpoints = [
 function receiptTypeFrom(text: string): ReceiptType | 'm.fully_read' {
   if (text === 'm.read' || text === 'm.read.private' || text === 'm.fully_read') return text
   throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a type of receipts')
+}
+
+/** Empty outside of threads. @see https://spec.matrix.org/latest/client-server-api/#threaded-read-receipts */
+async function threadIdFrom(
+  api: Api,
+  roomId: RoomId,
+  receipt: { readonly type: ReceiptType | 'm.fully_read'; readonly eventId: EventId; readonly given: unknown },
+): Promise<string> {
+  const { type, eventId, given } = receipt
+  if (given === undefined) return ''
+  if (typeof given !== 'string' || given === '' || given.length > 255 || (given !== mainTimeline && parseEventId(given) === undefined))
+    throw new MatrixError(400, 'M_INVALID_PARAM', 'thread_id is no thread')
+  if (type === 'm.fully_read') throw new MatrixError(400, 'M_INVALID_PARAM', 'What is fully read is so in all threads')
+  const event = await api.rooms.event(eventId)
+  // A receipt for a thread that nobody has written in since may be on its root.
+  if (event?.roomId === roomId && given !== eventId && (await threadOf(api.rooms, event)) !== given)
+    throw new MatrixError(400, 'M_INVALID_PARAM', 'The event is not in that thread')
+  return given
 }
 
 async function putReceipt(
@@ -99,10 +119,15 @@ async function putReceipt(
 ): Promise<void> {
   const { type, eventId, threadId } = read
   const timestamp = api.ports.clock.now()
+  api.ephemeral.presence.active(session.userId)
   const isNews = await api.ephemeral.receipts.put(roomId, { userId: session.userId, type, threadId, eventId, timestamp })
   if (!isNews || type === 'm.read.private') return
   const data = { ts: timestamp, ...(threadId === '' ? {} : { thread_id: threadId }) }
   tellOthers(api, roomId, { type: 'm.receipt', content: { [roomId]: { 'm.read': { [session.userId]: { data, event_ids: [eventId] } } } } })
+}
+
+function sharesRoom(api: Api, one: UserId, other: UserId): boolean {
+  return api.rooms.joinedRooms(one).some((roomId) => api.rooms.state(roomId)?.membershipOf(other) === 'join')
 }
 
 function tellOthers(api: Api, roomId: RoomId, edu: { readonly type: string; readonly content: JsonObject }): void {

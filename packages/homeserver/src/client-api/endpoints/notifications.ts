@@ -30,7 +30,7 @@ export const notificationEndpoints = [
 ]
 
 function describe({ actions, read, roomId, timestamp }: PlacedNotification): JsonObject {
-  return { actions, read, room_id: roomId, ts: timestamp } as unknown as JsonObject
+  return { actions: [...actions], read, room_id: roomId, ts: timestamp }
 }
 
 function beforeFrom(query: URLSearchParams): number | undefined {

@@ -73,6 +73,7 @@ async function sendOnce(
   signal: AbortSignal,
 ): Promise<EventId> {
   if (txnId.length === 0 || txnId.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'A transaction id has 1 to 255 characters')
+  api.ephemeral.presence.active(session.userId)
   return api.transactions.once(session, scope, txnId, {
     repeat: (earlier) => {
       if (earlier.eventId === undefined) throw new Error('a transaction of an event has no event')

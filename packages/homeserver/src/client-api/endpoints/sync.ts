@@ -6,7 +6,7 @@ import type { StateName } from '../../sync/room-sections.ts'
 import { readSyncFilter } from '../../sync/sync-filter.ts'
 import { parseSyncToken, type SyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { integerFrom } from '../parameters.ts'
+import { choiceFrom, integerFrom } from '../parameters.ts'
 
 export const syncEndpoints = [
   endpoint({
@@ -20,6 +20,7 @@ export const syncEndpoints = [
           filter: readSyncFilter(await filterFrom(api, session, query)),
           fullState: query.get('full_state') === 'true',
           stateName: stateNameFrom(query),
+          presence: choiceFrom(query, 'set_presence', ['online', 'offline', 'unavailable']) ?? 'online',
           timeoutMs: integerFrom(query, 'timeout', 0, limits.implementation.syncTimeoutMaxMs),
         },
         signal,

@@ -28,7 +28,7 @@ const shortText = v.pipe(v.string(), v.maxLength(ID_CHARACTERS_MAX))
 const eduSchema = v.object({ edu_type: shortText, content: v.custom<JsonObject>(isJsonObject) })
 const ackSchema = v.object({ transaction_ids: v.pipe(v.array(shortText), v.maxLength(ACKNOWLEDGED_MAX)) })
 
-const EPHEMERAL_TYPES = new Set(['m.typing', 'm.receipt'])
+const EPHEMERAL_TYPES = new Set(['m.typing', 'm.receipt', 'm.presence'])
 
 /** Whether nothing of the EDU is worth remembering once it was taken in. */
 export function isEphemeral(edu: JsonValue): boolean {
@@ -73,6 +73,7 @@ export class Edus {
       case 'm.direct_to_device':
       case 'm.device_list_update':
       case 'm.signing_key_update':
+      case 'm.presence':
         return this.#parts.users.receiveEdu(origin, type, content)
       case 'm.typing':
         if (this.#mayActIn(ownMember(content, 'room_id'), origin)) await this.#parts.users.receiveEdu(origin, type, content)
@@ -101,7 +102,7 @@ export class Edus {
         await this.#parts.relayLists.learn(origin, content)
         return
       default:
-        // Presence, and what this server does not know.
+        // What this server does not know.
         return
     }
   }

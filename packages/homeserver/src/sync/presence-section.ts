@@ -1,0 +1,23 @@
+import type { JsonObject } from '@kith/matrix-protocol'
+import { type Presence, presenceContent } from '../ephemeral/presence.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Rooms } from '../rooms/index.ts'
+import { sharingOf } from './device-list-section.ts'
+import type { SyncRequest } from './room-sections.ts'
+
+/** Who of those with whom the reader shares a room came, went or said something of themselves; at first, who is there. */
+export function presenceEvents(
+  { presence, rooms, clock }: { readonly presence: Presence; readonly rooms: Rooms; readonly clock: Clock },
+  { reader, after, ignored, filter }: SyncRequest,
+): JsonObject[] {
+  const { limit, accepts } = filter.presence
+  const users = after === undefined ? presence.present() : presence.changedAfter(after)
+  const wanted = users.filter((sender) => !ignored.has(sender) && accepts({ type: 'm.presence', sender }))
+  if (wanted.length === 0) return []
+  const shown = wanted.filter(sharingOf(rooms, reader.userId, wanted.length))
+  const now = clock.now()
+  return (limit === undefined ? shown : shown.slice(0, limit)).flatMap((sender) => {
+    const info = presence.get(sender)
+    return info === undefined ? [] : [{ type: 'm.presence', sender, content: presenceContent(info, now) }]
+  })
+}
