@@ -188,6 +188,41 @@ describe('devices', () => {
     expect(await whoami(alice.token)).toMatchObject({ status: 200 })
   })
 
+  test('the first cross-signing keys need no proof, nor do the same again; others do', async () => {
+    const alice = await node.register('alice', password)
+    const keys = (letter: string) => {
+      const key = letter.repeat(43)
+      return { master_key: { user_id: alice.userId, usage: ['master'], keys: { [`ed25519:${key}`]: key } } }
+    }
+    const upload = async (body: object) => alice.call('POST', '/keys/device_signing/upload', body)
+    const first = await Promise.all([upload(keys('A')), upload(keys('B'))])
+    expect(first.map((reply) => reply.status).toSorted((one, other) => one - other)).toEqual([200, 401])
+    const [kept, refused] = first[0]?.status === 200 ? ['A', 'B'] : ['B', 'A']
+    expect(await upload(keys(kept))).toMatchObject({ status: 200 })
+    expect(await upload(keys(refused))).toMatchObject({ status: 401, body: { flows: [{ stages: ['m.login.password'] }] } })
+    expect(await upload({ ...keys(refused), ...pass(alice.userId) })).toMatchObject({ status: 200 })
+  })
+
+  test('a device id is no cross-signing key, and without a master key there is no other', async () => {
+    const key = 'A'.repeat(43)
+    const login = { username: 'carol', device_id: key, auth: { type: 'm.login.dummy' } }
+    const carol = new TestUser(node, (await node.call('POST', '/register', login)).body)
+    const keyFor = (usage: string, publicKey: string) => ({
+      user_id: carol.userId,
+      usage: [usage],
+      keys: { [`ed25519:${publicKey}`]: publicKey },
+    })
+    expect(await carol.call('POST', '/keys/device_signing/upload', { master_key: keyFor('master', key) })).toMatchObject({
+      status: 403,
+      body: { errcode: 'M_FORBIDDEN' },
+    })
+    const alone = { self_signing_key: keyFor('self_signing', 'B'.repeat(43)) }
+    expect(await carol.call('POST', '/keys/device_signing/upload', alone)).toMatchObject({
+      status: 400,
+      body: { errcode: 'M_MISSING_PARAM' },
+    })
+  })
+
   test('a cross-signing key is no device id', async () => {
     const alice = await node.register('alice', password)
     const key = 'A'.repeat(43)

@@ -57,7 +57,7 @@ export class TestNode {
       searchIndex: new MemorySearchIndex(),
       ...this.optionalPorts,
     }
-    this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration: true, ...config })
+    this.#homeserver = await createHomeserver(ports, { relays: [], openRegistration: true, passwordCostLog2: 2, ...config })
     await network.start(new AbortController().signal)
   }
 

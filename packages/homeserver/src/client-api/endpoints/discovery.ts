@@ -4,15 +4,30 @@ import { MatrixError } from '../../matrix-error.ts'
 
 const specificationVersions = ['r0.5.0', 'r0.6.0', 'r0.6.1', ...Array.from({ length: 19 }, (_, index) => `v1.${index + 1}`)]
 
-/** Unstable features that work. */
+/** What works under names from before it was specified: some clients ask for no other. */
 const unstableFeatures = {
+  // Cross-signing.
+  'org.matrix.e2e_cross_signing': true,
+  // Private read receipts.
+  'org.matrix.msc2285.stable': true,
+  // Threads: as relations, in receipts, in unread counts, and as a list.
+  'org.matrix.msc3440.stable': true,
+  'org.matrix.msc3771': true,
+  'org.matrix.msc3773': true,
+  'org.matrix.msc3856.stable': true,
+  // Relations of relations.
+  'org.matrix.msc3981': true,
+  // Events by time, and public rooms by type.
+  'org.matrix.msc3030': true,
+  'org.matrix.msc3827.stable': true,
+  // Rooms shared with another user.
+  'uk.half-shot.msc2666.query_mutual_rooms': true,
   // Extended profile fields.
   'uk.tcpip.msc4133': true,
   'uk.tcpip.msc4133.stable': true,
   // Registration tokens.
   'org.matrix.msc3231': true,
   'org.matrix.msc4222': true,
-  'org.matrix.simplified_msc3575': true,
   'org.matrix.simplified_msc3575': true,
   'im.kith': true,
 }

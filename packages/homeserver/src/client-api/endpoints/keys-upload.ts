@@ -81,14 +81,16 @@ export const keysUploadEndpoints = [
     versions: ['r0', 'v3', 'unstable'],
     body: crossSigningSchema,
     async handle(api, { session, body }) {
-      const uploaded = await newCrossSigningKeys(api, session.userId, body)
-      if (Object.keys(uploaded).length === 0) return {}
-      // The first keys need no further proof: there is nothing yet that somebody else could replace.
-      const existing = await api.keys.crossSigningKey(session.userId, 'master')
-      if (existing !== undefined) {
-        api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stages: ['m.login.password'], userId: session.userId })
-      }
-      await api.keys.uploadCrossSigning(session.userId, uploaded)
+      const { userId } = session
+      // One after the other, so that of two first uploads one is the second.
+      await api.devices.serially(userId, async () => {
+        const uploaded = await newCrossSigningKeys(api, userId, body)
+        if (Object.keys(uploaded).length === 0) return
+        // The first keys need no further proof: there is nothing yet that somebody else could replace.
+        if ((await api.keys.crossSigningKey(userId, 'master')) !== undefined)
+          api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stages: ['m.login.password'], userId })
+        await api.keys.uploadCrossSigning(userId, uploaded)
+      })
       return {}
     },
   }),
@@ -142,7 +144,10 @@ async function newCrossSigningKeys(
     if (key['user_id'] !== userId || !Array.isArray(usages) || !usages.includes(usage) || publicKeyOf(key) === undefined) {
       throw new MatrixError(400, 'M_INVALID_PARAM', `This is no ${usage} key of this user`)
     }
-    if (usage !== 'master' && (master === undefined || !(await isSignedByMaster(api, userId, master, key)))) {
+    if (api.devices.get(userId, publicKeyOf(key) ?? '') !== undefined)
+      throw new MatrixError(403, 'M_FORBIDDEN', `The ${usage} key has the id of a device`)
+    if (master === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'There is no master key')
+    if (usage !== 'master' && !(await isSignedByMaster(api, userId, master, key))) {
       throw new MatrixError(400, 'M_INVALID_SIGNATURE', `The ${usage} key is not signed by the master key`)
     }
     const stored = await api.keys.crossSigningKey(userId, usage)
