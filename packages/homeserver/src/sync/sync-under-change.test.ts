@@ -1,0 +1,32 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { action, clientCount, clientSettings, userCount } from './under-change/actions.test-support.ts'
+import { Story } from './under-change/story.test-support.ts'
+
+const environment: Readonly<Record<string, string | undefined>> =
+  (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {}
+
+/** KITH_SYNC_RUNS: how many stories; KITH_SYNC_SEED and KITH_SYNC_PATH: the one that a failure names. */
+const { KITH_SYNC_RUNS: runs, KITH_SYNC_SEED: givenSeed, KITH_SYNC_PATH: path } = environment
+
+test('after any story each client shows what its server says', { timeout: 100_000_000 }, async () => {
+  const settings = fc.array(clientSettings, { minLength: clientCount, maxLength: clientCount })
+  const setting = [fc.nat(), settings, fc.array(action, { minLength: 20, maxLength: 80, size: 'max' })] as const
+  await fc.assert(
+    fc.asyncProperty(...setting, async (seed, chosen, steps) => {
+      await using story = new Story(seed)
+      await story.begin(chosen)
+      // Somewhere to be: a room that most are in.
+      await story.perform({ kind: 'create', user: 0, preset: 'public_chat', encrypted: false })
+      for (let user = 1; user < userCount; user++) await story.perform({ kind: 'join', user, room: 0 })
+      for (const step of steps) await story.perform(step)
+      expect(await story.settle()).toEqual([])
+    }),
+    {
+      numRuns: Number(runs ?? 8),
+      seed: givenSeed === undefined ? 20261121 : Number(givenSeed),
+      ...(path === undefined ? {} : { path }),
+      endOnFailure: runs !== undefined,
+    },
+  )
+})
