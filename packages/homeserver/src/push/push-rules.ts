@@ -96,8 +96,9 @@ export class PushRules {
         outcome = result
         return undefined
       }
-      changed = result
-      return { global: result as unknown as JsonObject }
+      // Brings the rules into their order, the master rule above those of the user.
+      changed = merge(defaultPushRules(userId), result)
+      return { global: changed as unknown as JsonObject }
     })
     if (changed !== undefined) this.#cache.set(userId, changed)
     return outcome

@@ -10,13 +10,13 @@ export function presenceEvents(
   { presence, rooms, clock }: { readonly presence: Presence; readonly rooms: Rooms; readonly clock: Clock },
   { reader, after, ignored, filter }: SyncRequest,
 ): JsonObject[] {
-  const { limit, accepts } = filter.presence
+  const wish = filter.presence
   const users = after === undefined ? presence.present() : presence.changedAfter(after)
-  const wanted = users.filter((sender) => !ignored.has(sender) && accepts({ type: 'm.presence', sender }))
+  const wanted = users.filter((sender) => !ignored.has(sender) && wish.accepts({ type: 'm.presence', sender }))
   if (wanted.length === 0) return []
   const shown = wanted.filter(sharingOf(rooms, reader.userId, wanted.length))
   const now = clock.now()
-  return (limit === undefined ? shown : shown.slice(0, limit)).flatMap((sender) => {
+  return (wish.limit === undefined ? shown : shown.slice(0, wish.limit)).flatMap((sender) => {
     const info = presence.get(sender)
     return info === undefined ? [] : [{ type: 'm.presence', sender, content: presenceContent(info, now) }]
   })

@@ -1,0 +1,251 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+
+let node: TestNode
+let alice: TestUser
+let bob: TestUser
+let roomId: string
+let path: string
+
+beforeEach(async () => {
+  node = await TestNode.start()
+  alice = await node.register('alice')
+  bob = await node.register('bob')
+  roomId = await alice.createRoom({ preset: 'public_chat' })
+  path = `/rooms/${encodeURIComponent(roomId)}`
+  await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+})
+
+afterEach(async () => {
+  await node[Symbol.asyncDispose]()
+})
+
+async function say(text: string, more: object = {}, user = alice): Promise<string> {
+  const content = { msgtype: 'm.text', body: text, ...more }
+  return (await user.ok('PUT', `${path}/send/m.room.message/t${Math.random()}`, content)).event_id
+}
+
+function inThread(root: string): object {
+  return { 'm.relates_to': { rel_type: 'm.thread', event_id: root } }
+}
+
+const perThread = JSON.stringify({ room: { timeline: { unread_thread_notifications: true } } })
+
+/** Of the whole room, of the main timeline, and by thread. */
+async function counts(user = bob): Promise<{ all: number; main: number; threads: Record<string, number> }> {
+  const { join: all } = (await user.sync()).rooms
+  const { join: apart } = (await user.sync(undefined, { filter: perThread })).rooms
+  const threads = apart[roomId].unread_thread_notifications ?? {}
+  return {
+    all: all[roomId].unread_notifications.notification_count,
+    main: apart[roomId].unread_notifications.notification_count,
+    threads: Object.fromEntries(Object.entries<Json>(threads).map(([root, unread]) => [root, unread.notification_count])),
+  }
+}
+
+async function read(eventId: string, threadId?: string, type = 'm.read'): Promise<void> {
+  await bob.ok('POST', `${path}/receipt/${type}/${eventId}`, threadId === undefined ? {} : { thread_id: threadId })
+}
+
+describe('counts', () => {
+  test('threads are counted apart, and read apart', async () => {
+    const root = await say('root')
+    const first = await say('one', inThread(root))
+    const edited = { 'm.relates_to': { rel_type: 'm.annotation', event_id: first, key: 'x' } }
+    await say('about one', edited)
+    const last = await say('main')
+    expect(await counts()).toEqual({ all: 4, main: 2, threads: { [root]: 2 } })
+    await read(last, 'main')
+    expect(await counts()).toEqual({ all: 2, main: 0, threads: { [root]: 2 } })
+    await read(first, root)
+    expect(await counts()).toEqual({ all: 1, main: 0, threads: { [root]: 1 } })
+    const more = await say('two', inThread(root))
+    await read(more)
+    expect(await counts()).toEqual({ all: 0, main: 0, threads: {} })
+  })
+
+  test('the receipt that is ahead counts, also after one that is behind', async () => {
+    const ids = [await say('one'), await say('two'), await say('three')]
+    await read(ids[1]!, undefined, 'm.read.private')
+    await read(ids[0]!)
+    expect((await counts()).all).toBe(1)
+    await read(ids[0]!, undefined, 'm.read.private')
+    expect((await counts()).all).toBe(1)
+    await read(ids[2]!)
+    expect((await counts()).all).toBe(0)
+    await node.restart()
+    expect((await counts()).all).toBe(0)
+  })
+
+  test('whoever writes has read what is there, in that thread', async () => {
+    const root = await say('root')
+    await say('in the thread', inThread(root))
+    await say('me too', {}, bob)
+    expect(await counts()).toEqual({ all: 1, main: 0, threads: { [root]: 1 } })
+    expect(await counts(alice)).toEqual({ all: 1, main: 1, threads: {} })
+  })
+
+  test('nothing is unread that was taken back, or that came before one left', async () => {
+    const wrong = await say('wrong')
+    await say('right')
+    await alice.ok('PUT', `${path}/redact/${wrong}/r1`, {})
+    expect((await counts()).all).toBe(1)
+    await bob.ok('POST', `${path}/leave`)
+    await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+    expect((await counts()).all).toBe(0)
+  })
+
+  test('those who are ignored are not counted, and are counted again when they no longer are', async () => {
+    await say('hello')
+    const list = `/user/${bob.userId}/account_data/m.ignored_user_list`
+    await bob.ok('PUT', list, { ignored_users: { [alice.userId]: {} } })
+    expect((await counts()).all).toBe(0)
+    await bob.ok('PUT', list, { ignored_users: {} })
+    expect((await counts()).all).toBe(1)
+  })
+
+  test('a change of counts is told although the receipt is filtered away, and to nobody else', async () => {
+    const last = await say('hello')
+    const filter = JSON.stringify({ room: { ephemeral: { types: [] } } })
+    const since = [(await bob.sync()).next_batch, (await alice.sync()).next_batch] as const
+    await read(last, undefined, 'm.read.private')
+    const { join } = (await bob.sync(since[0], { filter })).rooms
+    expect(join[roomId]).toMatchObject({ unread_notifications: { notification_count: 0 }, ephemeral: { events: [] } })
+    expect((await alice.sync(since[1])).rooms.join).toEqual({})
+  })
+
+  test('a full disk costs counts, not the sync', async () => {
+    await say('hello')
+    await counts()
+    node.storageFault = undefined
+    const { next_batch: since } = await bob.sync()
+    let failing = false
+    node.storageFault = () => {
+      if (failing) throw new Error('the disk is gone')
+    }
+    await say('more')
+    failing = true
+    expect((await bob.sync(since)).rooms.join[roomId].timeline.events).toHaveLength(1)
+    failing = false
+    await say('and more')
+    expect((await counts()).all).toBe(3)
+  })
+})
+
+describe('receipts', () => {
+  test.each([
+    ['empty', ''],
+    ['no string', 5],
+    ['null', null],
+    ['no event and not main', 'else'],
+  ])('a thread that is %s is refused', async (_name, threadId) => {
+    const eventId = await say('hello')
+    const answer = await bob.call('POST', `${path}/receipt/m.read/${eventId}`, { thread_id: threadId })
+    expect(answer).toMatchObject({ status: 400, body: { errcode: 'M_INVALID_PARAM' } })
+  })
+
+  test('the event must be in the thread, and what is fully read is so in all threads', async () => {
+    const root = await say('root')
+    const reply = await say('reply', inThread(root))
+    const status = async (type: string, eventId: string, threadId: string) =>
+      (await bob.call('POST', `${path}/receipt/${type}/${eventId}`, { thread_id: threadId })).status
+    expect(await status('m.read', reply, 'main')).toBe(400)
+    expect(await status('m.read', await say('main'), root)).toBe(400)
+    expect(await status('m.fully_read', reply, root)).toBe(400)
+    expect([await status('m.read', reply, root), await status('m.read', root, root)]).toEqual([200, 200])
+  })
+
+  test('receipts of one user for several threads on one event all come', async () => {
+    const root = await say('root')
+    const { next_batch: since } = await alice.sync()
+    await read(root, root)
+    await read(root, 'main')
+    await read(root)
+    const { events } = (await alice.sync(since)).rooms.join[roomId].ephemeral
+    const threads = events.map((event: Json) => event.content[root]['m.read'][bob.userId].thread_id)
+    expect(threads.toSorted()).toEqual([root, 'main', undefined].toSorted())
+  })
+})
+
+describe('GET /notifications', () => {
+  async function page(query = ''): Promise<Json> {
+    return bob.ok('GET', `/notifications${query}`)
+  }
+  const texts = (answer: Json) => answer.notifications.map((notification: Json) => notification.event.content.body)
+
+  test('pages from the newest on, with what rules said and whether it was read', async () => {
+    for (let index = 0; index < 4; index++) await say(`${index}`)
+    const last = await say('hey', { 'm.mentions': { user_ids: [bob.userId] } })
+    const first = await page('?limit=2')
+    expect(texts(first)).toEqual(['hey', '3'])
+    expect(first.notifications[0]).toMatchObject({
+      actions: ['notify', { set_tweak: 'sound', value: 'default' }, { set_tweak: 'highlight' }],
+      room_id: roomId,
+      read: false,
+      ts: expect.any(Number),
+    })
+    const second = await page(`?limit=10&from=${first.next_token}`)
+    expect(texts(second)).toEqual(['2', '1', '0'])
+    expect(second.next_token).toBeUndefined()
+    expect(texts(await page('?only=highlight'))).toEqual(['hey'])
+    await read(last)
+    await node.restart()
+    expect((await page()).notifications.map((notification: Json) => notification.read)).toEqual([true, true, true, true, true])
+    expect(await bob.call('GET', '/notifications?from=x')).toMatchObject({ status: 400 })
+  })
+
+  test('an invite is one; what its sender is ignored for, or takes back, is none', async () => {
+    const other = await alice.createRoom({ invite: [bob.userId] })
+    const [invite] = (await page()).notifications
+    expect(invite).toMatchObject({ room_id: other, event: { type: 'm.room.member', state_key: bob.userId } })
+    const wrong = await say('wrong')
+    await alice.ok('PUT', `${path}/redact/${wrong}/r1`, {})
+    expect((await page()).notifications).toHaveLength(1)
+    await bob.ok('PUT', `/user/${bob.userId}/account_data/m.ignored_user_list`, { ignored_users: { [alice.userId]: {} } })
+    expect((await page()).notifications).toEqual([])
+  })
+})
+
+describe('/pushrules', () => {
+  const rules = '/pushrules/global/override'
+  const names = async () => (await bob.ok('GET', '/pushrules/global/')).override.map((rule: Json) => rule.rule_id)
+  const put = async (name: string, query = '', more: object = {}) =>
+    bob.call('PUT', `${rules}/${encodeURIComponent(name)}${query}`, { actions: [], ...more })
+
+  test('rules are placed above all, or beside another of the user', async () => {
+    for (const name of ['a', 'b']) await put(name)
+    await put('c', '?after=b')
+    await put('d', '?before=b')
+    await put('e', '?before=a&after=d')
+    expect((await names()).slice(0, 6)).toEqual(['.m.rule.master', 'd', 'b', 'c', 'e', 'a'])
+    // A rule that is only changed stays where it is, and as enabled as it was.
+    await bob.ok('PUT', `${rules}/c/enabled`, { enabled: false })
+    await put('c', '', { actions: ['notify'] })
+    expect((await names()).slice(0, 6)).toEqual(['.m.rule.master', 'd', 'b', 'c', 'e', 'a'])
+    expect(await bob.ok('GET', `${rules}/c`)).toMatchObject({ enabled: false, actions: ['notify'], default: false })
+    for (const query of ['?before=nobody', '?after=.m.rule.reaction'])
+      expect(await put('f', query)).toMatchObject({ status: 400, body: { errcode: 'M_UNKNOWN' } })
+  })
+
+  test('names that are reserved or no names, and rules that do not exist', async () => {
+    for (const name of ['.m.rule.mine', 'a/b', 'a\\b']) expect((await put(name)).status).toBe(400)
+    for (const [method, tail, body] of [
+      ['GET', '', undefined],
+      ['DELETE', '', undefined],
+      ['GET', '/enabled', undefined],
+      ['PUT', '/enabled', { enabled: true }],
+      ['GET', '/actions', undefined],
+      ['PUT', '/actions', { actions: [] }],
+    ] as const)
+      expect(await bob.call(method, `${rules}/nothing${tail}`, body)).toMatchObject({ status: 404, body: { errcode: 'M_NOT_FOUND' } })
+    expect((await bob.call('DELETE', `${rules}/.m.rule.reaction`)).status).toBe(400)
+    expect((await bob.call('GET', '/pushrules/global/nokind/x')).status).toBe(400)
+  })
+
+  test('what a rule says decides the counts from then on', async () => {
+    await say('one')
+    await bob.ok('PUT', `/pushrules/global/room/${encodeURIComponent(roomId)}`, { actions: [] })
+    await say('two')
+    expect((await counts()).all).toBe(1)
+  })
+})
