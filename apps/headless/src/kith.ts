@@ -20,6 +20,7 @@ interface ServeFlags extends Omit<RelayFlags, 'port'> {
   readonly clientPort: number
   readonly relay: readonly string[]
   readonly openRegistration: boolean
+  readonly registrationToken: readonly string[]
   readonly defaultRoomVersion: string
 }
 
@@ -50,10 +51,18 @@ program
   .requiredOption('--data <dir>', 'where identity and rooms are kept')
   .option('--client-port <number>', 'the loopback port for Matrix clients', parsePort, 8008)
   .option('--host <address>', 'the address on which other servers may dial this one', '0.0.0.0')
-  .option('--relay <address>', 'a relay, as a multiaddr with its peer id; may be repeated', appendAddress, [])
+  .option('--relay <address>', 'a relay, as a multiaddr with its peer id; may be repeated', appendValue, [])
   .option('--open-registration', 'let anyone who reaches the client port register, not only the owner', false)
   .addOption(
     new Option('--default-room-version <version>', 'for rooms whose creator names none')
+  .addOption(
+    new Option('--registration-token <token>', 'let who has this token register; may be repeated, and is safer in the environment')
+      .env('KITH_REGISTRATION_TOKEN')
+      .argParser(appendValue)
+      .default([]),
+  )
+  .option('--url-previews', 'show what linked pages say of themselves; their servers are asked by this node', false)
+  .option('--allow-insecure-push', 'let push gateways be without TLS and in this network', false)
       .choices(supportedRoomVersions.map(({ id }) => id))
       .default(DEFAULT_ROOM_VERSION),
   )
@@ -70,6 +79,7 @@ program
           openRegistration: flags.openRegistration,
           defaultRoomVersion: flags.defaultRoomVersion,
           log: createStderrLog(flags.logLevel),
+          registrationTokens: flags.registrationToken,
         },
         signal,
       )
@@ -107,6 +117,6 @@ function parsePort(text: string): number {
   return port
 }
 
-function appendAddress(address: string, addresses: readonly string[]): readonly string[] {
-  return [...addresses, address]
+function appendValue(value: string, values: readonly string[]): readonly string[] {
+  return [...values, value]
 }

@@ -24,6 +24,8 @@ export interface ServeOptions {
   readonly defaultRoomVersion: string
   readonly log: Log
 }
+  /** Who has one of them may register, too; when there are any, the owner needs one as well. */
+  readonly registrationTokens: readonly string[]
 
 export interface RunningServer extends AsyncDisposable {
   readonly homeserver: Homeserver
@@ -51,8 +53,24 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   )
   const homeserver = opened.use(
     await createHomeserver(
-      { clock: nodeClock, random: nodeRandom, log, crypto, storage, network, thumbnailer: createSharpThumbnailer() },
-      { relays: options.relays, openRegistration: options.openRegistration, defaultRoomVersion: options.defaultRoomVersion },
+      {
+        clock: nodeClock,
+        random: nodeRandom,
+        log,
+        crypto,
+        storage,
+        network,
+        searchIndex,
+        thumbnailer: sharpThumbnailer,
+        pushGateway,
+        ...previews,
+      },
+      {
+        relays: options.relays,
+        openRegistration: options.openRegistration || options.registrationTokens.length > 0,
+        registrationTokens: options.registrationTokens,
+        defaultRoomVersion: options.defaultRoomVersion,
+      },
     ),
   )
   const clientHttp = opened.use(await listenForClients(options.clientPort, homeserver.clientApi))
