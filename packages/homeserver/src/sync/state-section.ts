@@ -84,9 +84,11 @@ export class StateSections {
     return state === undefined ? [] : heroesOf(state, reader.userId)
   }
 
+  /** As with the other entries: what precedes the timeline where that changes it, and otherwise what it has become. */
   async #memberId({ stateName }: SyncRequest, { known, timeline }: StateWish, userId: UserId): Promise<EventId | undefined> {
     const [first] = timeline
-    if (stateName !== 'state' || first?.stateBefore === undefined) return (await known.memberAfter(userId))?.eventId
+    const isInTimeline = timeline.some(({ pdu }) => pdu.type === 'm.room.member' && pdu.state_key === userId)
+    if (stateName !== 'state' || first?.stateBefore === undefined || !isInTimeline) return (await known.memberAfter(userId))?.eventId
     return this.#parts.rooms.stateIdBefore(first, 'm.room.member', userId)
   }
 
