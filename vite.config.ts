@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
+import { withoutFilesPlugin } from './apps/web/src/build/without-files-plugin.ts'
 import { serviceWorkerPlugin } from './apps/web/src/build/service-worker-plugin.ts'
 
 const web = fileURLToPath(new URL('apps/web/', import.meta.url))
@@ -16,7 +17,12 @@ export default defineConfig({
     chunkSizeWarningLimit: 1500,
   },
   worker: { format: 'es' },
-  // Loads its WebAssembly beside itself, which pre-bundling would break.
-  optimizeDeps: { exclude: ['@matrix-org/matrix-sdk-crypto-wasm'] },
-  plugins: [react(), serviceWorkerPlugin({ source: `${web}src/service-worker/service-worker.ts`, fileName: 'service-worker.js' })],
+  // They load their WebAssembly beside themselves, which pre-bundling would break.
+  optimizeDeps: { exclude: ['@matrix-org/matrix-sdk-crypto-wasm', '@sqlite.org/sqlite-wasm'] },
+  plugins: [
+    react(),
+    // SQLite runs in the homeserver's worker, with files that need no worker of their own.
+    withoutFilesPlugin([/\/sqlite3-worker1-/, /\/sqlite3-opfs-async-proxy-/]),
+    serviceWorkerPlugin({ source: `${web}src/service-worker/service-worker.ts`, fileName: 'service-worker.js' }),
+  ],
 })

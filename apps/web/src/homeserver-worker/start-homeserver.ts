@@ -4,6 +4,7 @@ import { createWebCrypto } from '@kith/homeserver/web-crypto'
 import { createBrowserNetwork } from '@kith/p2p/browser'
 import { identityFromSeed } from '@kith/p2p/identity'
 import { openDexieStorage } from '@kith/storage/dexie'
+import { openWasmSearchIndex } from '@kith/storage/wasm-search-index'
 import type { NodeStartStep } from '../node-port/messages.ts'
 import type { AnswerRequest } from '../node-port/serve-node-ports.ts'
 import { browserClock, browserRandom } from './browser-ports.ts'
@@ -14,6 +15,7 @@ import { fetchServedRelays } from './served-relays.ts'
 
 const HOMESERVER_DATABASE = 'kith-homeserver'
 const NETWORK_DATABASE = 'kith-network'
+const SEARCH_DIRECTORY = 'kith-search'
 
 export interface StartedHomeserver {
   readonly serverName: string
@@ -32,7 +34,16 @@ export async function startHomeserver(report: (step: NodeStartStep) => void): Pr
   const network = await createBrowserNetwork({ identity, relays, databaseName: NETWORK_DATABASE, log: consoleLog })
   report('starting-homeserver')
   const homeserver = await createHomeserver(
-    { clock: browserClock, random: browserRandom, log: consoleLog, crypto, storage, network, thumbnailer: canvasThumbnailer },
+    {
+      clock: browserClock,
+      random: browserRandom,
+      log: consoleLog,
+      crypto,
+      storage,
+      network,
+      thumbnailer: canvasThumbnailer,
+      searchIndex: openWasmSearchIndex(SEARCH_DIRECTORY),
+    },
     { relays, openRegistration: false },
   )
   network
