@@ -54,15 +54,13 @@ program
   .option('--relay <address>', 'a relay, as a multiaddr with its peer id; may be repeated', appendValue, [])
   .option('--open-registration', 'let anyone who reaches the client port register, not only the owner', false)
   .addOption(
-    new Option('--default-room-version <version>', 'for rooms whose creator names none')
-  .addOption(
     new Option('--registration-token <token>', 'let who has this token register; may be repeated, and is safer in the environment')
       .env('KITH_REGISTRATION_TOKEN')
       .argParser(appendValue)
       .default([]),
   )
-  .option('--url-previews', 'show what linked pages say of themselves; their servers are asked by this node', false)
-  .option('--allow-insecure-push', 'let push gateways be without TLS and in this network', false)
+  .addOption(
+    new Option('--default-room-version <version>', 'for rooms whose creator names none')
       .choices(supportedRoomVersions.map(({ id }) => id))
       .default(DEFAULT_ROOM_VERSION),
   )
@@ -77,9 +75,9 @@ program
           host: flags.host,
           relays: flags.relay,
           openRegistration: flags.openRegistration,
+          registrationTokens: flags.registrationToken,
           defaultRoomVersion: flags.defaultRoomVersion,
           log: createStderrLog(flags.logLevel),
-          registrationTokens: flags.registrationToken,
         },
         signal,
       )

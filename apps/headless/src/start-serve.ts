@@ -21,11 +21,11 @@ export interface ServeOptions {
   /** Multiaddrs with a peer id. */
   readonly relays: readonly string[]
   readonly openRegistration: boolean
+  /** Who has one of them may register, too; when there are any, the owner needs one as well. */
+  readonly registrationTokens: readonly string[]
   readonly defaultRoomVersion: string
   readonly log: Log
 }
-  /** Who has one of them may register, too; when there are any, the owner needs one as well. */
-  readonly registrationTokens: readonly string[]
 
 export interface RunningServer extends AsyncDisposable {
   readonly homeserver: Homeserver
@@ -53,18 +53,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   )
   const homeserver = opened.use(
     await createHomeserver(
-      {
-        clock: nodeClock,
-        random: nodeRandom,
-        log,
-        crypto,
-        storage,
-        network,
-        searchIndex,
-        thumbnailer: sharpThumbnailer,
-        pushGateway,
-        ...previews,
-      },
+      { clock: nodeClock, random: nodeRandom, log, crypto, storage, network, thumbnailer: createSharpThumbnailer() },
       {
         relays: options.relays,
         openRegistration: options.openRegistration || options.registrationTokens.length > 0,
