@@ -85,29 +85,47 @@ function unhashedAuthEvent(pdu: UnhashedPdu): AuthEvent {
   return { eventId: '$unhashed' as EventId, pdu: { ...pdu, hashes: { sha256: '' }, signatures: {} }, rejected: false }
 }
 
-export type SignedEvent =
-  | { readonly kind: 'signed'; readonly pdu: Pdu; readonly eventId: EventId }
-  | { readonly kind: 'too-large' }
-  | { readonly kind: 'denied'; readonly rule: string }
+type Unfit = { readonly kind: 'too-large' } | { readonly kind: 'denied'; readonly rule: string }
+
+/** An event that lacks nothing but its signature, which is being made. */
+export type EventToSign =
+  | { readonly kind: 'to-sign'; readonly pdu: Pdu; readonly eventId: EventId; readonly signature: Promise<Uint8Array> }
+  | Unfit
+
+export type SignedEvent = { readonly kind: 'signed'; readonly pdu: Pdu; readonly eventId: EventId } | Unfit
+
+/** Takes the place of a signature where only its length matters. */
+const ANY_SIGNATURE = new Uint8Array(64)
+
+/** Hashes an event and begins to sign it, and checks that other servers will take it. */
+export function beginToSign(unhashed: UnhashedPdu, version: RoomVersion, serverName: ServerName, crypto: Crypto): EventToSign {
+  const pdu = hashEvent(unhashed, version)
+  if (pdu === undefined) return { kind: 'denied', rule: 'content.no-canonical-json' }
+  const parsed = parsePdu(signedBy(serverName, pdu, ANY_SIGNATURE), version)
+  if (parsed.kind !== 'ok') return { kind: 'too-large' }
+  const bytes = eventSigningBytes(pdu, version)
+  return { kind: 'to-sign', pdu, eventId: eventIdOf(pdu, version, bytes), signature: crypto.sign(bytes) }
+}
 
 /** Hashes and signs an event, and checks that other servers will take it. */
 export async function signEvent(unhashed: UnhashedPdu, version: RoomVersion, serverName: ServerName, crypto: Crypto): Promise<SignedEvent> {
-  const hashed = hashEvent(unhashed, version)
-  if (hashed === undefined) return { kind: 'denied', rule: 'content.no-canonical-json' }
-  const pdu = await addSignature(hashed, version, serverName, crypto)
-  const parsed = parsePdu(pdu, version)
-  return parsed.kind === 'ok' ? { kind: 'signed', pdu, eventId: eventIdOf(pdu, version) } : { kind: 'too-large' }
+  const event = beginToSign(unhashed, version, serverName, crypto)
+  if (event.kind !== 'to-sign') return event
+  return { kind: 'signed', eventId: event.eventId, pdu: signedBy(serverName, event.pdu, await event.signature) }
 }
 
 export async function addSignature(pdu: Pdu, version: RoomVersion, serverName: ServerName, crypto: Crypto): Promise<Pdu> {
-  const signature = await crypto.sign(eventSigningBytes(pdu, version))
+  return signedBy(serverName, pdu, await crypto.sign(eventSigningBytes(pdu, version)))
+}
+
+export function signedBy(serverName: ServerName, pdu: Pdu, signature: Uint8Array): Pdu {
   return withSignature(pdu, serverName, SIGNING_KEY_ID, signature)
 }
 
 function hashEvent(unhashed: UnhashedPdu, version: RoomVersion): Pdu | undefined {
   try {
     // Also where the room takes other numbers from elsewhere: nobody here makes them.
-    canonicalJson(unhashed.content)
+    if (!version.strictCanonicalJson) canonicalJson(unhashed.content)
     return addContentHash(unhashed, version)
   } catch (error) {
     if (error instanceof CanonicalJsonError) return undefined

@@ -1,4 +1,4 @@
-import type { EventId } from '@kith/matrix-protocol'
+import type { EventId, Pdu } from '@kith/matrix-protocol'
 import type { EventStore } from './event-store.ts'
 import type { StoredEvent } from './stored-event.ts'
 
@@ -8,6 +8,9 @@ export class DraftEvents {
   readonly #changed = new Map<EventId, StoredEvent>()
   /** What one read found for all events of a group; undefined: it is not stored. */
   readonly #loaded = new Map<EventId, StoredEvent | undefined>()
+
+  /** Signatures of local events on their way. Nobody needs them before the commit, so the draft goes on without them. */
+  readonly #unsigned: { readonly eventId: EventId; readonly signing: Promise<(pdu: Pdu) => Pdu> }[] = []
 
   constructor(store: EventStore) {
     this.#store = store
@@ -43,5 +46,20 @@ export class DraftEvents {
 
   put(event: StoredEvent): void {
     this.#changed.set(event.eventId, event)
+  }
+  /** @param signing adds the signature to the event, in whatever form it is by then: redacted or not, one signature covers both. */
+  signLater(eventId: EventId, signing: Promise<(pdu: Pdu) => Pdu>): void {
+    // Whoever waits for the draft hears of a failure.
+    signing.catch(() => undefined)
+    this.#unsigned.push({ eventId, signing })
+  }
+
+  /** Must have ended before the draft is written. */
+  async signed(): Promise<void> {
+    for (const { eventId, signing } of this.#unsigned.splice(0)) {
+      const sign = await signing
+      const event = this.#changed.get(eventId)
+      if (event !== undefined) this.#changed.set(eventId, { ...event, pdu: sign(event.pdu) })
+    }
   }
 }

@@ -98,6 +98,7 @@ export class RoomQueues {
 /** Stores what the draft holds, and returns the position; memory follows before anybody hears of it. */
 export async function commitDraft(context: RoomsContext, draft: RoomDraft, applied?: () => void): Promise<number> {
   if (draft.isEmpty) return context.timeline.position
+  await draft.events.signed()
   return context.timeline.commit(
     (transaction) => {
       draft.write(transaction)

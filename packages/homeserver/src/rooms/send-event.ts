@@ -10,7 +10,7 @@ import {
   type RoomVersion,
   type UserId,
 } from '@kith/matrix-protocol'
-import { type EventOrigin, proposeEvent, type SignedEvent, signEvent } from './build-event.ts'
+import { beginToSign, type EventOrigin, proposeEvent, signedBy, type SignedEvent, signEvent } from './build-event.ts'
 import type { BuildOutcome, CreateRoomInput, CreateRoomOutcome, EventDraft, SendInput, SendOutcome, TemplateOutcome } from './outcomes.ts'
 import { Room } from './room.ts'
 import type { AppendedEvent } from './draft-rows.ts'
@@ -145,19 +145,23 @@ type LocalOutcome =
   | { readonly kind: 'too-large' }
 
 async function appendLocal(context: RoomsContext, draft: RoomDraft, input: SendInput): Promise<LocalOutcome> {
-  const { crypto } = context.ports
-  const proposal = await proposeEvent(draft, input.sender, input, originHere(context, draft.room.version))
+  const { serverName } = context
+  const { version } = draft.room
+  const proposal = await proposeEvent(draft, input.sender, input, originHere(context, version))
   if (proposal.kind === 'denied') return proposal
-  const signed = await signEvent(proposal.pdu, draft.room.version, context.serverName, crypto)
-  if (signed.kind !== 'signed') return signed
-  const event: EventWithState = {
-    eventId: signed.eventId,
+  const event = beginToSign(proposal.pdu, version, serverName, context.ports.crypto)
+  if (event.kind !== 'to-sign') return event
+  const { eventId, pdu, signature } = event
+  const signing = signature.then((made) => (form: Pdu) => signedBy(serverName, form, made))
+  draft.events.signLater(eventId, signing)
+  const stored: EventWithState = {
+    eventId,
     roomId: draft.room.roomId,
-    pdu: signed.pdu,
+    pdu,
     status: 'accepted',
     stateBefore: proposal.stateBefore,
     ...(input.transactionId === undefined ? {} : { transactionId: input.transactionId }),
   }
-  draft.noteJudged(event.eventId)
-  return { kind: 'appended', appended: await draft.append(event, { forward: true, extraWrites: input.extraWrites }) }
+  draft.noteJudged(eventId)
+  return { kind: 'appended', appended: await draft.append(stored, { forward: true, extraWrites: input.extraWrites }) }
 }

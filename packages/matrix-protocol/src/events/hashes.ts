@@ -41,21 +41,26 @@ export function checkContentHash(pdu: Pdu, version: RoomVersion): boolean {
  * @see https://spec.matrix.org/latest/server-server-api/#calculating-the-reference-hash-for-an-event
  * @throws CanonicalJsonError
  */
-export function referenceHash(pdu: Pdu, version: RoomVersion): Uint8Array<ArrayBuffer> {
-  return sha256(eventSigningBytes(pdu, version))
+export function referenceHash(
+  pdu: Pdu,
+  version: RoomVersion,
+  signingBytesOfIt: Uint8Array = eventSigningBytes(pdu, version),
+): Uint8Array<ArrayBuffer> {
+  return sha256(signingBytesOfIt)
 }
 
 /**
  * The event id: the reference hash, or in the first room versions what the event says.
+ * @param signingBytesOfIt see eventSigningBytes, for who has them already.
  * @see https://spec.matrix.org/latest/rooms/v4/#event-ids and https://spec.matrix.org/latest/rooms/v1/#event-ids
  * @throws CanonicalJsonError
  */
-export function eventIdOf(pdu: Pdu, version: RoomVersion): EventId {
+export function eventIdOf(pdu: Pdu, version: RoomVersion, signingBytesOfIt?: Uint8Array): EventId {
   switch (version.eventIds) {
     case 'hash-base64url':
-      return `$${encodeBase64Url(referenceHash(pdu, version))}` as EventId
+      return `$${encodeBase64Url(referenceHash(pdu, version, signingBytesOfIt))}` as EventId
     case 'hash-base64':
-      return `$${encodeBase64(referenceHash(pdu, version))}` as EventId
+      return `$${encodeBase64(referenceHash(pdu, version, signingBytesOfIt))}` as EventId
     case 'given':
       if (pdu.event_id === undefined) throw new Error('An event of this room version carries its id')
       return pdu.event_id
