@@ -163,7 +163,7 @@ describe('receipts', () => {
     await read(root)
     const { events } = (await alice.sync(since)).rooms.join[roomId].ephemeral
     const threads = events.map((event: Json) => event.content[root]['m.read'][bob.userId].thread_id)
-    expect(threads.toSorted()).toEqual([root, 'main', undefined].toSorted())
+    expect(new Set(threads)).toEqual(new Set([root, 'main', undefined]))
   })
 })
 

@@ -1,0 +1,58 @@
+import type { ServerName, UserId } from '@kith/matrix-protocol'
+import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
+import { VirtualClock } from '@kith/testkit/virtual-clock'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { limits } from '../limits.ts'
+import { homeserverTableNames } from '../storage-schema.ts'
+import { Timeline } from '../timeline/index.ts'
+import { Presence } from './presence.ts'
+
+const origin = 'other.example' as ServerName
+const bob = `@bob:${origin}` as UserId
+
+async function start(): Promise<{ clock: VirtualClock; presence: Presence }> {
+  const clock = new VirtualClock()
+  const timeline = await Timeline.open(openMemoryStorage({ disk: new MemoryDisk(), tableNames: homeserverTableNames }))
+  return { clock, presence: new Presence(clock, timeline) }
+}
+
+test('a server speaks for its own users only, and only for those that are known', async () => {
+  const { presence } = await start()
+  const push = [
+    { user_id: bob, presence: 'online', currently_active: true, last_active_ago: 5 },
+    { user_id: '@eve:elsewhere.example', presence: 'online' },
+    { user_id: `@unknown:${origin}`, presence: 'online' },
+    { user_id: `@odd:${origin}`, presence: 'dancing' },
+  ]
+  presence.receive(origin, { push } as never, (userId) => userId === bob || userId.startsWith('@odd') || userId.startsWith('@eve'))
+  expect(presence.present()).toEqual([bob])
+  presence[Symbol.dispose]()
+})
+
+test('users whose server fell silent are away in the end', async () => {
+  const { clock, presence } = await start()
+  presence.receive(origin, { push: [{ user_id: bob, presence: 'online' }] }, () => true)
+  await clock.advance(limits.implementation.presenceOfOthersLifetimeMs - 60_000)
+  expect(presence.get(bob)).toMatchObject({ state: 'online' })
+  await clock.advance(120_000)
+  expect(presence.get(bob)).toMatchObject({ state: 'offline' })
+  presence[Symbol.dispose]()
+})
+
+test('whatever another server sends throws nothing and stays within bounds', async () => {
+  const { presence } = await start()
+  fc.assert(
+    fc.property(fc.jsonValue(), (push) => {
+      presence.receive(origin, { push } as never, () => true)
+      presence.receive(
+        origin,
+        { push: [push, { user_id: bob, presence: push, status_msg: push, last_active_ago: push }] } as never,
+        () => true,
+      )
+    }),
+  )
+  presence.receive(origin, { push: [{ user_id: bob, presence: 'online', status_msg: 'x'.repeat(10_000) }] }, () => true)
+  expect(presence.get(bob)?.statusMessage).toBe(undefined)
+  presence[Symbol.dispose]()
+})
