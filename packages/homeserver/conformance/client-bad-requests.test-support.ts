@@ -8,6 +8,13 @@ const wrongId: readonly string[] = ['400 M_INVALID_PARAM', '403 M_FORBIDDEN', '4
 
 const nothings = ['x', '@', '!', '$', '#', '@a', '!:', '$:', '\u0000', '💥', 'x'.repeat(5_000), '@a:b:c:d']
 const idFormats: ReadonlySet<unknown> = new Set(['mx-user-id', 'mx-room-id', 'mx-event-id', 'mx-room-alias'])
+/** Right ids of what nobody here knows. */
+const strangers: Readonly<Record<string, string>> = {
+  'mx-user-id': '@nobody:example.org',
+  'mx-room-id': `!${'A'.repeat(43)}`,
+  'mx-event-id': `$${'A'.repeat(43)}`,
+  'mx-room-alias': '#nothing:example.org',
+}
 /** No right escapes, so no paths of the table. */
 const rubbish = ['%', '%ZZ', '%FF', '%C3%28', '%u0041']
 
@@ -23,8 +30,19 @@ function wrongPaths(example: Example): WrongRequest[] {
     if (!name.startsWith('{')) return []
     const parameter = example.operation.parameters.find((known) => `{${known.name}}` === name)
     const withStep = (step: string): string => urlOf(steps.with(place, step).join('/'), example.query)
-    const isId = idFormats.has(parameter?.schema['format'])
+    const format = parameter?.schema['format']
+    const isId = idFormats.has(format)
     return [
+      ...(typeof format === 'string' && format in strangers
+        ? [
+            {
+              what: `${name} is of nothing`,
+              path: withStep(encodeURIComponent(strangers[format] ?? '')),
+              ...bodyOf(example),
+              expected: undefined,
+            },
+          ]
+        : []),
       ...nothings.map((text) => ({
         what: `${name} is ${text.slice(0, 10)}`,
         path: withStep(encodeURIComponent(text)),

@@ -42,6 +42,15 @@ export function problemsOfCoverage(
   return [...(isSuccess ? ['is supported after all'] : []), ...(isTold ? [] : [`${row.status} ${row.errcode} was not seen`])]
 }
 
+/** Every operation has a route, but those that wait for theirs, and none of these has. */
+export function problemsOfRoutes(operations: readonly Operation[], table: readonly Endpoint[], waiting: ReadonlySet<string>): string[] {
+  return operations.flatMap((operation) => {
+    const hasRoute = endpointOf(operation, table) !== undefined
+    if (hasRoute !== waiting.has(operation.id)) return []
+    return [hasRoute ? `${operation.id} has a route and must be called` : `${operation.id} has no route`]
+  })
+}
+
 /** The endpoint of the route table that answers an operation. */
 export function endpointOf(operation: Pick<Operation, 'method' | 'path'>, table: readonly Endpoint[] = endpoints): Endpoint | undefined {
   const wanted = shapeOf(operation.path)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Endpoint } from '../src/client-api/endpoint.ts'
+import { endpoints } from '../src/client-api/endpoints/index.ts'
 import { callAll } from './client-calls/all.test-support.ts'
 import { ClientContract } from './client-contract.test-support.ts'
 import {
@@ -7,6 +8,7 @@ import {
   endpointOf,
   otherPaths,
   pending,
+  problemsOfRoutes,
   problemsOfCoverage,
   unsupportedOperations,
 } from './client-coverage.test-support.ts'
@@ -35,8 +37,7 @@ describe('the client-server API of the specification', () => {
   })
 
   test('has a route for every operation but those that are said to wait', () => {
-    const missing = operations.filter((operation) => endpointOf(operation) === undefined).map(({ id }) => id)
-    expect(missing.toSorted()).toEqual([...pending].toSorted())
+    expect(problemsOfRoutes(operations, endpoints, pending)).toEqual([])
   })
 
   test.each(operations.filter(({ id }) => !pending.has(id)).map(({ id }) => [id] as const))(

@@ -8,6 +8,20 @@ const noJson = ['{', '{"a":}', 'nonsense', '\u0000', '{"a":1,}', "{'a':1}"]
 const noObjects = ['[]', '"text"', 'null', '1', 'true', '[{}]']
 const { clientBodyBytesMax, jsonDepthMax } = limits.implementation
 
+/** What canonical JSON cannot hold. */
+const uncanonical = [
+  '1.5',
+  '1e400',
+  '-1e400',
+  '9007199254740993',
+  '-9007199254740993',
+  '{"deep":[{"n":0.1}]}',
+  '"\\ud800"',
+  '{"\\udfff":1}',
+]
+/** Operations whose bodies, as a whole, are signed or told to other servers. */
+const isSigned: ReadonlySet<string> = new Set(['sendMessage', 'setRoomStateWithKey', 'setProfileField', 'defineFilter'])
+
 /** Bodies that are no JSON, no object, too large or too deep, and those that the operation's own schema is against. */
 export function wrongBodies(example: Example): WrongRequest[] {
   const { operation, path, query } = example
@@ -28,6 +42,9 @@ export function wrongBodies(example: Example): WrongRequest[] {
     wrong('the body has unsafe names', '{"__proto__":{"a":1},"constructor":1,"toString":null}', undefined),
     { ...wrong('the body says that it is text', right, undefined), headers: { 'content-type': 'text/plain' } },
     { ...wrong('the body says that it is a form', right, undefined), headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    ...uncanonical.map((text) =>
+      wrong(`a member is ${text}`, withMember(right, text), isSigned.has(operation.id) ? ['400 M_BAD_JSON'] : undefined),
+    ),
     ...wrongMembers(operation.bodySchema, example.body ?? {}, []).map(({ what, body, expected }) =>
       wrong(what, JSON.stringify(body), expected),
     ),
@@ -155,4 +172,8 @@ function mergedSchema(schema: JsonSchema): {
 
 function without(members: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(members).filter(([other]) => other !== name))
+}
+
+function withMember(body: string, text: string): string {
+  return body === '{}' ? `{"org.example":${text}}` : `{"org.example":${text},${body.slice(1)}`
 }

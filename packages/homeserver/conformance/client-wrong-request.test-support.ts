@@ -1,4 +1,7 @@
 import type { Example } from './bad-requests.test-support.ts'
+import { type ClientExchange, errcodeOf, problemsOfForm } from './client-exchange-checks.test-support.ts'
+import { toleranceOf } from './client-tolerance.test-support.ts'
+import type { Operation } from './openapi.test-support.ts'
 
 /** A request that is wrong in one known way, and the answers that are right: `400 M_NOT_JSON`, or undefined for any that blames the sender or bears it. */
 export interface WrongRequest {
@@ -19,4 +22,18 @@ export function urlOf(path: string, query: URLSearchParams): string {
 /** The body of the example, where there is one. */
 export function bodyOf({ body }: Example): { readonly body?: string } {
   return body === undefined ? {} : { body: JSON.stringify(body) }
+}
+
+/** What is wrong with the answer to a wrong request. */
+export function problemsOfAnswer(
+  operation: Operation,
+  request: Pick<WrongRequest, 'what' | 'expected'>,
+  exchange: ClientExchange,
+): string[] {
+  const answer = `${exchange.status} ${errcodeOf(exchange)}`
+  const tolerance = toleranceOf(operation.id, request.what)
+  const expected = tolerance === undefined ? request.expected : tolerance.answers
+  const problems = [...problemsOfForm(operation, exchange)]
+  if (expected !== undefined && !expected.includes(answer)) problems.push('another answer is due')
+  return problems.map((problem) => `${request.what}: ${answer}: ${problem}`)
 }

@@ -10,11 +10,25 @@ export async function readJsonBody(request: Request, bytesMax: number): Promise<
   const text = await readText(request.body, bytesMax)
   if (text.trim() === '') return {}
   if (isTooDeep(text)) throw new MatrixError(400, 'M_BAD_JSON', 'The JSON is nested too deeply')
+  const value = parse(text)
+  if (mayOverflow.test(text) && !isFinite(value)) throw new MatrixError(400, 'M_BAD_JSON', 'The JSON has a number that is too large')
+  return value
+}
+
+/** Where this finds nothing, no number is so large that JavaScript reads infinity, which is neither JSON nor anything that can be stored. */
+const mayOverflow = /[eE]\+?\d{3}|\d{200}/
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
     throw new MatrixError(400, 'M_NOT_JSON', 'The body is not JSON')
   }
+}
+
+function isFinite(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value)
+  return typeof value !== 'object' || value === null || Object.values(value).every(isFinite)
 }
 
 /** @throws MatrixError M_TOO_LARGE, M_NOT_JSON */
