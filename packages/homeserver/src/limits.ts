@@ -368,6 +368,9 @@ export const limits = {
     fetchWithinTransactionMs: 10_000,
     fetchInBackgroundMs: 120_000,
     /** Events whose predecessors nobody reachable has, kept for later. */
+    /** Events sent in answer to a question that came by mail; with those that still wait for that server, so many at a time. */
+    mailedAnswerEventsMax: 50,
+    mailedRowsWaitingMax: 100,
     stagedEventsPerRoomMax: 500,
     stagedEventsPerOriginMax: 100,
     stagedRetryIntervalMs: 60_000,

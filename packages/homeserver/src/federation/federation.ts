@@ -273,7 +273,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
   const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ports, client, rooms, users, joins, serverName, signal })
-  const { ingest, healing } = await buildIngest({ ...shared, users, fetch, joins, deliver, inviteReceiver, signal })
+  const { ingest, healing } = await buildIngest({ ...shared, timeline, users, fetch, joins, deliver, inviteReceiver, signal })
   const collect = new Collect({ ports, client, ingest, timeline, serverName, relays: () => relays.servers() }, signal)
   const mailWaiting = (relay: ServerName): boolean => {
     if (relays.uses(relay)) collect.collect(relay)

@@ -7,6 +7,7 @@ import type { Rooms } from '../../rooms/index.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { InviteReceiver } from '../membership/receive-invite.ts'
 import { originMayAct } from '../origin-may-act.ts'
+import { type MissingByMail, MISSING_EDU_TYPE } from './missing-by-mail.ts'
 import type { TakenInvites } from './taken-invites.ts'
 
 export interface EdusParts {
@@ -14,6 +15,7 @@ export interface EdusParts {
   readonly users: LocalUsers
   readonly invites: InviteReceiver
   readonly takenInvites: TakenInvites
+  readonly missingByMail: MissingByMail
   readonly clock: Clock
   readonly relayLists: RelayLists
   readonly log: Log
@@ -97,6 +99,9 @@ export class Edus {
       }
       case 'im.kith.leave':
         await this.#parts.invites.receiveLeave(origin, content, signal)
+        return
+      case MISSING_EDU_TYPE:
+        await this.#parts.missingByMail.answer(origin, content, signal)
         return
       case 'im.kith.relay_list':
         await this.#parts.relayLists.learn(origin, content)

@@ -21,6 +21,7 @@ import { sortParentsFirst } from '../fetch/parse-pdus.ts'
 import { reachable } from '../fetch/reachable.ts'
 import { serversToAsk } from '../fetch/servers-to-ask.ts'
 import { ReaderServer } from '../reader-server.ts'
+import type { MissingQuestion } from './missing-by-mail.ts'
 
 export interface IntakeParts {
   readonly crypto: Crypto
@@ -71,6 +72,19 @@ export class Intake {
   /** Something is missing that somebody may have. */
   get isStuck(): boolean {
     return this.#wanted().size > 0
+  }
+
+  /** What is missing, and what waits for it. */
+  get question(): MissingQuestion {
+    return {
+      latest: [
+        ...this.#latest(),
+        ...this.#gaps()
+          .values()
+          .flatMap((successors) => successors),
+      ],
+      wanted: [...this.#wanted()],
+    }
   }
 
   get progressed(): boolean {

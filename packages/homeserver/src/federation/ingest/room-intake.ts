@@ -6,11 +6,13 @@ import { DeadlineError, withDeadline } from '../deadline.ts'
 import type { FetchBudgets } from '../fetch/fetch-budgets.ts'
 import type { StagedEvent } from '../tables.ts'
 import { Intake, type IntakeParts } from './intake.ts'
+import type { MissingByMail } from './missing-by-mail.ts'
 import type { StagedEvents } from './staged-events.ts'
 
 export interface RoomIntakeParts extends IntakeParts {
   readonly staged: StagedEvents
   readonly budgets: FetchBudgets
+  readonly missingByMail: MissingByMail
   readonly clock: Clock
 }
 
@@ -82,6 +84,7 @@ export class RoomIntake {
       if (intake.isStuck && !this.#parts.rooms.isPartial(roomId)) await intake.startAnew(outOfPatience, bounded)
     })
     await staged.settle(roomId, { settled: intake.settledEvents(), stuck: intake.waitingEvents() }, signal)
+    if (intake.isStuck && !this.#isConnected(origin)) await this.#parts.missingByMail.ask(roomId, origin, intake.question, signal)
   }
 
   async #receiveStaged(roomId: RoomId, signal: AbortSignal): Promise<void> {
@@ -94,6 +97,10 @@ export class RoomIntake {
     await intake.setDamagedAside(signal)
     await intake.receivePending(signal)
     await this.#parts.staged.settle(roomId, { settled: intake.settledEvents(), stuck: new Map() }, signal)
+  }
+
+  #isConnected(server: ServerName): boolean {
+    return this.#parts.network.connections().some((connection) => connection.server === server)
   }
 
   /** A server that has left hears of what concerns its users' invites, and nobody owes it what that builds on. */
