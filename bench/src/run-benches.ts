@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import { type Bench, markdownTable, type Measurement } from './bench.ts'
 import { browserStartBench } from './browser-start-bench.ts'
 import { bundleBench } from './bundle-bench.ts'
+import { clientsBench } from './clients-bench.ts'
 import { deliveryBench } from './delivery-bench.ts'
 import { eventCostBench } from './event-cost-bench.ts'
 import { joinBench } from './join-bench.ts'
@@ -17,6 +18,7 @@ const benches: readonly Bench[] = [
   workerBench,
   eventCostBench,
   syncBench,
+  clientsBench,
   joinBench,
   deliveryBench,
   browserStartBench,

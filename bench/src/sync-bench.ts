@@ -9,7 +9,7 @@ import { nodeEngine } from './load/node-engine.ts'
 import { addMembers, deliver, type Member, RoomAuthor } from './load/room-author.ts'
 import { type RunningNode, startNode } from './load/start-node.ts'
 
-const roomCounts = [10, 1_000]
+const roomCounts = [10, 100, 1_000]
 const memberCounts = [10, 10_000]
 const samples = 50
 const initialSamples = 5
@@ -41,9 +41,53 @@ async function measureRooms(path: string, count: number): Promise<Measurement[]>
   for (let index = 0; index < count; index++) roomId = await node.client.createRoom()
   const news = await measureNews(node, async (name) => node.client.sendMessage(roomId, name, name))
   const initial = await measureInitial(node)
+  const windows = await measureWindows(node)
   await node.homeserver[Symbol.asyncDispose]()
   const where = `with ${count.toLocaleString('en')} rooms`
-  return [row(`incremental sync ${where}, one message in one of them`, news), row(`initial sync ${where}, lazy members`, initial)]
+  return [
+    row(`incremental sync ${where}, one message in one of them`, news),
+    row(`initial sync ${where}, lazy members`, initial),
+    { ...row(`sliding sync ${where}, the first 20 of them on a new connection`, windows.first), limit: 'goal: 100 ms' },
+    row(`sliding sync ${where}, one message in one of them`, windows.news),
+  ]
+}
+
+/** What a client asks for that shows a list of rooms. */
+const roomList = {
+  lists: {
+    all: {
+      ranges: [[0, 19]],
+      timeline_limit: 1,
+      required_state: [
+        ['m.room.name', ''],
+        ['m.room.avatar', ''],
+        ['m.room.encryption', ''],
+        ['m.room.member', '$LAZY'],
+        ['m.room.member', '$ME'],
+      ],
+    },
+  },
+  extensions: { account_data: { enabled: true }, receipts: { enabled: true }, typing: { enabled: true }, e2ee: { enabled: true } },
+}
+
+async function measureWindows({ client }: RunningNode): Promise<{ readonly first: number; readonly news: number }> {
+  const path = '/unstable/org.matrix.simplified_msc3575/sync'
+  const first: number[] = []
+  const news: number[] = []
+  let answer: Record<string, unknown> = {}
+  for (let index = 0; index < initialSamples; index++) {
+    const startedAt = performance.now()
+    answer = await client.call('POST', path, { ...roomList, conn_id: `window-${index}` })
+    first.push(performance.now() - startedAt)
+  }
+  const [roomId] = Object.keys(answer['rooms'] as object)
+  for (let index = 0; index < samples; index++) {
+    await client.sendMessage(roomId ?? '', `window-${index}`, 'news')
+    const startedAt = performance.now()
+    answer = await client.call('POST', `${path}?pos=${answer['pos'] as string}`, { ...roomList, conn_id: `window-${initialSamples - 1}` })
+    news.push(performance.now() - startedAt)
+  }
+  return { first: percentile(first, 0.5), news: percentile(news, 0.5) }
 }
 
 async function measureMembers(path: string, count: number): Promise<Measurement[]> {

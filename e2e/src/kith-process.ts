@@ -18,6 +18,11 @@ export class KithProcess {
     this.#commandArguments = commandArguments
   }
 
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error('The process was not started')
+    return this.#child.pid
+  }
+
   /** Starts the process and resolves with the first match of each pattern among the lines that it prints. */
   async start(...patterns: readonly RegExp[]): Promise<RegExpMatchArray[]> {
     const child = spawn(process.execPath, [commandPath, ...this.#commandArguments], { stdio: ['ignore', 'pipe', 'pipe'] })

@@ -1,9 +1,9 @@
 /** A Matrix client of one account, as thin as a measurement wants it. */
 export class Client {
-  static async register(clientApi: (request: Request) => Promise<Response>): Promise<Client> {
+  static async register(clientApi: (request: Request) => Promise<Response>, username = 'alice'): Promise<Client> {
     const client = new Client(clientApi, '')
     const { access_token, user_id } = await client.call('POST', '/v3/register', {
-      username: 'alice',
+      username,
       password: 'a password for a benchmark',
       auth: { type: 'm.login.dummy' },
     })

@@ -3,13 +3,14 @@ import { homeserverTableNames } from '@kith/homeserver/storage-schema'
 import { createWebCrypto } from '@kith/homeserver/web-crypto'
 import { openMemoryStorage } from '@kith/storage/memory'
 import type { Measurement } from '../bench.ts'
-import { perSecond } from '../bench.ts'
+import { p50AndP99, perSecond } from '../bench.ts'
 import { concurrently } from './concurrently.ts'
 import { LoopbackNetwork } from './loopback-network.ts'
 import { type RunningNode, startNode } from './start-node.ts'
 
 const events = 3_000
 const sendsAtOnce = 32
+const echoCount = 500
 const rawCommits = 5_000
 const signatures = 5_000
 const eventBytes = 1_024
@@ -29,6 +30,7 @@ export async function measureNode(engine: MeasuredEngine): Promise<Measurement[]
   const { signsPerSecond, verifiesPerSecond } = await measureCrypto(engine.random)
   const sender = await startNode(engine, await engine.open(homeserverTableNames))
   const sent = await measureSending(sender)
+  const echoes = await measureEchoes(sender)
   await sender.homeserver[Symbol.asyncDispose]()
   const received = await measureReceiving(engine)
   return [
@@ -36,6 +38,11 @@ export async function measureNode(engine: MeasuredEngine): Promise<Measurement[]
       what: `events sent in one room, ${sendsAtOnce} at a time`,
       result: perSecond(sent, 'events'),
       limit: `${perSecond(raw.commits, 'commits')} of one 1 KiB row, ${perSecond(signsPerSecond, 'signatures')}`,
+    },
+    {
+      what: 'a message from its sending to the own waiting sync',
+      result: p50AndP99(echoes.synced),
+      limit: `to the answer of the sending ${p50AndP99(echoes.sent)}`,
     },
     {
       what: 'events received, 50 a transaction',
@@ -74,6 +81,23 @@ async function measureSending({ client }: RunningNode): Promise<number> {
   const roomId = await client.createRoom()
   const took = await concurrently(events, sendsAtOnce, async (index) => client.sendMessage(roomId, `t${index}`, `message ${index}`))
   return rate(events, took)
+}
+
+/** How long one message after the other takes until it is sent, and until a sync that waits shows it. */
+async function measureEchoes({ client }: RunningNode): Promise<{ readonly sent: readonly number[]; readonly synced: readonly number[] }> {
+  const roomId = await client.createRoom()
+  let since = (await client.call('GET', '/v3/sync'))['next_batch'] as string
+  const sent: number[] = []
+  const synced: number[] = []
+  for (let index = 0; index < echoCount; index++) {
+    const waiting = client.call('GET', `/v3/sync?since=${since}&timeout=10000`)
+    const startedAt = performance.now()
+    const sending = client.sendMessage(roomId, `echo${index}`, `message ${index}`).then(() => sent.push(performance.now() - startedAt))
+    since = (await waiting)['next_batch'] as string
+    synced.push(performance.now() - startedAt)
+    await sending
+  }
+  return { sent, synced }
 }
 
 /** A second node, in memory, makes the transactions; they are kept back and replayed, so that only the receiver is measured. */
