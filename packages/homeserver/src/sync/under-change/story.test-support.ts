@@ -10,6 +10,7 @@ import { type Tamper, untouched } from './view.test-support.ts'
 const kith = '/_matrix/client/unstable/im.kith'
 const everything = { first: 0, size: 999, limit: 5 }
 const syncsMax = 60
+const typingMs = 20_000
 
 /** Users of two nodes act, and their clients sync now and then; in the end every client must show what its server says. */
 export class Story implements AsyncDisposable {
@@ -20,6 +21,9 @@ export class Story implements AsyncDisposable {
   readonly #rooms: { readonly roomId: string; readonly events: string[] }[] = []
   /** By user id, what was sent to their device. */
   readonly #sent = new Map<string, string[]>()
+  /** Who types is in memory alone: nodes that restarted meanwhile cannot say that it ended. */
+  readonly #forgotTyping = new Set<number>()
+  #typingUntil = 0
   /** How many steps did something. */
   done = 0
   #count = 0
@@ -60,6 +64,7 @@ export class Story implements AsyncDisposable {
       case 'wait':
         return this.#world.run(step.ms)
       case 'restart':
+        if (this.#world.clock.now() < this.#typingUntil) this.#forgotTyping.add(step.node)
         return this.#nodes[step.node]?.restart()
       default: {
         const reply = await this.#act(step)
@@ -80,7 +85,8 @@ export class Story implements AsyncDisposable {
       const name = `client ${index} of ${client.user.userId}`
       if (syncs === syncsMax) found.push(`${name}: there is no end of news`)
       const sliding = client instanceof SlidingViewer
-      const compared = { user: client.user, view: client.view, lazy: client.settings.lazy, sliding }
+      const tellsTyping = !this.#forgotTyping.has(this.#nodes.indexOf(client.user.node))
+      const compared = { tellsTyping, user: client.user, view: client.view, lazy: client.settings.lazy, sliding }
       const finish = async <T>(work: Promise<T>): Promise<T> => this.#world.finish(work)
       for (const difference of await differences(compared, finish)) found.push(`${name}, ${difference}`)
       if (index >= userCount) continue
@@ -202,7 +208,8 @@ export class Story implements AsyncDisposable {
           : this.#call(user, 'POST', `${path}/receipt/${step.type}/${encodeURIComponent(target)}`, isMarker ? {} : body)
       }
       case 'typing':
-        return this.#call(user, 'PUT', `${path}/typing/${encodeURIComponent(user.userId)}`, { typing: step.typing, timeout: 20_000 })
+        this.#typingUntil = this.#world.clock.now() + typingMs
+        return this.#call(user, 'PUT', `${path}/typing/${encodeURIComponent(user.userId)}`, { typing: step.typing, timeout: typingMs })
       case 'tag':
         return this.#call(user, step.add ? 'PUT' : 'DELETE', `/user/${encodeURIComponent(user.userId)}${path}/tags/u.own`)
       default:
