@@ -25,7 +25,7 @@ test('a server speaks for its own users only, and only for those that are known'
     { user_id: `@unknown:${origin}`, presence: 'online' },
     { user_id: `@odd:${origin}`, presence: 'dancing' },
   ]
-  presence.receive(origin, { push } as never, (userId) => userId === bob || userId.startsWith('@odd') || userId.startsWith('@eve'))
+  presence.receive(origin, { push }, (userId) => userId === bob || userId.startsWith('@odd') || userId.startsWith('@eve'))
   expect(presence.present()).toEqual([bob])
   presence[Symbol.dispose]()
 })

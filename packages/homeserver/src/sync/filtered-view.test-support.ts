@@ -1,0 +1,95 @@
+import { expect } from 'vitest'
+import type { Json, TestUser } from '../client-api/test-node.test-support.ts'
+
+export interface ViewKind {
+  readonly stateName: 'state' | 'state_after'
+  readonly limit: number
+  readonly types: readonly string[] | undefined
+  readonly lazy: boolean
+}
+
+interface SeenRoom {
+  readonly state: Map<string, string>
+  timeline: string[]
+  readonly senders: Set<string>
+}
+
+/** A client that syncs with a filter, and pages back wherever an answer left something out. */
+export class FilteredView {
+  readonly user: TestUser
+  readonly rooms = new Map<string, SeenRoom>()
+  readonly #kind: ViewKind
+  #since: string | undefined
+
+  constructor(user: TestUser, kind: ViewKind) {
+    this.user = user
+    this.#kind = kind
+  }
+
+  async sync(): Promise<Json> {
+    const { stateName, limit, types, lazy } = this.#kind
+    const timeline = { limit, ...(types === undefined ? {} : { types }) }
+    const filter = JSON.stringify({ room: { timeline, state: { lazy_load_members: lazy } } })
+    const answer = await this.user.sync(this.#since, { filter, use_state_after: String(stateName === 'state_after') })
+    this.#since = answer.next_batch
+    for (const roomId of Object.keys(answer.rooms.leave)) this.rooms.delete(roomId)
+    for (const [roomId, section] of Object.entries<Json>(answer.rooms.join)) await this.#apply(roomId, section)
+    return answer
+  }
+
+  /** What was built of increments is what is there. */
+  async expectTrue(): Promise<void> {
+    await this.sync()
+    const { joined_rooms: joined } = await this.user.ok('GET', '/joined_rooms')
+    expect([...this.rooms.keys()].toSorted()).toEqual(joined.toSorted())
+    for (const [roomId, room] of this.rooms) {
+      const path = `/rooms/${encodeURIComponent(roomId)}`
+      const events: Json[] = await this.user.ok('GET', `${path}/state`)
+      const state = new Map(events.map((event) => [`${event.type} ${event.state_key}`, event.event_id] as const))
+      if (this.#kind.lazy) this.#expectLazy(room, state)
+      else expect(room.state).toEqual(state)
+      const { chunk } = await this.user.ok('GET', `${path}/messages?dir=f&limit=1000${this.#pageFilter()}`)
+      expect(room.timeline).toEqual(chunk.map((event: Json) => event.event_id))
+    }
+  }
+
+  #expectLazy(room: SeenRoom, state: ReadonlyMap<string, string>): void {
+    for (const [key, eventId] of room.state) expect([key, state.get(key)]).toEqual([key, eventId])
+    for (const key of state.keys()) if (!key.startsWith('m.room.member ')) expect([...room.state.keys()]).toContain(key)
+    for (const sender of room.senders) expect([...room.state.keys()]).toContain(`m.room.member ${sender}`)
+    expect([...room.state.keys()]).toContain(`m.room.member ${this.user.userId}`)
+  }
+
+  async #apply(roomId: string, section: Json): Promise<void> {
+    const { stateName } = this.#kind
+    const room = this.rooms.get(roomId) ?? { state: new Map<string, string>(), timeline: [], senders: new Set<string>() }
+    const { events, limited, prev_batch: before } = section.timeline
+    const older = limited ? await this.#pageBack(roomId, before, new Set(room.timeline)) : []
+    this.rooms.set(roomId, room)
+    for (const event of [...section[stateName].events, ...(stateName === 'state' ? events : [])])
+      if (event.state_key !== undefined) room.state.set(`${event.type} ${event.state_key}`, event.event_id)
+    // Members of who sent what was paged are fetched with the pages.
+    for (const event of events) room.senders.add(event.sender)
+    room.timeline.push(...older, ...events.map((event: Json) => event.event_id))
+  }
+
+  async #pageBack(roomId: string, from: string, known: ReadonlySet<string>): Promise<string[]> {
+    const older: string[] = []
+    let token: string | undefined = from
+    while (token !== undefined) {
+      const path = `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=7&from=${token}${this.#pageFilter()}`
+      const page: Json = await this.user.ok('GET', path)
+      for (const { event_id: eventId } of page.chunk) {
+        if (known.has(eventId)) return older
+        older.unshift(eventId)
+      }
+      token = page.end
+    }
+    return older
+  }
+
+  #pageFilter(): string {
+    const { types } = this.#kind
+    return types === undefined ? '' : `&filter=${encodeURIComponent(JSON.stringify({ types }))}`
+  }
+}
