@@ -65,16 +65,16 @@ async function install(context: RoomsContext, installation: Installation, signal
   const known = await context.store.get(eventId)
   if (room !== undefined && known?.position !== undefined && known.status === 'accepted')
     return { kind: 'joined', roomId, eventId, position: known.position }
-  if (room?.state.isJoined(context.serverName) === true && (await goesOnHere(context, installation)))
-    return joinActiveRoom(context, room, installation)
+  if (room !== undefined && (await goesOnHere(context, room, installation))) return joinActiveRoom(context, room, installation)
   return installAnew(context, installation, signal)
 }
 
 /**
- * Whether this server has followed the room up to the join. Where it has not, it was perhaps thrown out without hearing of it: then what
- * it holds of the room is of the past, as after a leave.
+ * Whether this server has followed the room up to the join: then it may know of more beside it, like its own leave, that others have not
+ * heard of yet. Where it has not, what it holds of the room is of the past.
  */
-async function goesOnHere(context: RoomsContext, { roomId, pdu }: Installation): Promise<boolean> {
+async function goesOnHere(context: RoomsContext, room: Room, { roomId, pdu }: Installation): Promise<boolean> {
+  if (room.row.partial !== undefined && !room.state.isJoined(context.serverName)) return false
   const prevEvents = await context.store.getMany(prevEventIdsOf(pdu))
   return prevEvents.length > 0 && prevEvents.every((event) => event?.roomId === roomId && event.stateAfter !== undefined)
 }
@@ -106,7 +106,7 @@ async function installAnew(context: RoomsContext, installation: Installation, si
   return { kind: 'joined', roomId, eventId, position: appended.position }
 }
 
-/** The room goes on here already: the answer brings the join, and what the state was before it is known better here. */
+/** The room goes on from what is here: the answer brings the join, and what the state was before it is known better here. */
 async function joinActiveRoom(context: RoomsContext, room: Room, { eventId, pdu }: Installation): Promise<InstallOutcome> {
   const draft = new RoomDraft(room, context)
   const prevEvents = await draft.eventsOf(prevEventIdsOf(pdu))

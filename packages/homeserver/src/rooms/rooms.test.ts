@@ -204,3 +204,19 @@ test('an event gets the content hash it lacks and keeps the signatures it has', 
   expect(Object.keys(twice.signatures).toSorted()).toEqual([a.name, b.name].toSorted())
   expect(twice.hashes).toEqual(create.pdu.hashes)
 })
+
+test('a server whose first user leaves while its second comes, by a server that has not heard of the leave, knows of both', async () => {
+  const a = await RoomServer.open(1)
+  const b = await RoomServer.open(2)
+  const roomId = await a.createRoom(a.user('alice'))
+  const [bob, ben] = [b.user('bob'), b.user('ben')]
+  await joinRemotely(b, bob, a, roomId)
+  const left = await b.setMembership(roomId, bob, bob, 'leave')
+  await joinRemotely(b, ben, a, roomId)
+  expect(b.rooms.extremities(roomId)).toContain(left)
+  expect(b.rooms.state(roomId)?.membershipOf(bob)).toBe('leave')
+  expect(b.rooms.state(roomId)?.membershipOf(ben)).toBe('join')
+  await a.rooms.receive(roomId, (await b.stored(left)).pdu, signal)
+  expect(b.stateText(roomId)).toBe(a.stateText(roomId))
+  expect(b.rooms.extremities(roomId).toSorted()).toEqual(a.rooms.extremities(roomId).toSorted())
+})

@@ -14,8 +14,10 @@ export interface StateQuestion {
   readonly eventId: EventId
   /** The server of its sender: it has most to gain from a lie, and counts only when nobody else answers. */
   readonly author: ServerName
-  /** Whether the author's word may do when it is the only one. */
-  readonly believesAuthorAlone: boolean
+  /** Who brought the event: it need not be in the room any more, and counts only when no other member answers. */
+  readonly source: ServerName
+  /** Whether the word of one of those two may do when it is the only one. */
+  readonly believesOneAlone: boolean
 }
 
 /** One answer, and who gave it. */
@@ -29,8 +31,8 @@ interface Told {
  * Gets the state before an event, for a gap that is too large to be filled.
  *
  * Nobody can prove a state, only the events in it. So several servers are asked: the first answer that two give is believed; else the
- * one of the first server that is not the author's. What is believed must still be whole, and each event in it is verified and
- * authorised by whoever stores it.
+ * one of the first server that is not the author's. To a server that was put out of the room only who told it of that answers.
+ * What is believed must still be whole, and each event in it is verified and authorised by whoever stores it.
  */
 export class FetchState {
   readonly #parts: FetchParts
@@ -53,13 +55,14 @@ export class FetchState {
 
   /** The different answers, the most credible first. */
   async #askAll(question: StateQuestion, allowance: Allowance, signal: AbortSignal): Promise<Told[]> {
-    const { author, roomId } = question
-    const others = serversToAsk(this.#parts, roomId, [], new Set([author]))
+    const { author, source, roomId } = question
+    const members = serversToAsk(this.#parts, roomId, [], new Set([author]))
     const answers = new Map<string, Told>()
-    for (const server of [...others, author]) {
-      // The author is not asked for what others said.
-      if (server === this.#parts.serverName || (server === author && answers.size > 0)) continue
-      if (server === author && !question.believesAuthorAlone && !this.#isAmongTwo(roomId)) continue
+    for (const server of new Set([...members, source, author])) {
+      const isLastResort = !members.includes(server)
+      // They are not asked for what others said.
+      if (server === this.#parts.serverName || (isLastResort && answers.size > 0)) continue
+      if (isLastResort && !question.believesOneAlone && !(server === author && this.#isAmongTwo(roomId))) continue
       const told = await this.#askOne(server, question, allowance, signal)
       if (told === undefined) continue
       const key = [...told.stateIds].sort().join()

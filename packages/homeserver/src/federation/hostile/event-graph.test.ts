@@ -213,7 +213,7 @@ describe('predecessors', () => {
     const before = fetchesBy(setting)
     await mallory.send(bob.server, [chain.at(-1)?.pdu as Pdu])
     await world.run(3_600_000)
-    expect(setting.rowsOf(bob) - rows).toBeLessThan(20)
+    expect(setting.rowsOf(bob) - rows).toBeLessThan(30)
     expect(fetchesBy(setting) - before).toBeLessThan(6 * (implementation.fetchRoundsInBackgroundMax + 50))
     expect(bob.rooms.extremities(setting.roomId).length).toBe(1)
     await expectHonestAgree(setting)

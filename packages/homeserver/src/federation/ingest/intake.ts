@@ -199,12 +199,12 @@ export class Intake {
    * The gap is too large to be filled: takes the oldest event with the state that other servers tell, and goes on from there.
    * What lies before it is fetched when somebody reads that far back.
    */
-  async startAnew(believesAuthorAlone: boolean, signal: AbortSignal): Promise<void> {
+  async startAnew(believesOneAlone: boolean, signal: AbortSignal): Promise<void> {
     const [oldest] = sortParentsFirst(this.#pending)
     if (oldest === undefined) return
-    const { roomId, version, allowance } = this.#input
+    const { roomId, version, source, allowance } = this.#input
     const eventId = eventIdOf(oldest, version)
-    const question = { roomId, eventId, author: serverNameOf(oldest.sender), believesAuthorAlone }
+    const question = { roomId, eventId, author: serverNameOf(oldest.sender), source, believesOneAlone }
     const before = await this.#parts.fetchState.before(question, allowance, signal)
     if (before === undefined) return
     signal.throwIfAborted()
