@@ -1,4 +1,3 @@
-import { expect } from 'vitest'
 import type { Json, TestUser } from '../client-api/test-node.test-support.ts'
 
 export interface ViewKind {
@@ -7,6 +6,8 @@ export interface ViewKind {
   readonly types: readonly string[] | undefined
   readonly lazy: boolean
 }
+
+type Picture = Map<string, { readonly state: ReadonlyMap<string, string>; readonly timeline: readonly string[] }>
 
 interface SeenRoom {
   readonly state: Map<string, string>
@@ -37,27 +38,31 @@ export class FilteredView {
     return answer
   }
 
-  /** What was built of increments is what is there. */
-  async expectTrue(): Promise<void> {
+  /** What this client knows, to be held against `actual`. */
+  async known(): Promise<Picture> {
     await this.sync()
-    const { joined_rooms: joined } = await this.user.ok('GET', '/joined_rooms')
-    expect([...this.rooms.keys()].toSorted()).toEqual(joined.toSorted())
-    for (const [roomId, room] of this.rooms) {
-      const path = `/rooms/${encodeURIComponent(roomId)}`
-      const events: Json[] = await this.user.ok('GET', `${path}/state`)
-      const state = new Map(events.map((event) => [`${event.type} ${event.state_key}`, event.event_id] as const))
-      if (this.#kind.lazy) this.#expectLazy(room, state)
-      else expect(room.state).toEqual(state)
-      const { chunk } = await this.user.ok('GET', `${path}/messages?dir=f&limit=1000${this.#pageFilter()}`)
-      expect(room.timeline).toEqual(chunk.map((event: Json) => event.event_id))
-    }
+    return new Map([...this.rooms].map(([roomId, { state, timeline }]) => [roomId, { state, timeline }]))
   }
 
-  #expectLazy(room: SeenRoom, state: ReadonlyMap<string, string>): void {
-    for (const [key, eventId] of room.state) expect([key, state.get(key)]).toEqual([key, eventId])
-    for (const key of state.keys()) if (!key.startsWith('m.room.member ')) expect([...room.state.keys()]).toContain(key)
-    for (const sender of room.senders) expect([...room.state.keys()]).toContain(`m.room.member ${sender}`)
-    expect([...room.state.keys()]).toContain(`m.room.member ${this.user.userId}`)
+  /** What is there, read without syncs; of members those that a client must know that loads them as it needs them. */
+  async actual(): Promise<Picture> {
+    const picture: Picture = new Map()
+    for (const roomId of (await this.user.ok('GET', '/joined_rooms')).joined_rooms) {
+      const path = `/rooms/${encodeURIComponent(roomId)}`
+      const events: Json[] = await this.user.ok('GET', `${path}/state`)
+      const state = events.map((event) => [`${event.type} ${event.state_key}`, event.event_id] as const)
+      const { chunk } = await this.user.ok('GET', `${path}/messages?dir=f&limit=1000${this.#pageFilter()}`)
+      const timeline: string[] = chunk.map((event: Json) => event.event_id)
+      picture.set(roomId, { state: new Map(state.filter(([key]) => this.#mustKnow(roomId, key))), timeline })
+    }
+    return picture
+  }
+
+  #mustKnow(roomId: string, key: string): boolean {
+    const room = this.rooms.get(roomId)
+    if (!this.#kind.lazy || !key.startsWith('m.room.member ') || room === undefined) return true
+    const userId = key.slice('m.room.member '.length)
+    return room.state.has(key) || room.senders.has(userId) || userId === this.user.userId
   }
 
   async #apply(roomId: string, section: Json): Promise<void> {
