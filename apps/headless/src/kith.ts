@@ -22,6 +22,8 @@ interface ServeFlags extends Omit<RelayFlags, 'port'> {
   readonly openRegistration: boolean
   readonly registrationToken: readonly string[]
   readonly defaultRoomVersion: string
+  readonly urlPreviews: boolean
+  readonly allowInsecurePush: boolean
 }
 
 const program = new Command('kith').description('Matrix without a company: every device its own homeserver')
@@ -59,6 +61,8 @@ program
       .argParser(appendValue)
       .default([]),
   )
+  .option('--url-previews', 'show what linked pages say of themselves; their servers are asked by this node', false)
+  .option('--allow-insecure-push', 'let push gateways be without TLS and in this network', false)
   .addOption(
     new Option('--default-room-version <version>', 'for rooms whose creator names none')
       .choices(supportedRoomVersions.map(({ id }) => id))
@@ -77,6 +81,8 @@ program
           openRegistration: flags.openRegistration,
           registrationTokens: flags.registrationToken,
           defaultRoomVersion: flags.defaultRoomVersion,
+          urlPreviews: flags.urlPreviews,
+          allowInsecurePush: flags.allowInsecurePush,
           log: createStderrLog(flags.logLevel),
         },
         signal,

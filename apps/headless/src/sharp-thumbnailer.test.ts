@@ -3,7 +3,7 @@ import type { ThumbnailOrder } from '@kith/homeserver/ports'
 import fc from 'fast-check'
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { createSharpThumbnailer } from './sharp-thumbnailer.ts'
+import { sharpThumbnailer } from './sharp-thumbnailer.ts'
 
 const signal = new AbortController().signal
 const small: ThumbnailOrder = { width: 96, height: 96, method: 'crop', animated: false, pixelsMax: 10_000_000, durationMsMax: 10_000 }
@@ -37,7 +37,7 @@ async function bytesOf(picture: Sharp): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 async function make(picture: Uint8Array<ArrayBuffer>, order: ThumbnailOrder) {
-  const outcome = await createSharpThumbnailer().make(picture, order, signal)
+  const outcome = await sharpThumbnailer.make(picture, order, signal)
   if (outcome.kind !== 'made') return outcome.kind
   const { format, width, height, pages = 1, exif, icc, orientation } = await sharp(outcome.thumbnail.bytes, { pages: -1 }).metadata()
   return {
@@ -88,7 +88,7 @@ describe('thumbnails by libvips', () => {
     expect((await sharp(turned).metadata()).exif).toBeDefined()
     expect(await make(turned, scaled)).toMatchObject({ width: 120, height: 240, hasMetadata: false })
     // Turned to the right: what was above is on the right.
-    const outcome = await createSharpThumbnailer().make(turned, scaled, signal)
+    const outcome = await sharpThumbnailer.make(turned, scaled, signal)
     if (outcome.kind !== 'made') throw new Error(outcome.kind)
     const { data } = await sharp(outcome.thumbnail.bytes)
       .extract({ left: 100, top: 100, width: 1, height: 1 })
@@ -133,11 +133,7 @@ describe('thumbnails by libvips', () => {
       fc.asyncProperty(damage, async ({ of, at, byte, cut }) => {
         const picture = pictures[of]?.slice() ?? new Uint8Array()
         picture[at % picture.byteLength] = byte
-        const outcome = await createSharpThumbnailer().make(
-          cut === null ? picture : picture.slice(0, cut % picture.byteLength),
-          small,
-          signal,
-        )
+        const outcome = await sharpThumbnailer.make(cut === null ? picture : picture.slice(0, cut % picture.byteLength), small, signal)
         expect(['made', 'undecodable', 'too-large']).toContain(outcome.kind)
       }),
     )

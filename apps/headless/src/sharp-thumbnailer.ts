@@ -7,21 +7,31 @@ const formats: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'gif', 'hei
 const JPEG_QUALITY = 80
 const ANIMATION_QUALITY = 70
 
-/** Thumbnails by libvips, off the main thread. What its loaders may be given is narrowed for the whole process. */
-export function createSharpThumbnailer(): Thumbnailer {
-  sharp.block({ operation: ['VipsForeignLoad'] })
-  sharp.unblock({ operation: loaders })
-  // One picture is made at a time, on one thread: the node has other things to do, and each thread holds stripes of it.
-  sharp.concurrency(1)
-  sharp.cache(false)
-  return {
-    async make(picture, order, signal) {
-      signal.throwIfAborted()
-      const outcome = await makeThumbnail(picture, order)
-      signal.throwIfAborted()
-      return outcome
-    },
-  }
+// For the whole process: what its loaders may be given is narrowed before anything is.
+sharp.block({ operation: ['VipsForeignLoad'] })
+sharp.unblock({ operation: loaders })
+// One picture is made at a time, on one thread: the node has other things to do, and each thread holds stripes of it.
+sharp.concurrency(1)
+sharp.cache(false)
+
+/** Thumbnails by libvips, off the main thread. */
+export const sharpThumbnailer: Thumbnailer = {
+  async make(picture, order, signal) {
+    signal.throwIfAborted()
+    const outcome = await makeThumbnail(picture, order)
+    signal.throwIfAborted()
+    return outcome
+  },
+}
+
+/** What a picture is, told from its bytes without decoding them. Undefined for whatever is none. */
+export async function measurePicture(
+  picture: Uint8Array,
+): Promise<{ readonly contentType: string; readonly width: number; readonly height: number } | undefined> {
+  const head = await readHead(picture)
+  if (head === undefined) return undefined
+  const { format, width, height, pageHeight = height } = head
+  return { contentType: format === 'heif' ? 'image/avif' : `image/${format}`, width, height: pageHeight }
 }
 
 async function makeThumbnail(picture: Uint8Array, order: ThumbnailOrder): Promise<ThumbnailerOutcome> {

@@ -7,10 +7,13 @@ import { createWebCrypto } from '@kith/homeserver/web-crypto'
 import { identityFromSeed } from '@kith/p2p/identity'
 import { createNodeNetwork } from '@kith/p2p/node'
 import { openSqliteStorage } from '@kith/storage/sqlite'
+import { openSqliteSearchIndex } from '@kith/storage/sqlite-search-index'
 import { listenForClients } from './client-http.ts'
 import { loadOrCreateSeed } from './identity-file.ts'
 import { nodeClock, nodeRandom } from './node-ports.ts'
-import { createSharpThumbnailer } from './sharp-thumbnailer.ts'
+import { HttpPushGateway } from './outgoing/http-push-gateway.ts'
+import { HttpUrlPreviewer } from './outgoing/http-url-previewer.ts'
+import { sharpThumbnailer } from './sharp-thumbnailer.ts'
 
 export interface ServeOptions {
   readonly dataDirectory: string
@@ -24,6 +27,10 @@ export interface ServeOptions {
   /** Who has one of them may register, too; when there are any, the owner needs one as well. */
   readonly registrationTokens: readonly string[]
   readonly defaultRoomVersion: string
+  /** Whether users get previews of the addresses in messages: this node then asks the servers of those pages. */
+  readonly urlPreviews: boolean
+  /** Whether push gateways may be without TLS and in this network. */
+  readonly allowInsecurePush: boolean
   readonly log: Log
 }
 
@@ -39,6 +46,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   await mkdir(dataDirectory, { recursive: true })
   await using opened = new AsyncDisposableStack()
   const storage = opened.use(openSqliteStorage({ path: join(dataDirectory, 'homeserver.sqlite'), tableNames: homeserverTableNames }))
+  const searchIndex = opened.use(openSqliteSearchIndex(join(dataDirectory, 'search.sqlite')))
   const seed = await loadOrCreateSeed(dataDirectory)
   const crypto = await createWebCrypto(seed)
   const network = opened.use(
@@ -51,9 +59,22 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
       log,
     }),
   )
+  const pushGateway = opened.use(new HttpPushGateway({ allowsInsecure: options.allowInsecurePush }))
+  const previews = options.urlPreviews ? { urlPreviewer: opened.use(new HttpUrlPreviewer({ log })) } : {}
   const homeserver = opened.use(
     await createHomeserver(
-      { clock: nodeClock, random: nodeRandom, log, crypto, storage, network, thumbnailer: createSharpThumbnailer() },
+      {
+        clock: nodeClock,
+        random: nodeRandom,
+        log,
+        crypto,
+        storage,
+        network,
+        searchIndex,
+        thumbnailer: sharpThumbnailer,
+        pushGateway,
+        ...previews,
+      },
       {
         relays: options.relays,
         openRegistration: options.openRegistration || options.registrationTokens.length > 0,

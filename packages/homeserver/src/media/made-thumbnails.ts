@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Thumbnail, Thumbnailer, ThumbnailerOutcome } from '../ports/thumbnailer.ts'
 import { mediaDetails } from './media-details.ts'
 import type { CachedFile, RemoteCache } from './remote-cache.ts'
+import { streamOf } from './stream-of.ts'
 import type { MediaKey } from './tables.ts'
 import { mayBecomeThumbnail, type ThumbnailWish, usualThumbnail } from './thumbnails.ts'
 
@@ -114,15 +115,6 @@ export class MadeThumbnails {
     const [oldest] = this.#refusals.keys()
     if (this.#refusals.size > limits.implementation.thumbnailRefusalsMax && oldest !== undefined) this.#refusals.delete(oldest)
   }
-}
-
-function streamOf(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    start(controller) {
-      controller.enqueue(new Uint8Array(bytes))
-      controller.close()
-    },
-  })
 }
 
 /** Undefined when it is longer than that. */

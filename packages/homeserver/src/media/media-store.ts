@@ -5,6 +5,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import type { Thumbnailer } from '../ports/thumbnailer.ts'
+import type { UrlPreviewer } from '../ports/url-previewer.ts'
 import { WatchedNumber } from '../watched-number.ts'
 import { BlobStore, WritingBlob } from './blob-store.ts'
 import type { ByteRange } from './byte-range.ts'
@@ -14,12 +15,14 @@ import { RemoteCache } from './remote-cache.ts'
 import { mediaTables, type PendingMedia, type StoredMedia } from './tables.ts'
 import { MediaQuotas } from './media-quotas.ts'
 import { isAnimated } from './thumbnails.ts'
+import { UrlPreviews } from './url-previews.ts'
 
 export interface MediaPorts {
   readonly storage: Storage
   readonly clock: Clock
   readonly random: Random
   readonly thumbnailer?: Thumbnailer
+  readonly urlPreviewer?: UrlPreviewer
 }
 
 export type CreateMediaOutcome =
@@ -58,6 +61,8 @@ export class MediaStore {
   readonly cache: RemoteCache
   /** Absent where no engine makes them: then a picture stands for its thumbnail. */
   readonly thumbnails: MadeThumbnails | undefined
+  /** Absent where the owner does not want them, or none can be made. */
+  readonly urlPreviews: UrlPreviews | undefined
   readonly #ports: MediaPorts
   readonly #serverName: ServerName
   readonly #blobs: BlobStore
@@ -74,7 +79,9 @@ export class MediaStore {
     this.#blobs = blobs
     this.#quotas = new MediaQuotas(ports.storage)
     this.cache = new RemoteCache(ports, blobs, this.#quotas)
-    const { thumbnailer, clock } = ports
+    const { thumbnailer, urlPreviewer: previewer, clock } = ports
+    const newId = (): string => this.#newId()
+    this.urlPreviews = previewer === undefined ? undefined : new UrlPreviews({ previewer, clock, serverName, newId, cache: this.cache })
     this.thumbnails = thumbnailer === undefined ? undefined : new MadeThumbnails({ thumbnailer, clock, cache: this.cache })
   }
 
@@ -126,7 +133,10 @@ export class MediaStore {
     for (;;) {
       const seen = this.#uploads.value
       const media = await storage.get(mediaTables.files, [this.#serverName, mediaId, ''])
-      if (media !== undefined) return { kind: 'found', media }
+      if (media !== undefined) {
+        if (media.usedAt !== undefined) await this.cache.touch([this.#serverName, mediaId, ''])
+        return { kind: 'found', media }
+      }
       if ((await this.#pending(mediaId)) === undefined) return { kind: 'unknown' }
       const leftMs = until - clock.now()
       if (leftMs <= 0) return { kind: 'not-yet' }

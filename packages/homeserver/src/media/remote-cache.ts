@@ -41,7 +41,7 @@ export class RemoteCache {
   async get(key: MediaKey): Promise<CachedFile | undefined> {
     const media = await this.#ports.storage.get(mediaTables.files, key)
     if (media === undefined) return undefined
-    await this.#uses.run('uses', async () => this.#touch(key))
+    await this.touch(key)
     const { size, blob, chunks } = media
     return { details: media, size, tag: blob, body: (range) => this.#blobs.read(blob, chunks, range) }
   }
@@ -113,6 +113,10 @@ export class RemoteCache {
   }
 
   /** Moves the file to the end of the queue, now and then: an hour more or less does not matter, a write for each look would. */
+  async touch(key: MediaKey): Promise<void> {
+    await this.#uses.run('uses', async () => this.#touch(key))
+  }
+
   async #touch(key: MediaKey): Promise<void> {
     const now = this.#ports.clock.now()
     const media = await this.#ports.storage.get(mediaTables.files, key)

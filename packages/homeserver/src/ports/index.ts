@@ -7,6 +7,7 @@ import type { Random } from './random.ts'
 import type { SearchIndex } from './search-index.ts'
 import type { Storage } from './storage.ts'
 import type { Thumbnailer } from './thumbnailer.ts'
+import type { UrlPreviewer } from './url-previewer.ts'
 
 /** Everything through which a node touches the world. */
 export interface Ports {
@@ -20,6 +21,8 @@ export interface Ports {
   readonly searchIndex?: SearchIndex
   /** Absent: a picture stands for its thumbnail. */
   readonly thumbnailer?: Thumbnailer
+  /** Absent where the owner wants none, or no requests can be made outside of the peer network. */
+  readonly urlPreviewer?: UrlPreviewer
   /** Absent where no requests can be made outside of the peer network: then there are no pushers. */
   readonly pushGateway?: PushGateway
 }
@@ -33,3 +36,4 @@ export * from './random.ts'
 export * from './search-index.ts'
 export * from './storage.ts'
 export * from './thumbnailer.ts'
+export * from './url-previewer.ts'

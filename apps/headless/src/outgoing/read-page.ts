@@ -1,0 +1,82 @@
+import { Parser } from 'htmlparser2'
+
+const VALUE_CHARACTERS_MAX = 1_000
+const PROPERTIES_MAX = 50
+/** Where a page says its encoding, if its server does not. */
+const ENCODING_HEAD_BYTES = 1_024
+/** Names of the Open Graph protocol, and what stands for them where a page has none. */
+const substitutes: Readonly<Record<string, string>> = {
+  'twitter:title': 'og:title',
+  'twitter:description': 'og:description',
+  'twitter:image': 'og:image',
+  'twitter:image:src': 'og:image',
+  description: 'og:description',
+}
+
+/** What a page says of itself, by the names of the Open Graph protocol. `og:image` is as it stands there. */
+export function readPage(bytes: Uint8Array, contentType: string): Record<string, string> {
+  const text = new TextDecoder(encodingOf(bytes, contentType)).decode(bytes)
+  const said = new Map<string, string>()
+  const substituted = new Map<string, string>()
+  const texts = readTexts(text, (name, content) => {
+    const stands = substitutes[name]
+    if (stands !== undefined) setOnce(substituted, stands, content)
+    else if (/^og:[\w:]{1,60}$/.test(name)) setOnce(said, name, content)
+  })
+  for (const [name, content] of substituted) setOnce(said, name, content)
+  setOnce(said, 'og:title', texts.title === '' ? texts.heading : texts.title)
+  setOnce(said, 'og:description', texts.paragraph)
+  return Object.fromEntries(said)
+}
+
+interface Texts {
+  readonly title: string
+  readonly heading: string
+  readonly paragraph: string
+}
+
+/** The first title, heading and paragraph that have any text. */
+function readTexts(html: string, onMeta: (name: string, content: string) => void): Texts {
+  const wanted: Readonly<Record<string, keyof Texts>> = { title: 'title', h1: 'heading', p: 'paragraph' }
+  const texts = { title: '', heading: '', paragraph: '' }
+  let open: keyof Texts | undefined
+  let silent = 0
+  const parser = new Parser({
+    onopentag(name, attributes) {
+      if (name === 'meta') onMeta((attributes['property'] ?? attributes['name'] ?? '').toLowerCase(), attributes['content'] ?? '')
+      if (isSilent(name)) silent++
+      const text = wanted[name]
+      if (text !== undefined && texts[text].trim() === '') open = text
+    },
+    ontext(piece) {
+      if (open !== undefined && silent === 0 && texts[open].length <= VALUE_CHARACTERS_MAX) texts[open] += piece
+    },
+    onclosetag(name) {
+      if (isSilent(name)) silent--
+      if (wanted[name] === open) open = undefined
+    },
+  })
+  parser.end(html)
+  return texts
+}
+
+/** What these hold is no text to read. */
+function isSilent(name: string): boolean {
+  return name === 'script' || name === 'style' || name === 'noscript' || name === 'svg'
+}
+
+function setOnce(said: Map<string, string>, name: string, content: string): void {
+  const value = content.toWellFormed().replaceAll(/\s+/g, ' ').trim().slice(0, VALUE_CHARACTERS_MAX).toWellFormed()
+  if (value !== '' && !said.has(name) && said.size < PROPERTIES_MAX) said.set(name, value)
+}
+
+function encodingOf(bytes: Uint8Array, contentType: string): string {
+  const head = new TextDecoder('latin1').decode(bytes.subarray(0, ENCODING_HEAD_BYTES))
+  const named = /charset\s*=\s*["']?\s*([\w-]+)/i
+  const label = named.exec(contentType)?.[1] ?? named.exec(head)?.[1] ?? 'utf-8'
+  try {
+    return new TextDecoder(label).encoding
+  } catch {
+    return 'utf-8'
+  }
+}
