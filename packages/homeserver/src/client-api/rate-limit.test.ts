@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import { RateLimit } from './rate-limit.ts'
+import { TestNode } from './test-node.test-support.ts'
 
 /** How long there is to wait for one; 0 when it was there and was taken. */
 function take(limit: RateLimit, key?: string): number {
@@ -52,4 +53,17 @@ test('keys do not share, and are forgotten when they are full again', async () =
 test('who must wait is told so in the header too', () => {
   const response = new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: 1_001 }).toResponse()
   expect(response.headers.get('retry-after')).toBe('2')
+})
+
+test('a program that runs wild is stopped, its user reads on, and no other user is', { timeout: 60_000 }, async () => {
+  await using node = await TestNode.start()
+  const [alice, bob] = [await node.register('alice'), await node.register('bob')]
+  const change = async (user: typeof alice) => user.call('POST', '/account/3pid/unbind', {})
+  const { burst, returnMs } = limits.implementation.changesPerUser
+  for (let count = 0; count < burst; count++) await change(alice)
+  expect(await change(alice)).toMatchObject({ status: 429, body: { errcode: 'M_LIMIT_EXCEEDED', retry_after_ms: returnMs } })
+  expect(await alice.call('GET', '/account/whoami')).toMatchObject({ status: 200 })
+  expect(await change(bob)).toMatchObject({ status: 400 })
+  await node.world.clock.advance(returnMs)
+  expect(await change(alice)).toMatchObject({ status: 400 })
 })
