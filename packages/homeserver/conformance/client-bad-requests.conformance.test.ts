@@ -4,7 +4,7 @@ import { TestUser } from '../src/client-api/test-node.test-support.ts'
 import { badRequests, type Example } from './bad-requests.test-support.ts'
 import { wrongRequests } from './client-bad-requests.test-support.ts'
 import { callAll } from './client-calls/all.test-support.ts'
-import { type Asker, ClientContract } from './client-contract.test-support.ts'
+import { type Asker, ClientContract, PASSWORD } from './client-contract.test-support.ts'
 import { endpointOf } from './client-coverage.test-support.ts'
 import { type ClientExchange, errcodeOf, problemsOfForm } from './client-exchange-checks.test-support.ts'
 import { toleranceOf } from './client-tolerance.test-support.ts'
@@ -28,6 +28,7 @@ const contract = new ClientContract()
 const operations = contract.operations.filter((operation) => endpointOf(operation) !== undefined)
 const cases = operations.map((operation) => [operation.id, operation] as const)
 let loggedOut: TestUser
+let expired: TestUser
 let seen = 0
 
 beforeAll(async () => {
@@ -35,6 +36,11 @@ beforeAll(async () => {
   await callAll(contract)
   loggedOut = await contract.home.register('frank')
   await loggedOut.ok('POST', '/logout')
+  await contract.home.register('grace', PASSWORD)
+  const login = { type: 'm.login.password', user: 'grace', password: PASSWORD, refresh_token: true }
+  const answer = (await contract.home.call('POST', '/login', login)).body
+  expired = new TestUser(contract.home, answer)
+  await contract.world.run(answer.expires_in_ms + 1)
 })
 
 afterAll(async () => {
@@ -108,24 +114,16 @@ describe('whatever clients send', () => {
     const example = await exampleOf(operation)
     const wish = { path: urlOf(example.path, example.query), ...bodyOf(example) }
     const isOpen = endpointOf(operation)?.auth === 'none'
+    const unknown = [new TestUser(contract.home, { user_id: '', device_id: '', access_token: 'none' }), loggedOut, foreigner(), expired]
     const answers = []
-    for (const asker of [
-      contract.home,
-      new TestUser(contract.home, { user_id: '', device_id: '', access_token: 'none' }),
-      loggedOut,
-      foreigner(),
-    ]) {
+    for (const asker of [contract.home, ...unknown]) {
       const exchange = await send(asker, operation, wish)
       expect(problemsOfForm(operation, exchange)).toEqual([])
       answers.push(`${exchange.status} ${errcodeOf(exchange)}`)
     }
-    const unknown = '401 M_UNKNOWN_TOKEN'
-    const due =
-      operation.auth === 'required'
-        ? ['401 M_MISSING_TOKEN', unknown, unknown, unknown]
-        : isOpen
-          ? answers
-          : [answers[0], unknown, unknown, unknown]
+    // Who asks does not matter to what anybody may ask.
+    const first = operation.auth === 'required' ? '401 M_MISSING_TOKEN' : answers[0]
+    const due = isOpen ? answers : [first, ...unknown.map(() => '401 M_UNKNOWN_TOKEN')]
     expect(answers).toEqual(due)
   })
 

@@ -8,6 +8,15 @@ const wrongId: readonly string[] = ['400 M_INVALID_PARAM', '403 M_FORBIDDEN', '4
 
 const nothings = ['x', '@', '!', '$', '#', '@a', '!:', '$:', '\u0000', '💥', 'x'.repeat(5_000), '@a:b:c:d']
 const idFormats: ReadonlySet<unknown> = new Set(['mx-user-id', 'mx-room-id', 'mx-event-id', 'mx-room-alias'])
+/** Some parameters are JSON. */
+const jsonTexts = [
+  '{',
+  '[]',
+  'null',
+  '{"room":7,"limit":"x","types":{}}',
+  `${'{"room":'.repeat(3_000)}1${'}'.repeat(3_000)}`,
+  '{"limit":1e400}',
+]
 /** Right ids of what nobody here knows. */
 const strangers: Readonly<Record<string, string>> = {
   'mx-user-id': '@nobody:example.org',
@@ -74,6 +83,7 @@ function wrongQueries(example: Example): WrongRequest[] {
     return [
       ...(required ? [changed('is missing', [], wrongParameter)] : []),
       ...wrong.map((text) => changed(`is ${text.slice(0, 10)}`, [text], isChecked ? wrongParameter : undefined)),
+      ...(type === 'string' ? jsonTexts.map((text) => changed(`is ${text.slice(0, 10)}`, [text], undefined)) : []),
       changed('comes twice', [example.query.get(name) ?? '1', 'x'], undefined),
     ]
   })

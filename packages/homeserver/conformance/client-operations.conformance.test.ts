@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Endpoint } from '../src/client-api/endpoint.ts'
 import { endpoints } from '../src/client-api/endpoints/index.ts'
 import { callAll } from './client-calls/all.test-support.ts'
+import type { Operation } from './openapi.test-support.ts'
 import { ClientContract } from './client-contract.test-support.ts'
+import { type ClientExchange, problemsOfClientResponse } from './client-exchange-checks.test-support.ts'
 import {
   coverageTable,
   endpointOf,
@@ -15,6 +17,8 @@ import {
 
 /** The data names so many. A different number is a reason to look what is new. */
 const OPERATIONS_COUNT = 166
+/** `/_matrix/client/v3`, with what is before its first slash. */
+const VERSION_STEPS = 4
 
 const contract = new ClientContract()
 const { operations } = contract
@@ -73,6 +77,23 @@ describe('the client-server API of the specification', () => {
     },
   )
 
+  test('reads the same below its other names', async () => {
+    let others = 0
+    for (const operation of operations) {
+      const read = contract.exchanges.findLast((exchange) => exchange.operation === operation && isRepeatable(exchange))
+      if (read === undefined) continue
+      const { asker } = read
+      // What was there then may be gone by now.
+      const now = await contract.send(asker, operation, `${read.url.pathname}${read.url.search}`, {})
+      for (const url of otherUrls(operation, read.url)) {
+        const again = await contract.send(asker, operation, url, {})
+        expect([url, again.status, ...problemsOfClientResponse(operation, again)]).toEqual([url, now.status])
+        others++
+      }
+    }
+    expect(others).toBeGreaterThan(0)
+  })
+
   test('nothing went wrong inside', () => {
     expect(contract.errorsLogged).toEqual([])
   })
@@ -85,4 +106,17 @@ async function answerAt({ method }: Endpoint, path: string): Promise<{ readonly 
   const text = await answer.text()
   const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true
   return { status: answer.status, error: isJson ? (JSON.parse(text) as { error?: unknown }).error : undefined }
+}
+
+/** A read by somebody who is still there. */
+function isRepeatable({ method, status, asker }: ClientExchange): boolean {
+  return method === 'GET' && status === 200 && [contract.home, contract.alice, contract.carol, contract.bob].includes(asker)
+}
+
+/** The same request below every path of the operation's endpoint: they end alike and begin with other versions. */
+function otherUrls(operation: Operation, url: URL): string[] {
+  const own = operation.path.split('/').length - VERSION_STEPS
+  const end = url.pathname.split('/').slice(-own).join('/')
+  const paths = endpointOf(operation)?.paths ?? []
+  return paths.length < 2 ? [] : paths.map((path) => `${path.split('/').slice(0, -own).join('/')}/${end}${url.search}`)
 }
