@@ -1,4 +1,5 @@
 import type { EventId, RoomId, UserId } from '@kith/matrix-protocol'
+import type { Receipt } from '../../ephemeral/receipts.ts'
 import type { RoomActivity } from '../../rooms/index.ts'
 import { Ledger } from './ledger.ts'
 
@@ -46,6 +47,8 @@ export class Connection {
   readonly receipts = new Ledger<RoomId, number>()
   /** Rooms with receipts that were not told because the room was out of sight. */
   readonly receiptsOwed = new Ledger<RoomId, true>()
+  /** Receipts that stood in each other's way in an answer, and come with the next. */
+  readonly receiptsHeld = new Ledger<RoomId, readonly Receipt[]>()
   /** Rooms whose unread counts have to be looked at again. */
   readonly countsOwed = new Ledger<RoomId, true>()
   /** Rooms whose account data the client has. */
@@ -111,6 +114,6 @@ export class Connection {
   }
 
   #ledgers(): { confirm(): void; takeBack(): void }[] {
-    return [this.rooms, this.receipts, this.receiptsOwed, this.countsOwed, this.accountData, this.typing]
+    return [this.rooms, this.receipts, this.receiptsOwed, this.receiptsHeld, this.countsOwed, this.accountData, this.typing]
   }
 }

@@ -141,9 +141,13 @@ export class Extensions {
     }
     const rooms: [RoomId, JsonObject][] = []
     for (const roomId of inSight) {
-      const receipts = await this.#receiptsOf(roomId, answers.get(roomId), request)
-      const found = receipts.filter(({ userId }) => !request.ignored.has(userId))
-      if (found.length > 0) rooms.push([roomId, { type: 'm.receipt', content: receiptContent(found) }])
+      const held = connection.receiptsHeld.get(roomId) ?? []
+      const news = await this.#receiptsOf(roomId, answers.get(roomId), request)
+      const wanted = latest([...held, ...news]).filter(({ userId }) => !request.ignored.has(userId))
+      const { told, left } = fittingOneEvent(wanted)
+      if (left.length > 0) connection.receiptsHeld.set(roomId, left)
+      else if (held.length > 0) connection.receiptsHeld.delete(roomId)
+      if (told.length > 0) rooms.push([roomId, { type: 'm.receipt', content: receiptContent(told) }])
     }
     return { body: rooms.length === 0 ? {} : { rooms: Object.fromEntries(rooms) }, hasNews: rooms.length > 0 }
   }
@@ -165,11 +169,10 @@ export class Extensions {
     if (toldUpTo !== undefined && answer?.isWhole !== true) return news
     // A whole timeline comes with the receipts on it, and with the reader's own wherever they are.
     const { slidingReceiptsScannedMax } = limits.implementation
-    const latest = await receipts.latest(roomId, reader.userId, upTo, slidingReceiptsScannedMax)
+    const recent = await receipts.latest(roomId, reader.userId, upTo, slidingReceiptsScannedMax)
     const own = await receipts.ofUser(roomId, reader.userId)
     const shown: ReadonlySet<EventId> = answer?.shown ?? new Set()
-    const all = [...own, ...latest.filter(({ eventId }) => shown.has(eventId)), ...news]
-    return [...new Map(all.map((receipt) => [JSON.stringify([receipt.userId, receipt.type, receipt.threadId]), receipt])).values()]
+    return [...own, ...recent.filter(({ eventId }) => shown.has(eventId)), ...news]
   }
 
   #typing({ visible, extensions, connection, ignored }: ExtensionRequest): ExtensionAnswer {
@@ -199,4 +202,23 @@ function roomsOf(visible: readonly VisibleRoom[], scope: ExtensionScope): readon
 
 function bare({ type, content }: AccountDataEntry): JsonObject {
   return { type, content }
+}
+
+/** Of each user, type and thread the one that comes last. */
+function latest(receipts: readonly Receipt[]): Receipt[] {
+  return [...new Map(receipts.map((receipt) => [JSON.stringify([receipt.userId, receipt.type, receipt.threadId]), receipt])).values()]
+}
+
+/** The extension has one event for a room, and in it one place for a user's receipts of one type on one event: not all threads fit. */
+function fittingOneEvent(receipts: readonly Receipt[]): { readonly told: readonly Receipt[]; readonly left: readonly Receipt[] } {
+  const places = new Set<string>()
+  const told: Receipt[] = []
+  const left: Receipt[] = []
+  for (const receipt of receipts) {
+    const place = JSON.stringify([receipt.eventId, receipt.type, receipt.userId])
+    if (places.has(place)) left.push(receipt)
+    else told.push(receipt)
+    places.add(place)
+  }
+  return { told, left }
 }

@@ -224,7 +224,14 @@ export class RoomAnswers {
   #markOver(roomId: RoomId, connection: Connection, member: StoredEvent | undefined): void {
     connection.rooms.set(roomId, { ...nothingKnown, membership: 'leave', memberEventId: member?.eventId })
     // Whoever comes back is told of everything anew.
-    for (const ledger of [connection.receipts, connection.receiptsOwed, connection.countsOwed, connection.accountData, connection.typing])
+    for (const ledger of [
+      connection.receipts,
+      connection.receiptsOwed,
+      connection.receiptsHeld,
+      connection.countsOwed,
+      connection.accountData,
+      connection.typing,
+    ])
       ledger.delete(roomId)
   }
 
