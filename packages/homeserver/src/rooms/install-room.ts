@@ -9,6 +9,7 @@ import {
   roomVersion,
   type RoomVersion,
   serverNameOf,
+  stateKeyOf,
 } from '@kith/matrix-protocol'
 import { isEventIdTaken } from './event-id-taken.ts'
 import { idsOfState, joinDenial, type StateEvents, stateOfEvents, stateOfPdus } from './installed-state.ts'
@@ -65,8 +66,15 @@ async function install(context: RoomsContext, installation: Installation, signal
   const known = await context.store.get(eventId)
   if (room !== undefined && known?.position !== undefined && known.status === 'accepted')
     return { kind: 'joined', roomId, eventId, position: known.position }
+  if (room !== undefined && !beginsAlike(room, installation.state)) return invalid('the room is known to begin with another event')
   if (room !== undefined && (await goesOnHere(context, room, installation))) return joinActiveRoom(context, room, installation)
   return installAnew(context, installation, signal)
+}
+
+/** Room ids name the create event from version 12 on only; before, whoever made the room could tell each of another beginning, with other powers. */
+function beginsAlike(room: Room, state: StateEvents): boolean {
+  const create = stateKeyOf('m.room.create', '')
+  return room.state.at(create)?.eventId === state.get(create)?.eventId
 }
 
 /**
@@ -143,6 +151,7 @@ export async function receiveWithState(
     if (stateEvents.some((event) => event?.roomId !== roomId)) return { kind: 'rejected', eventId, reason: 'state.other-room' }
     const state = stateOfEvents(stateEvents.filter((event) => event !== undefined))
     if (typeof state === 'string') return { kind: 'rejected', eventId, reason: state }
+    if (!beginsAlike(room, state)) return { kind: 'rejected', eventId, reason: 'state.other-create' }
     const draft = new RoomDraft(context.rooms.get(roomId) ?? room, context)
     const stateBefore = await draft.stateOf(idsOfState(state))
     return receiveInState(context, draft, { eventId, pdu: verified.pdu, stateBefore })

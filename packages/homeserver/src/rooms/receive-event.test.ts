@@ -1,6 +1,15 @@
-import { eventIdOf, type Pdu, prevEventIdsOf, type RoomId, roomVersion, type RoomVersion, type UnhashedPdu } from '@kith/matrix-protocol'
+import {
+  type EventId,
+  eventIdOf,
+  type Pdu,
+  prevEventIdsOf,
+  type RoomId,
+  roomVersion,
+  type RoomVersion,
+  type UnhashedPdu,
+} from '@kith/matrix-protocol'
 import { beforeEach, expect, test } from 'vitest'
-import { catchUp, joinRemotely, RoomServer, sentId, signal, stateForJoin } from './room-servers.test-support.ts'
+import { catchUp, joinRemotely, RoomServer, sentId, signal, stateBeforeFrom, stateForJoin } from './room-servers.test-support.ts'
 
 const version = roomVersion('12') as RoomVersion
 
@@ -224,4 +233,39 @@ test('what another server answers to a join is checked', async () => {
   expect(await install({})).toMatchObject({ kind: 'joined' })
   expect(await install({})).toMatchObject({ kind: 'joined' })
   expect(c.stateText(roomId)).toBe(a.stateText(roomId))
+})
+
+test.each(['10', '11'])("a state that begins with another create event is nobody's state of this room, in version %s", async (id) => {
+  const version = roomVersion(id)!
+  const a = await RoomServer.open(1)
+  const b = await RoomServer.open(2)
+  const roomId = await a.createRoom(a.user('alice'), { version: id })
+  await joinRemotely(b, b.user('bob'), a, roomId)
+  const { pdu: create } = a.rooms.state(roomId)!.get('m.room.create', '')!
+  const { hashes: _hashes, signatures: _signatures, ...unsigned } = create
+  const other = await a.sign({ ...unsigned, origin_server_ts: 7 }, version)
+  const lie = async (eventId: EventId) => {
+    const { stateIds, events } = await stateBeforeFrom(a, eventId)
+    const ids = stateIds.map((stateId) => (stateId === eventIdOf(create, version) ? eventIdOf(other, version) : stateId))
+    return { stateIds: ids, events: [...events, other] }
+  }
+  await a.say(roomId, a.user('alice'), 'before the gap')
+  const said = await a.say(roomId, a.user('alice'), 'after the gap')
+  const { pdu } = await a.stored(said)
+  const told = await b.rooms.receiveWithState(roomId, pdu, await lie(said), signal)
+  expect(told).toEqual({ kind: 'rejected', eventId: said, reason: 'state.other-create' })
+  expect(await b.rooms.receiveWithState(roomId, pdu, await stateBeforeFrom(a, said), signal)).toMatchObject({ kind: 'accepted' })
+
+  // Nor does a server come back into another room than it left.
+  const left = await b.setMembership(roomId, b.user('bob'), b.user('bob'), 'leave')
+  await a.rooms.receive(roomId, (await b.stored(left)).pdu, signal)
+  const member = { type: 'm.room.member', stateKey: b.user('bob'), content: { membership: 'join' } }
+  const template = await a.rooms.makeTemplate({ roomId, sender: b.user('bob'), ...member }, signal)
+  if (template.kind !== 'template') throw new Error(template.kind)
+  const event = await b.sign(template.event as unknown as UnhashedPdu, version)
+  await a.rooms.receiveAndForward(roomId, event, signal)
+  const { state, authChain } = await stateForJoin(a, eventIdOf(event, version))
+  const changed = { state: state.map((each) => (each.type === 'm.room.create' ? other : each)), authChain: [...authChain, create] }
+  expect(await b.rooms.installJoined({ version: id, event, ...changed }, signal)).toMatchObject({ kind: 'invalid' })
+  expect(await b.rooms.installJoined({ version: id, event, state, authChain }, signal)).toMatchObject({ kind: 'joined' })
 })
