@@ -7,7 +7,17 @@ import { World } from './world/world.ts'
 
 const ROWS_MAX = 10_000
 /** Each row of these is named by another, or names another that names it. */
-const CHECKED = ['rooms.rooms', 'rooms.events', 'rooms.history', 'rooms.arrivals', 'timeline.outbox', 'timeline.outbox-by-event']
+const CHECKED = [
+  'rooms.rooms',
+  'rooms.events',
+  'rooms.history',
+  'rooms.arrivals',
+  'timeline.outbox',
+  'timeline.outbox-by-event',
+  'rooms.relations',
+  'rooms.relation-types',
+  'rooms.thread-replies',
+]
 
 let disk: MemoryDisk
 
@@ -25,6 +35,8 @@ beforeAll(async () => {
   await world.simulated.finish(bob.ok('POST', `/join/${room}?server_name=${alice.server.server}`, {}))
   for (const [index, user] of [alice, bob, alice].entries())
     await world.simulated.finish(user.ok('PUT', `/rooms/${room}/send/m.room.message/${index}`, { msgtype: 'm.text', body: `${index}` }))
+  const said = { msgtype: 'm.text', body: 'reply', 'm.relates_to': { rel_type: 'm.thread', event_id: created.room_id.replace('!', '$') } }
+  await world.simulated.finish(alice.ok('PUT', `/rooms/${room}/send/m.room.message/reply`, said))
   await world.simulated.run(5_000)
   world.server('ann').crash()
   await world.simulated.finish(bob.ok('PUT', `/rooms/${room}/send/m.room.message/away`, { msgtype: 'm.text', body: 'away' }))

@@ -43,6 +43,12 @@ const tables = {
   stateNodes: { name: 'rooms.state-nodes' } as Table<readonly [string, string], NodeRow>,
   history: { name: 'rooms.history' } as Table<readonly [string, number, number, string], { eventId: string; position?: number }>,
   arrivals: { name: 'rooms.arrivals' } as Table<readonly [string, number], { eventId?: string; state: string }>,
+  relations: { name: 'rooms.relations' } as Table<
+    readonly [string, string, string, number, number, string],
+    { sender: string; type: string }
+  >,
+  relationTypes: { name: 'rooms.relation-types' } as Table<readonly [string, string, string], true>,
+  threadReplies: { name: 'rooms.thread-replies' } as Table<readonly [string, number, number, string], string>,
   stream: { name: 'timeline.stream' } as Table<readonly [number], StreamRow>,
   outbox: { name: 'timeline.outbox' } as Table<readonly [string, number], OutboxRow>,
   outboxByEvent: { name: 'timeline.outbox-by-event' } as Table<readonly [string, string], number>,
@@ -75,6 +81,11 @@ export async function checkStore(storage: StorageReader): Promise<StoreFindings>
   check.checkEvents()
   check.checkRooms()
   check.checkHistory(await readAll(storage, tables.history))
+  check.checkRelations(
+    await readAll(storage, tables.relations),
+    await readAll(storage, tables.relationTypes),
+    await readAll(storage, tables.threadReplies),
+  )
   check.checkArrivals(await readAll(storage, tables.arrivals), await readAll(storage, tables.stream))
   check.checkOutbox(await readAll(storage, tables.outbox), await readAll(storage, tables.outboxByEvent))
   return check.findings()
@@ -154,6 +165,26 @@ class StoreCheck {
     }
     for (const { eventId, status } of this.#events.values())
       if (status === 'accepted' && !shown.has(eventId)) this.#fault(`accepted event ${eventId} is not in the history`)
+  }
+
+  /** The index holds what accepted events say of themselves, and nothing else. */
+  checkRelations(
+    relations: Rows<typeof tables.relations>,
+    types: Rows<typeof tables.relationTypes>,
+    replies: Rows<typeof tables.threadReplies>,
+  ): void {
+    const indexed = new Set(relations.map(({ key }) => `${key[5]} ${key[2]} ${key[1]}`))
+    const known = new Set(types.map(({ key }) => key.join(' ')))
+    const threads = new Set(replies.map(({ key, value }) => `${key[3]} ${value}`))
+    for (const { eventId, roomId, status, pdu } of this.#events.values()) {
+      const relation = pdu.content['m.relates_to'] as { readonly rel_type?: unknown; readonly event_id?: unknown } | undefined
+      const { rel_type: relType, event_id: target } = relation ?? {}
+      if (status !== 'accepted' || typeof relType !== 'string' || typeof target !== 'string') continue
+      if (!indexed.delete(`${eventId} ${relType} ${target}`)) this.#fault(`the index of relations lacks ${eventId}`)
+      if (!known.has(`${roomId} ${target} ${relType}`)) this.#fault(`the index of relations does not say that ${target} has any ${relType}`)
+      if (relType === 'm.thread' && !threads.delete(`${eventId} ${target}`)) this.#fault(`the list of threads lacks ${eventId}`)
+    }
+    for (const name of [...indexed, ...threads]) this.#fault(`the index of relations holds ${name}, which is not so`)
   }
 
   checkArrivals(arrivals: Rows<typeof tables.arrivals>, stream: Rows<typeof tables.stream>): void {

@@ -1,4 +1,5 @@
 import type { EventId, UserId } from '@kith/matrix-protocol'
+import { checkStore } from '@kith/testkit/store-check'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { IgnoredUsers } from '../accounts/ignored-users.ts'
@@ -45,7 +46,8 @@ test(
       fc.asyncProperty(cases, async ({ conversation: steps, ignoring, pageSize }) => {
         const { servers, users, roomId } = await play(steps)
         for (const [index, server] of servers.entries()) {
-          const [userId, other] = index === 0 ? users : [users[1], users[0]]
+          expect((await checkStore(server.storage)).faults).toEqual([])
+        const [userId, other] = index === 0 ? users : [users[1], users[0]]
           const ignored = new Set<string>(ignoring ? [other] : [])
           const ignoredUsers = new IgnoredUsers({
             get: async () => ({ ignored_users: Object.fromEntries([...ignored].map((id) => [id, {}])) }),
@@ -96,7 +98,7 @@ test(
           expect(threads).toEqual(byLatest)
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
     expect(aggregatedTotal).toBeGreaterThan(50)
   },

@@ -41,6 +41,7 @@ export class DraftRows {
   readonly #closed = new Map<EventId, ReadonlySet<EventId>>()
   readonly #leaving: StoredEvent[] = []
   readonly #redacted: StoredEvent[] = []
+  readonly #restored: EventId[] = []
   /** The state to announce where it changed without an event that says so. */
   #movedTo: StateRoot | undefined
   #completes = false
@@ -65,6 +66,11 @@ export class DraftRows {
   /** Takes an event out of what is shown. */
   leave(event: StoredEvent): void {
     this.#leaving.push(event)
+  }
+
+  /** An event of the history has its content now. */
+  restore(eventId: EventId): void {
+    this.#restored.push(eventId)
   }
 
   /** @param event as it was. */
@@ -135,6 +141,7 @@ export class DraftRows {
     for (const appended of this.appended) this.#writeAppended(transaction, appended)
     for (const eventId of this.#inserted) this.#writeInserted(transaction, eventId)
     for (const event of this.#leaving) this.#writeLeaving(transaction, event)
+    for (const eventId of this.#restored) this.#writeRestored(transaction, eventId)
     for (const event of this.#redacted) deleteRelation(batch, event)
     for (const eventId of this.#judged) batch.put(roomsTables.judgedPartially, [roomId, transaction.allocate()], eventId)
     for (const event of this.#events.changed.values()) batch.put(roomsTables.events, [event.eventId], event)
@@ -198,6 +205,12 @@ export class DraftRows {
 
   #writeInserted(transaction: TimelineTransaction, eventId: EventId): void {
     this.#place(transaction, eventId, {})
+    transaction.append({ kind: 'room-history', roomId: this.#roomId, eventId })
+  }
+
+  #writeRestored(transaction: TimelineTransaction, eventId: EventId): void {
+    const event = this.#events.changed.get(eventId)
+    if (event !== undefined) putRelation(transaction.batch, event)
     transaction.append({ kind: 'room-history', roomId: this.#roomId, eventId })
   }
 

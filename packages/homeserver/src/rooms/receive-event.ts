@@ -134,7 +134,7 @@ async function judge(
 ): Promise<Judgement> {
   const known = await draft.events.get(eventId)
   if (isEventIdTaken(known, draft.room.roomId, pdu, draft.room.version)) return { kind: 'rejected', eventId, reason: 'event-id.taken' }
-  if (known !== undefined && isWholeCopyOf(known, pdu, draft.room.version)) draft.events.put({ ...known, pdu })
+  if (known !== undefined && isWholeCopyOf(known, pdu, draft.room.version)) draft.restore({ ...known, pdu })
   if (known !== undefined && hasPlace(known)) return { kind: 'duplicate', eventId }
   const prevEventIds = prevEventIdsOf(pdu)
   const authEventIds = authEventIdsOf(pdu)

@@ -175,6 +175,12 @@ export class RoomDraft {
     this.events.put(event)
   }
 
+  /** Gives an event back the content that it lacked. */
+  restore(event: StoredEvent): void {
+    this.events.put(event)
+    if (event.sequence !== undefined) this.#rows.restore(event.eventId)
+  }
+
   /** Remembers that the event was judged by a state that lacks members. */
   noteJudged(eventId: EventId): void {
     if (this.room.row.partial !== undefined) this.#rows.noteJudged(eventId)

@@ -1,3 +1,4 @@
+import { redact } from '@kith/matrix-protocol'
 import { MemorySearchIndex, SearchDisk } from '@kith/testkit/memory-search-index'
 import { silentLog } from '@kith/testkit/silent-log'
 import fc from 'fast-check'
@@ -135,6 +136,35 @@ test('what came by backfill is found; what is redacted is not, and leaves the in
   expect(await everyHit(search, input)).toEqual([])
   await indexer.catchUp()
   expect(disk.documents.has(early)).toBe(false)
+})
+
+test('a message that came without its content is found, and counts as a relation, when a whole copy comes', async () => {
+  const [first, second] = [await RoomServer.open(1), await RoomServer.open(2)]
+  const [alice, bob] = [first.user('alice'), second.user('bob')]
+  const roomId = await first.createRoom(alice)
+  await joinRemotely(second, bob, first, roomId)
+  const root = await second.say(roomId, bob, 'root')
+  const signal = new AbortController().signal
+  await first.rooms.receive(roomId, (await second.stored(root)).pdu, signal)
+  const relation = { 'm.relates_to': { rel_type: 'm.thread', event_id: root } }
+  const said = sentId(await first.send(roomId, alice, { type: 'm.room.message', content: { body: 'tea', ...relation } }))
+  const { pdu } = await first.stored(said)
+  const version = first.rooms.version(roomId)
+  if (version === undefined) throw new Error('the room is not there')
+  const { search } = open(second, new SearchDisk())
+  const input = { ...all, userId: bob, words: ['tea'], roomIds: [roomId], order: 'recent', limit: 10 } as const
+  const query = { direction: 'b', from: undefined, limit: 10 } as const
+  const seen = async (): Promise<unknown[]> => {
+    await search.catchUp()
+    return [
+      await everyHit(search, input),
+      (await second.rooms.relations.ofType(roomId, root, 'm.thread', query)).map(({ eventId }) => eventId),
+    ]
+  }
+  await second.rooms.receive(roomId, redact(pdu, version), signal)
+  expect(await seen()).toEqual([[], []])
+  await second.rooms.receive(roomId, pdu, signal)
+  expect(await seen()).toEqual([[said], [said]])
 })
 
 test('names and topics are found by their own fields; what is encrypted is not indexed; a count tells of nothing unseen', async () => {

@@ -5,7 +5,7 @@ import type { Table } from '../ports/storage.ts'
 export type TimelineRow =
   /** An event became part of a room's visible timeline here. */
   | { readonly kind: 'room-event'; readonly roomId: RoomId; readonly eventId: EventId }
-  /** An event took its place in a room's history without being new, or lost it. Nobody's sync tells of that. */
+  /** An event took its place in a room's history without being new, lost it, or got the content that it lacked. Nobody's sync tells of that. */
   | { readonly kind: 'room-history'; readonly roomId: RoomId; readonly eventId: EventId }
   /** The state of a room changed without an event that joined its timeline. `completes`: only now all of its members are known. */
   | { readonly kind: 'room-state'; readonly roomId: RoomId; readonly completes?: true }
