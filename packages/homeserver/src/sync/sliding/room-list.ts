@@ -19,17 +19,27 @@ export interface ListedRoom {
     | { readonly kind: 'gone' }
 }
 
+/** Rooms that users left and want to hear no more of. */
+export interface Forgotten {
+  has(userId: UserId, roomId: RoomId): boolean
+}
+
 /**
  * The rooms of a user, the latest first: those of which they are a member, are invited to or knock at, those they were put out of, and
  * those they have left since this connection told of them. Everything is read from memory but for who was put out.
  */
-export async function listRooms(rooms: Rooms, userId: UserId, connection: Connection): Promise<ListedRoom[]> {
+export async function listRooms(
+  { rooms, forgotten }: { readonly rooms: Rooms; readonly forgotten: Forgotten },
+  userId: UserId,
+  connection: Connection,
+): Promise<ListedRoom[]> {
   const listed = new Map<RoomId, ListedRoom>()
   for (const roomId of rooms.roomIds()) {
     const member = rooms.state(roomId)?.get('m.room.member', userId)
     if (member === undefined) continue
     const isIn = isListed(roomId, member, connection)
-    if (isIn === 'put-out' ? await wasInside(rooms, roomId, userId) : isIn) listed.set(roomId, listedMember(rooms, roomId, member))
+    if (isIn === 'put-out' ? !forgotten.has(userId, roomId) && (await wasInside(rooms, roomId, userId)) : isIn)
+      listed.set(roomId, listedMember(rooms, roomId, member))
   }
   for (const invite of rooms.invites(userId)) {
     const { roomId, position } = invite

@@ -18,7 +18,7 @@ import { Connections } from './connections.ts'
 import { Extensions, type VisibleRoom } from './extensions.ts'
 import { readReceiptRows, type ReceiptRows } from './receipt-rows.ts'
 import { type RoomAnswer, RoomAnswers } from './room-answers.ts'
-import { filterRooms, type ListedRoom, listRooms } from './room-list.ts'
+import { filterRooms, type Forgotten, type ListedRoom, listRooms } from './room-list.ts'
 import type { ListRequest, RoomConfig, SlidingRequest } from './sliding-request.ts'
 import { UserRooms } from './user-rooms.ts'
 import { combine } from './wanted-state.ts'
@@ -34,6 +34,7 @@ export interface SlidingSyncParts {
   readonly pushRules: PushRules
   readonly notifications: Notifications
   readonly sync: SyncEngine
+  readonly conversation: { readonly forgotten: Forgotten }
 }
 
 export interface SlidingInput {
@@ -128,9 +129,11 @@ export class SlidingSync {
     const { rooms, timeline } = this.#parts
     const { progress } = connection
     const marks = await this.#marks.marks(reader.userId, upTo)
-    const receiptRows = await readReceiptRows(timeline, reader.userId, progress.position, upTo)
+    // A new connection was told of no room, so nothing is owed to it.
+    const receiptRows = await readReceiptRows(timeline, reader.userId, connection.hasBegun ? progress.position : upTo, upTo)
     noteOwedCounts(connection, receiptRows)
-    const listed = await listRooms(rooms, reader.userId, connection)
+    const { forgotten } = this.#parts.conversation
+    const listed = await listRooms({ rooms, forgotten }, reader.userId, connection)
     const asked = new Map<RoomId, AskedRoom>()
     const counts = new Map<string, number>()
     for (const [name, list] of request.lists) {

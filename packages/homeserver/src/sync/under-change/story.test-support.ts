@@ -21,9 +21,9 @@ export class Story implements AsyncDisposable {
   readonly #rooms: { readonly roomId: string; readonly events: string[] }[] = []
   /** By user id, what was sent to their device. */
   readonly #sent = new Map<string, string[]>()
-  /** Who types is in memory alone: nodes that restarted meanwhile cannot say that it ended. */
+  /** Who types is in memory alone: nodes that restarted since cannot say that it ended. */
   readonly #forgotTyping = new Set<number>()
-  #typingUntil = 0
+  #hasTyped = false
   /** How many steps did something. */
   done = 0
   #count = 0
@@ -64,7 +64,7 @@ export class Story implements AsyncDisposable {
       case 'wait':
         return this.#world.run(step.ms)
       case 'restart':
-        if (this.#world.clock.now() < this.#typingUntil) this.#forgotTyping.add(step.node)
+        if (this.#hasTyped) this.#forgotTyping.add(step.node)
         return this.#nodes[step.node]?.restart()
       default: {
         const reply = await this.#act(step)
@@ -208,7 +208,7 @@ export class Story implements AsyncDisposable {
           : this.#call(user, 'POST', `${path}/receipt/${step.type}/${encodeURIComponent(target)}`, isMarker ? {} : body)
       }
       case 'typing':
-        this.#typingUntil = this.#world.clock.now() + typingMs
+        this.#hasTyped = true
         return this.#call(user, 'PUT', `${path}/typing/${encodeURIComponent(user.userId)}`, { typing: step.typing, timeout: typingMs })
       case 'tag':
         return this.#call(user, step.add ? 'PUT' : 'DELETE', `/user/${encodeURIComponent(user.userId)}${path}/tags/u.own`)
