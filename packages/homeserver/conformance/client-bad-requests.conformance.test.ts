@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestUser } from '../src/client-api/test-node.test-support.ts'
+import type { Endpoint } from '../src/client-api/endpoint.ts'
+import { endpoints } from '../src/client-api/endpoints/index.ts'
+import { limits } from '../src/limits.ts'
 import { badRequests, type Example } from './bad-requests.test-support.ts'
 import { wrongRequests } from './client-bad-requests.test-support.ts'
 import { callAll } from './client-calls/all.test-support.ts'
@@ -135,6 +138,38 @@ describe('whatever clients send', () => {
       const exchange = await send(example.asker, operation, { path: urlOf(path, example.query), ...bodyOf(example) })
       expect(toleranceOf(id, 'of another user')?.answers ?? ['403 M_FORBIDDEN']).toContain(`${exchange.status} ${errcodeOf(exchange)}`)
     }
+  })
+})
+
+describe('whatever is sent to what the data does not have', () => {
+  const own = endpoints.filter((endpoint) => !operations.some((operation) => endpointOf(operation) === endpoint))
+  const sendTo = async (endpoint: Endpoint, asker: Asker, body?: string): Promise<string> => {
+    const operation = { ...contract.operation('getVersions'), method: endpoint.method, responses: new Map() }
+    const exchange = await send(asker, operation, {
+      path: (endpoint.paths[0] ?? '').replaceAll(/:\w+/g, 'x'),
+      ...(body === undefined ? {} : { body }),
+    })
+    expect(problemsOfForm(operation, exchange)).toEqual([])
+    return `${exchange.status} ${errcodeOf(exchange)}`
+  }
+
+  test.each(
+    own
+      .filter(({ bodySchema }) => bodySchema !== undefined)
+      .map((endpoint) => [`${endpoint.method} ${endpoint.paths[0]}`, endpoint] as const),
+  )('%s: bodies', async (_name, endpoint) => {
+    const tooLarge = `{"a":"${'x'.repeat(endpoint.bodyBytesMax ?? limits.implementation.clientBodyBytesMax)}"}`
+    const answers = []
+    for (const body of ['{', '[]', 'null', '['.repeat(1_000), tooLarge]) answers.push(await sendTo(endpoint, contract.alice, body))
+    expect(answers).toEqual(['400 M_NOT_JSON', '400 M_BAD_JSON', '400 M_BAD_JSON', '400 M_BAD_JSON', '413 M_TOO_LARGE'])
+    await stillServes()
+  })
+
+  test.each(
+    own.filter(({ auth }) => auth === 'required').map((endpoint) => [`${endpoint.method} ${endpoint.paths[0]}`, endpoint] as const),
+  )('%s: tokens', async (_name, endpoint) => {
+    expect(await sendTo(endpoint, contract.home)).toBe('401 M_MISSING_TOKEN')
+    for (const asker of [loggedOut, expired, foreigner()]) expect(await sendTo(endpoint, asker)).toBe('401 M_UNKNOWN_TOKEN')
   })
 })
 
