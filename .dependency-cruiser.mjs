@@ -188,6 +188,13 @@ export default {
       to: { path: `^${homeserver}/matrix-error\\.ts$` },
     },
     {
+      name: 'outgoing-requests-are-guarded',
+      comment: 'What users name must not reach the own machine and network: requests go through the one place that judges addresses.',
+      severity: 'error',
+      from: { path: '^apps/headless/src', pathNot: `${test}|^apps/headless/src/outgoing/guarded-fetch\\.ts$` },
+      to: { path: npm('undici'), dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'dependency-is-declared',
       comment: 'A package that is not in the package.json of the workspace may vanish or change at any install.',
       severity: 'error',

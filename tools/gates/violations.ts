@@ -155,6 +155,12 @@ const boundaries = [
     "await using planted = await import('@kith/testkit/storage-cases')\nexport { planted }",
     /testkit-only-in-tests/,
   ),
+  plant(
+    'a request that nobody judges',
+    'apps/headless/src/outgoing/planted-request.ts',
+    "export { request } from 'undici'",
+    /outgoing-requests-are-guarded/,
+  ),
   plantImport(`${homeserver}/rooms/planted-a.ts`, `${homeserver}/federation/planted-a.ts`, /rooms-know-no-network/),
   plantImport(`${homeserver}/rooms/planted-b.ts`, `${homeserver}/sync/planted-b.ts`, /rooms-know-no-network/),
   plantImport(`${homeserver}/rooms/planted-c.ts`, `${homeserver}/client-api/planted-c.ts`, /rooms-know-no-network/),
