@@ -61,7 +61,11 @@ async function startRelay(dataDirectory: string, port: number): Promise<Restarta
 }
 
 /** Not yet started. Anybody who reaches its client port may register. */
-export async function createServer(dataDirectory: string, relayAddresses: readonly string[]): Promise<Server> {
+export async function createServer(
+  dataDirectory: string,
+  relayAddresses: readonly string[],
+  options: readonly string[] = [],
+): Promise<Server> {
   const clientPort = await freePort()
   const process = new KithProcess([
     'serve',
@@ -73,6 +77,7 @@ export async function createServer(dataDirectory: string, relayAddresses: readon
     '127.0.0.1',
     '--open-registration',
     ...relayAddresses.flatMap((address) => ['--relay', address]),
+    ...options,
   ])
   return {
     process,
