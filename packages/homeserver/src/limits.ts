@@ -55,6 +55,7 @@ export const limits = {
     toDeviceEduBytesMax: 48 * 1024,
     toDeviceSeenLifetimeMs: 90 * 24 * 3_600_000,
     typingTimeoutMaxMs: 120_000,
+    typingUsersRememberedMax: 1_000,
     receiptsPerRoomMax: 20_000,
     receiptsPerUserAndRoomMax: 500,
     presenceUsersMax: 10_000,

@@ -7,7 +7,11 @@ interface TypingRoom {
   readonly users: Map<UserId, { readonly until: number }>
   /** The stream's position when this last changed; readers are behind it until they read from a later one. */
   changedAt: number
+  /** The same for each user, those who changed last at the end. */
+  readonly changes: Map<UserId, number>
 }
+
+const nobody: ReadonlySet<string> = new Set()
 
 /** Who is typing where: in memory, ended by the clock. */
 export class Typing implements Disposable {
@@ -22,7 +26,7 @@ export class Typing implements Disposable {
   }
 
   async set(roomId: RoomId, userId: UserId, typing: boolean, timeoutMs: number): Promise<void> {
-    const room = this.#rooms.get(roomId) ?? { users: new Map(), changedAt: -1 }
+    const room = this.#rooms.get(roomId) ?? { users: new Map(), changedAt: -1, changes: new Map() }
     this.#rooms.set(roomId, room)
     const was = room.users.delete(userId)
     if (typing) {
@@ -31,13 +35,16 @@ export class Typing implements Disposable {
       room.users.set(userId, entry)
       void this.#expire(room, userId, entry, durationMs)
     }
-    if (was !== typing) await this.#changed(room)
+    if (was !== typing) await this.#changed(room, userId)
   }
 
-  /** The users typing in a room when that changed after a position; undefined when it did not. */
-  changedAfter(roomId: RoomId, after: number): UserId[] | undefined {
+  /** The users typing in a room, without some, when that changed after a position; undefined when it did not. */
+  changedAfter(roomId: RoomId, after: number, ignored: ReadonlySet<string> = nobody): UserId[] | undefined {
     const room = this.#rooms.get(roomId)
-    return room !== undefined && room.changedAt >= after ? [...room.users.keys()] : undefined
+    if (room === undefined || room.changedAt < after) return undefined
+    if (ignored.size === 0) return [...room.users.keys()]
+    const changed = [...room.changes].some(([userId, changedAt]) => changedAt >= after && !ignored.has(userId))
+    return changed ? [...room.users.keys()].filter((userId) => !ignored.has(userId)) : undefined
   }
 
   /** The rooms in which that changed after a position. */
@@ -57,11 +64,15 @@ export class Typing implements Disposable {
     }
     if (room.users.get(userId) !== entry) return
     room.users.delete(userId)
-    await this.#changed(room)
+    await this.#changed(room, userId)
   }
 
-  async #changed(room: TypingRoom): Promise<void> {
+  async #changed(room: TypingRoom, userId: UserId): Promise<void> {
     room.changedAt = this.#timeline.position
+    room.changes.delete(userId)
+    room.changes.set(userId, room.changedAt)
+    const [oldest] = room.changes.keys()
+    if (oldest !== undefined && room.changes.size > limits.implementation.typingUsersRememberedMax) room.changes.delete(oldest)
     await this.#timeline.tick()
   }
 }

@@ -5,7 +5,7 @@ import type { Receipt } from '../ephemeral/receipts.ts'
 import type { Notifications } from '../push/notifications.ts'
 import type { RoomSection, SyncRequest } from './room-sections.ts'
 import type { StreamChanges } from './stream-changes.ts'
-import { unreadSection } from './unread-counts.ts'
+import { hasUnreadAfter, unreadSection } from './unread-counts.ts'
 
 interface Parts {
   readonly accountData: AccountData
@@ -50,10 +50,12 @@ export class JoinedExtras {
       ? [...this.#typing(roomId, request), ...receipts].filter((event) => wanted.accepts(event))
       : []
     const accountData = await this.#accountData(roomId, request, isNew, changes.accountData)
-    const countsChanged = changes.stream?.ownReceipts.has(roomId) === true
-    if (section === undefined && ephemeral.length === 0 && accountData.length === 0 && !countsChanged) return undefined
     const { ignored, filter } = request
     const reader = { userId: request.reader.userId, ignored }
+    const hasEvents = (section !== undefined && !section.isBare) || ephemeral.length > 0 || accountData.length > 0
+    const mayLowerCounts = section?.mayLowerCounts === true || changes.stream?.ownReceipts.has(roomId) === true
+    if (!hasEvents && !mayLowerCounts && !(await hasUnreadAfter(this.#parts.notifications, roomId, reader, request.after ?? 0)))
+      return undefined
     const unread = await unreadSection(this.#parts.notifications, roomId, reader, filter.timeline.unreadThreadNotifications)
     return {
       // A room without news has no gap either, and no older place to page from.
@@ -78,7 +80,7 @@ export class JoinedExtras {
 
   #typing(roomId: RoomId, request: SyncRequest): BareEvent[] {
     const { typing } = this.#parts.ephemeral
-    const users = typing.changedAfter(roomId, request.after ?? 0)?.filter((userId) => !request.ignored.has(userId))
+    const users = typing.changedAfter(roomId, request.after ?? 0, request.ignored)
     if (users === undefined || (request.after === undefined && users.length === 0)) return []
     return [{ type: 'm.typing', content: { user_ids: users } }]
   }

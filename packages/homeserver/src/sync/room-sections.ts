@@ -8,7 +8,7 @@ import { summaryOf } from './room-summary.ts'
 import { SentMembers } from './sent-members.ts'
 import { StateSections } from './state-section.ts'
 import type { SyncFilter } from './sync-filter.ts'
-import { formatEvents, readTimeline, type TimelineSection } from './timeline-section.ts'
+import { formatEvents, readTimeline, type ShownTimeline, type TimelineSection } from './timeline-section.ts'
 import type { Visibility } from './visibility.ts'
 
 /** `state` is what precedes the timeline; the others include what the timeline changed (MSC4222, spec v1.16). */
@@ -34,6 +34,9 @@ export type RoomSection =
   | {
       readonly kind: 'join'
       readonly newlyJoined: boolean
+      /** Nothing but the counts of the room can be news. */
+      readonly isBare: boolean
+      readonly mayLowerCounts: boolean
       readonly timeline: TimelineSection
       readonly state: JsonObject
       readonly changedMembers: readonly UserId[]
@@ -120,6 +123,8 @@ export class RoomSections {
     return {
       kind: 'join',
       newlyJoined,
+      isBare: !isWhole && changed.size === 0 && slice.events.length === 0 && !slice.limited,
+      mayLowerCounts: slice.mayLowerCounts,
       timeline: await this.#timeline(slice, request),
       state: await this.#states.read(request, { roomId, known, changed, timeline: slice.events, isWhole }),
       changedMembers: members,
@@ -169,7 +174,7 @@ export class RoomSections {
     }
   }
 
-  async #slice(roomId: RoomId, after: number, upTo: number, request: SyncRequest): Promise<TimelineSlice> {
+  async #slice(roomId: RoomId, after: number, upTo: number, request: SyncRequest): Promise<ShownTimeline> {
     const { syncTimelineEventsDefault, syncTimelineEventsCatchUpDefault } = limits.implementation
     const standard = request.after === undefined ? syncTimelineEventsDefault : syncTimelineEventsCatchUpDefault
     return readTimeline(this.#parts, roomId, { after, upTo }, { ...request, limit: request.filter.timeline.limit ?? standard })

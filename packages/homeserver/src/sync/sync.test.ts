@@ -160,6 +160,16 @@ describe('long polls', () => {
     expect((await poll).rooms.join).toEqual({})
   })
 
+  test('go on behind what they slept through', async () => {
+    const { next_batch: since } = await bob.sync()
+    const poll = bob.sync(since, { timeout: '10000' })
+    for (let index = 0; index < 50; index++) await alice.ok('PUT', `/user/${alice.userId}/account_data/m.private`, { index })
+    expect(await pending(poll)).toBe(true)
+    await node.world.run(10_000)
+    const { next_batch: next } = await poll
+    expect(Number(next.slice(1))).toBeGreaterThanOrEqual(Number(since.slice(1)) + 50)
+  })
+
   test('end when the client goes away', async () => {
     const { next_batch: since } = await bob.sync()
     const client = new AbortController()

@@ -21,6 +21,11 @@ export interface TimelineWish {
   readonly limit: number
 }
 
+export interface ShownTimeline extends TimelineSlice {
+  /** Something that is perhaps not shown may have made unread events read, or have taken them back. */
+  readonly mayLowerCounts: boolean
+}
+
 /**
  * The newest events of a stretch of a room's timeline that the reader may see and wants to, as many as the limit has room for.
  * `limited`: there are more of them, or there may be.
@@ -30,21 +35,23 @@ export async function readTimeline(
   roomId: RoomId,
   stretch: { readonly after: number; readonly upTo: number },
   wish: TimelineWish,
-): Promise<TimelineSlice> {
+): Promise<ShownTimeline> {
   const { rooms } = parts
   const { limit } = wish
-  if (!wish.filter.timeline.acceptsRoom(roomId)) return nothingOf(rooms, roomId, stretch.upTo)
+  if (!wish.filter.timeline.acceptsRoom(roomId)) return { ...(await nothingOf(rooms, roomId, stretch.upTo)), mayLowerCounts: true }
   let shown: StoredEvent[] = []
   let until = stretch.upTo
   let scanned = 0
+  let mayLowerCounts = false
   for (let pageSize = limit + 1; ; pageSize = limits.implementation.syncTimelinePageSize) {
     const slice = await rooms.timelineSince(roomId, stretch.after, pageSize, until)
     shown = [...(await chosen(parts.visibility, slice.events, wish)), ...shown]
     scanned += slice.events.length
-    if (shown.length > limit) return cut(rooms, roomId, shown, limit, stretch.upTo)
+    mayLowerCounts ||= slice.events.some(({ pdu }) => pdu.sender === wish.reader.userId || pdu.type === 'm.room.redaction')
+    if (shown.length > limit) return { ...(await cut(rooms, roomId, shown, limit, stretch.upTo)), mayLowerCounts }
     const [first] = slice.events
     const isWhole = !slice.limited || first?.position === undefined || first.afterGap === true
-    if (isWhole || scanned >= limits.implementation.syncTimelineScannedMax) return { ...slice, events: shown }
+    if (isWhole || scanned >= limits.implementation.syncTimelineScannedMax) return { ...slice, events: shown, mayLowerCounts }
     until = first.position - 1
   }
 }

@@ -35,6 +35,10 @@ export async function unreadSection(notifications: Notifications, roomId: RoomId
   }
 }
 
+export async function hasUnreadAfter(notifications: Notifications, roomId: RoomId, reader: Reader, position: number): Promise<boolean> {
+  return (await unreadOf(notifications, roomId, reader)).some((event) => event.position > position)
+}
+
 async function unreadOf(notifications: Notifications, roomId: RoomId, { userId, ignored }: Reader): Promise<readonly PlacedUnread[]> {
   const unread = await notifications.unreadIn(userId, roomId)
   return ignored.size === 0 ? unread : unread.filter(({ sender }) => !ignored.has(sender))

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+
+let node: TestNode
+let alice: TestUser
+let bob: TestUser
+let roomId: string
+let path: string
+
+beforeEach(async () => {
+  node = await TestNode.start()
+  alice = await node.register('alice')
+  bob = await node.register('bob')
+  roomId = await alice.createRoom({ preset: 'public_chat' })
+  path = `/rooms/${encodeURIComponent(roomId)}`
+  await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+})
+
+afterEach(async () => {
+  await node[Symbol.asyncDispose]()
+})
+
+async function ignore(...users: TestUser[]): Promise<void> {
+  const ignored = Object.fromEntries(users.map(({ userId }) => [userId, {}]))
+  await bob.ok('PUT', `/user/${bob.userId}/account_data/m.ignored_user_list`, { ignored_users: ignored })
+}
+
+test('what the ignored say is left out, and what they do to the room is not', async () => {
+  const { next_batch: since } = await bob.sync()
+  await ignore(alice, bob)
+  await alice.say(roomId, 'unheard')
+  await alice.ok('PUT', `${path}/state/m.room.topic/`, { topic: 'told' })
+  await bob.say(roomId, 'mine')
+  const { timeline } = (await bob.sync(since)).rooms.join[roomId]
+  expect(timeline.events.map((event: Json) => event.content.body ?? event.content.topic)).toEqual(['told', 'mine'])
+  expect(timeline.limited).toBe(false)
+  // Room for what is wanted is not taken by what is not.
+  const filter = JSON.stringify({ room: { timeline: { limit: 2 } } })
+  for (let index = 0; index < 5; index++) await alice.say(roomId, 'noise')
+  expect((await bob.sync(since, { filter })).rooms.join[roomId].timeline).toMatchObject({ limited: false, events: [{}, {}] })
+})
+
+test('a poll is not answered by the ignored', async () => {
+  await ignore(alice)
+  const { next_batch: since } = await bob.sync()
+  let settled = false
+  const poll = bob.sync(since, { timeout: '30000' }).finally(() => (settled = true))
+  await alice.ok('PUT', `${path}/typing/${alice.userId}`, { typing: true })
+  await node.world.run(100)
+  expect(settled).toBe(false)
+  await alice.ok('PUT', `${path}/state/m.room.topic/`, { topic: 'told' })
+  await node.world.run(100)
+  expect(settled).toBe(true)
+  expect((await poll).rooms.join[roomId].timeline.events).toHaveLength(1)
+})
+
+test('receipts, typing and invites of the ignored stay away', async () => {
+  const eventId = await bob.say(roomId, 'mine')
+  const { next_batch: since } = await bob.sync()
+  await ignore(alice)
+  await alice.ok('POST', `${path}/receipt/m.read/${eventId}`, {})
+  await alice.ok('PUT', `${path}/typing/${alice.userId}`, { typing: true })
+  await alice.createRoom({ invite: [bob.userId] })
+  const { rooms } = await bob.sync(since)
+  expect(rooms).toMatchObject({ join: {}, invite: {} })
+  await ignore()
+  const later = await bob.sync()
+  expect(Object.keys(later.rooms.invite)).toHaveLength(1)
+  expect(later.rooms.join[roomId].ephemeral.events.map((event: Json) => event.type).toSorted()).toEqual(['m.receipt', 'm.typing'])
+})
