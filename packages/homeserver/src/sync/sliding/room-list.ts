@@ -30,13 +30,13 @@ export interface Forgotten {
  */
 export async function listRooms(
   { rooms, forgotten }: { readonly rooms: Rooms; readonly forgotten: Forgotten },
-  userId: UserId,
+  { userId, ignored }: { readonly userId: UserId; readonly ignored: ReadonlySet<string> },
   connection: Connection,
 ): Promise<ListedRoom[]> {
   const listed = new Map<RoomId, ListedRoom>()
   for (const roomId of rooms.roomIds()) {
     const member = rooms.state(roomId)?.get('m.room.member', userId)
-    if (member === undefined) continue
+    if (member === undefined || (member.pdu.content['membership'] === 'invite' && ignored.has(member.pdu.sender))) continue
     const isIn = isListed(roomId, member, connection)
     if (isIn === 'put-out' ? !forgotten.has(userId, roomId) && (await wasInside(rooms, roomId, userId)) : isIn)
       listed.set(roomId, listedMember(rooms, roomId, member))
@@ -44,7 +44,7 @@ export async function listRooms(
   for (const invite of rooms.invites(userId)) {
     const { roomId, position } = invite
     const member = rooms.state(roomId)?.get('m.room.member', userId)
-    if (member?.pdu.content['membership'] === 'join') continue
+    if (member?.pdu.content['membership'] === 'join' || ignored.has(invite.event.sender)) continue
     listed.set(roomId, { roomId, bumpedAt: Math.max(position, member?.position ?? 0), as: { kind: 'outside', invite } })
   }
   for (const [roomId, sent] of connection.rooms.entries()) {

@@ -133,7 +133,8 @@ export class SlidingSync {
     const receiptRows = await readReceiptRows(timeline, reader.userId, connection.hasBegun ? progress.position : upTo, upTo)
     noteOwedCounts(connection, receiptRows)
     const { forgotten } = this.#parts.conversation
-    const listed = await listRooms({ rooms, forgotten }, reader.userId, connection)
+    const ignored = await this.#ignoredUsers.of(reader.userId)
+    const listed = await listRooms({ rooms, forgotten }, { userId: reader.userId, ignored }, connection)
     const asked = new Map<RoomId, AskedRoom>()
     const counts = new Map<string, number>()
     for (const [name, list] of request.lists) {
@@ -147,7 +148,6 @@ export class SlidingSync {
         if (config !== undefined) ask(asked, room, config).isSubscribed = true
       }
     }
-    const ignored = await this.#ignoredUsers.of(reader.userId)
     await this.#parts.notifications.reach(upTo)
     const answers = await this.#readRooms(asked, { reader, connection, marks, ignored, upTo })
     const visible = [...asked.values()].filter(({ listed: { roomId } }) => connection.rooms.get(roomId) !== undefined).map(visibleRoom)
