@@ -47,7 +47,7 @@ test(
         const { servers, users, roomId } = await play(steps)
         for (const [index, server] of servers.entries()) {
           expect((await checkStore(server.storage)).faults).toEqual([])
-        const [userId, other] = index === 0 ? users : [users[1], users[0]]
+          const [userId, other] = index === 0 ? users : [users[1], users[0]]
           const ignored = new Set<string>(ignoring ? [other] : [])
           const ignoredUsers = new IgnoredUsers({
             get: async () => ({ ignored_users: Object.fromEntries([...ignored].map((id) => [id, {}])) }),

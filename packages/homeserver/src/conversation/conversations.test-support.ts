@@ -68,9 +68,9 @@ async function perform({ servers, users, roomId }: Played, sent: EventId[], step
       return
     }
     case 'backfill': {
-      const known = new Set(second.rooms.has(roomId) ? (await second.history(roomId)).map(({ eventId }) => eventId) : [])
-      if (known.size === 0) return
-      const lacking = (await first.history(roomId)).filter(({ eventId }) => !known.has(eventId)).slice(-step.count)
+      const [oldest] = second.rooms.has(roomId) ? await second.history(roomId) : []
+      if (oldest === undefined) return
+      const lacking = (await first.history(roomId)).filter(({ pdu }) => pdu.depth < oldest.pdu.depth).slice(-step.count)
       const auth = (await first.rooms.authChain(lacking.map(({ eventId }) => eventId))) ?? []
       const asPdus = (events: readonly StoredEvent[]) => events.map(({ pdu }) => pdu)
       await second.rooms.appendHistory(roomId, asPdus(lacking), asPdus(auth), signal)
