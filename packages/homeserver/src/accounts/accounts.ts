@@ -155,12 +155,18 @@ export class Accounts {
 
   /** Whether a password can prove that it is this user. */
   canProve(userId: UserId): boolean {
-    return this.exists(userId) && this.#accounts.get(userId)?.password !== undefined
+    return this.credential(userId) !== undefined
   }
 
-  async setPassword(userId: UserId, password: string): Promise<void> {
+  /** What a password was right for; another one after the password has changed. */
+  credential(userId: UserId): object | undefined {
+    return this.exists(userId) ? this.#accounts.get(userId)?.password : undefined
+  }
+
+  /** @param commit makes the change durable, with whatever is to change at the same moment. */
+  async setPassword(userId: UserId, password: string, commit?: (batch: WriteBatch) => Promise<void>): Promise<void> {
     const hash = this.#hash(password)
-    await this.#change(userId, (account) => ({ ...account, password: hash }))
+    await this.#change(userId, (account) => ({ ...account, password: hash }), commit)
   }
 
   async restrict(userId: UserId, restriction: Restriction, restricted: boolean): Promise<void> {
@@ -211,12 +217,16 @@ export class Accounts {
     return hashPassword(password, this.#config.passwordCostLog2, this.#ports.random)
   }
 
-  async #change(userId: UserId, change: (account: StoredAccount) => StoredAccount): Promise<void> {
+  async #change(
+    userId: UserId,
+    change: (account: StoredAccount) => StoredAccount,
+    commit: (batch: WriteBatch) => Promise<void> = async (batch) => this.#ports.storage.commit(batch.writes),
+  ): Promise<void> {
     await this.#changes.run(userId, async () => {
       const account = this.#accounts.get(userId)
       if (account === undefined || account.deactivated) throw new Error('No such local account')
       const changed = change(account)
-      await this.#ports.storage.commit(new WriteBatch().put(accountsTables.accounts, [userId], changed).writes)
+      await commit(new WriteBatch().put(accountsTables.accounts, [userId], changed))
       this.#accounts.set(userId, changed)
     })
   }

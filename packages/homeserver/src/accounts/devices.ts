@@ -18,6 +18,7 @@ export type LogInOutcome =
   | { readonly kind: 'logged-in'; readonly deviceId: string; readonly tokens: IssuedTokens }
   | { readonly kind: 'too-many-devices' }
   | { readonly kind: 'no-account' }
+  | { readonly kind: 'credential-changed' }
 
 export type AuthenticateOutcome =
   | { readonly kind: 'session'; readonly session: Session }
@@ -93,11 +94,19 @@ export class Devices {
   /** Opens a session on a new device, or on the named one, whose earlier tokens then end. */
   async logIn(
     userId: UserId,
-    wanted: { readonly deviceId?: string; readonly displayName?: string; readonly renewable: boolean },
+    wanted: {
+      readonly deviceId?: string
+      readonly displayName?: string
+      readonly renewable: boolean
+      /** What the user proved to have; when it has changed meanwhile, it proves nothing any more. */
+      readonly credential?: object
+    },
   ): Promise<LogInOutcome> {
     const { clock, random, storage } = this.#ports
     return this.serially(userId, async () => {
       if (!this.#accounts.exists(userId)) return { kind: 'no-account' }
+      const { credential } = wanted
+      if (credential !== undefined && credential !== this.#accounts.credential(userId)) return { kind: 'credential-changed' }
       const deviceId = wanted.deviceId ?? encodeBase64Url(random.bytes(8)).replaceAll(/[-_]/g, 'A').toUpperCase()
       const existing = this.get(userId, deviceId)
       if (existing === undefined && this.of(userId).length >= limits.implementation.devicesPerUserMax) return { kind: 'too-many-devices' }

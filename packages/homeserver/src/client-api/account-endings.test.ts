@@ -9,13 +9,15 @@ let alice: TestUser
 let bob: TestUser
 let roomId: string
 
-beforeEach(async () => {
+beforeEach(settle)
+
+async function settle(): Promise<void> {
   node = await TestNode.start()
   alice = await node.register('alice')
   bob = await node.register('bob', password)
   roomId = await alice.createRoom({ preset: 'public_chat' })
   await bob.ok('POST', `/join/${roomId}`)
-})
+}
 
 afterEach(async () => {
   await node[Symbol.asyncDispose]()
@@ -53,19 +55,36 @@ test('an ended account: no session, no device, no password, no room, and its nam
   expect((await alice.ok('POST', '/keys/query', { device_keys: { [bob.userId]: [] } })).device_keys).toEqual({})
 })
 
-test('what was left undone when the node went down is done when it starts', async () => {
-  let commits = 0
-  node.storageFault = () => {
-    // The account's end is durable; nothing after it is.
-    if (++commits > 1) throw new StorageFullError('full')
+test('wherever the node goes down, what is left of the end is done when it starts', async () => {
+  const diary = () => bob.ok('PUT', `/user/${bob.userId}/account_data/org.example.diary`, { text: 'DIARY' })
+  const disk = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('accounts.')))
+  await diary()
+  for (let survived = 0, ended = false; !ended; survived++) {
+    let commits = 0
+    node.storageFault = () => {
+      if (++commits > survived) throw new StorageFullError('full')
+    }
+    const { status } = await bob.call('POST', '/account/deactivate', { auth: proof(), erase: true })
+    await node.world.clock.advance(0)
+    await node[Symbol.asyncDispose]()
+    node.storageFault = undefined
+    await node.start()
+    if (survived === 0) {
+      // Nothing is durable yet, and the client was told so.
+      expect(status).toBe(507)
+      expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 200 })
+      continue
+    }
+    expect(status).toBe(200)
+    expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
+    await vi.waitFor(async () => expect(await membership()).toBe('leave'))
+    await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
+    expect((await alice.ok('POST', '/keys/query', { device_keys: { [bob.userId]: [] } })).device_keys).toEqual({})
+    ended = commits <= survived
+    await node[Symbol.asyncDispose]()
+    await settle()
+    await diary()
   }
-  await bob.ok('POST', '/account/deactivate', { auth: proof() })
-  expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
-  expect(await membership()).toBe('join')
-  await node[Symbol.asyncDispose]()
-  node.storageFault = undefined
-  await node.start()
-  await vi.waitFor(async () => expect(await membership()).toBe('leave'))
 })
 
 test('on a full disk it goes on as soon as there is room', async () => {
@@ -86,6 +105,15 @@ test('an account ends without a session too: the password says which', async () 
   expect(await node.call('POST', '/account/deactivate', { auth: { ...proof(), password: 'wrong' } })).toMatchObject({ status: 401 })
   expect(await node.call('POST', '/account/deactivate', { auth: proof() })).toMatchObject({ status: 200 })
   expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
+})
+
+test('a login token from before lets nobody in', async () => {
+  const { login_token: token } = await bob.ok('POST', '/_matrix/client/v1/login/get_token', { auth: proof() })
+  await bob.ok('POST', '/account/deactivate', { auth: proof() })
+  expect(await node.call('POST', '/login', { type: 'm.login.token', token })).toMatchObject({
+    status: 403,
+    body: { errcode: 'M_FORBIDDEN' },
+  })
 })
 
 test('nobody ends the account of another', async () => {

@@ -26,9 +26,11 @@ const crossSigningUsages: readonly CrossSigningUsage[] = ['master', 'self_signin
 export async function openSession(api: Api, userId: UserId, wanted: NewSession): Promise<object> {
   if (api.accounts.isRestricted(userId, 'locked')) throw userLocked()
   const { device_id: deviceId, initial_device_display_name: displayName } = wanted
+  const credential = api.accounts.credential(userId)
   if (deviceId !== undefined) await refuseKeyAsDeviceId(api, userId, deviceId)
   const outcome = await api.devices.logIn(userId, {
     renewable: wanted.refresh_token,
+    ...(credential === undefined ? {} : { credential }),
     ...(deviceId === undefined ? {} : { deviceId }),
     ...(displayName === undefined ? {} : { displayName }),
   })
@@ -37,6 +39,8 @@ export async function openSession(api: Api, userId: UserId, wanted: NewSession):
       return { user_id: userId, home_server: api.serverName, device_id: outcome.deviceId, ...describeTokens(outcome.tokens) }
     case 'too-many-devices':
       throw new MatrixError(403, 'M_FORBIDDEN', 'This user has too many devices')
+    case 'credential-changed':
+      throw new MatrixError(403, 'M_FORBIDDEN', 'The password has changed meanwhile')
     case 'no-account':
       throw new MatrixError(403, 'M_FORBIDDEN', 'This account has ended')
     default:

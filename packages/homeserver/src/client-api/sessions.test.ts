@@ -163,6 +163,41 @@ describe('devices', () => {
     expect(await node.call('GET', '/devices/D', undefined, second.access_token)).toMatchObject({ body: { display_name: 'first' } })
   })
 
+  test('a crash leaves the old password with the old sessions, or the new one without them', async () => {
+    const outcomes = new Set<string>()
+    for (let survived = 0; survived < 4; survived++) {
+      await using fragile = await TestNode.start()
+      const alice = await fragile.register('alice', password)
+      const other = (await fragile.call('POST', '/login', passwordLogin)).body
+      let commits = 0
+      fragile.storageFault = () => {
+        if (++commits > survived) throw new StorageFullError('full')
+      }
+      const changed = await alice.call('POST', '/account/password', { new_password: 'another', ...pass(alice.userId) })
+      await fragile[Symbol.asyncDispose]()
+      fragile.storageFault = undefined
+      await fragile.start()
+      const isIn = (await fragile.call('GET', '/account/whoami', undefined, other.access_token)).status === 200
+      const isOld = (await fragile.call('POST', '/login', passwordLogin)).status === 200
+      expect(isIn).toBe(isOld)
+      if (changed.status === 200) expect(isIn).toBe(false)
+      outcomes.add(isOld ? 'old' : 'new')
+    }
+    expect(outcomes).toEqual(new Set(['old', 'new']))
+  })
+
+  test('a login with the old password while it is changed is no way in', async () => {
+    for (let turn = 0; turn < 60; turn++) {
+      await using busy = await TestNode.start()
+      const alice = await busy.register('alice', password)
+      const changing = alice.call('POST', '/account/password', { new_password: 'another', ...pass(alice.userId) })
+      for (let step = 0; step < turn; step++) await Promise.resolve()
+      const [changed, login] = await Promise.all([changing, busy.call('POST', '/login', passwordLogin)])
+      expect(changed.status).toBe(200)
+      expect(await busy.call('GET', '/account/whoami', undefined, login.body.access_token ?? 'none')).toMatchObject({ status: 401 })
+    }
+  })
+
   test('removing one that is gone already succeeds', async () => {
     const alice = await node.register('alice', password)
     await alice.ok('DELETE', '/devices/NOWHERE', pass(alice.userId))

@@ -1,8 +1,8 @@
 import type { UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
-import { removeAllDevices } from '../../keys/remove-devices.ts'
+import { removeDevicesInTurn } from '../../keys/remove-devices.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { endpoint } from '../endpoint.ts'
+import { type Api, endpoint } from '../endpoint.ts'
 import type { Proven, Wanted } from '../interactive-auth.ts'
 import { authSchema, passwordSchema } from '../schemas.ts'
 
@@ -26,8 +26,7 @@ export const accountEndpoints = [
     body: changePasswordSchema,
     async handle(api, { session, body }) {
       const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, 'password')))
-      await api.accounts.setPassword(userId, body.new_password)
-      if (body.logout_devices) await removeAllDevices(api, userId, session?.deviceId)
+      await changePassword(api, userId, body.new_password, body.logout_devices ? { except: session?.deviceId } : undefined)
       return {}
     },
   }),
@@ -44,6 +43,23 @@ export const accountEndpoints = [
     },
   }),
 ]
+
+/**
+ * The new password and the end of other sessions are one commit, and no login comes in between: whoever knew the old password must not stay
+ * in by a crash, nor by being quick.
+ */
+async function changePassword(
+  api: Api,
+  userId: UserId,
+  password: string,
+  logOut: { readonly except: string | undefined } | undefined,
+): Promise<void> {
+  if (logOut === undefined) return api.accounts.setPassword(userId, password)
+  await api.devices.serially(userId, async () => {
+    const deviceIds = api.devices.of(userId).flatMap(({ deviceId }) => (deviceId === logOut.except ? [] : [deviceId]))
+    await api.accounts.setPassword(userId, password, async (batch) => removeDevicesInTurn(api, userId, deviceIds, batch))
+  })
+}
 
 function passwordOf(userId: UserId | undefined, purpose: string): Wanted {
   return { purpose, stages: ['m.login.password'], ...(userId === undefined ? {} : { userId }) }
