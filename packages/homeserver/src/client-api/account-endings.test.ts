@@ -55,35 +55,40 @@ test('an ended account: no session, no device, no password, no room, and its nam
   expect((await alice.ok('POST', '/keys/query', { device_keys: { [bob.userId]: [] } })).device_keys).toEqual({})
 })
 
-test('wherever the node goes down, what is left of the end is done when it starts', async () => {
-  const diary = () => bob.ok('PUT', `/user/${bob.userId}/account_data/org.example.diary`, { text: 'DIARY' })
+/** How many writes the end of bob's account came to, when the disk took no more than so many before the node went down and started again. */
+async function endInterrupted(survivingWrites: number): Promise<{ readonly status: number; readonly writes: number }> {
+  let writes = 0
+  node.storageFault = () => {
+    if (++writes > survivingWrites) throw new StorageFullError('full')
+  }
+  const { status } = await bob.call('POST', '/account/deactivate', { auth: proof(), erase: true })
+  await node.world.clock.advance(0)
+  await node[Symbol.asyncDispose]()
+  node.storageFault = undefined
+  await node.start()
+  return { status, writes }
+}
+
+test('what the client was not told to have ended goes on', async () => {
+  expect(await endInterrupted(0)).toMatchObject({ status: 507 })
+  expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 200 })
+  expect(await membership()).toBe('join')
+})
+
+test('wherever the node goes down afterwards, what is left of the end is done when it starts', async () => {
   const disk = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('accounts.')))
-  await diary()
-  for (let survived = 0, ended = false; !ended; survived++) {
-    let commits = 0
-    node.storageFault = () => {
-      if (++commits > survived) throw new StorageFullError('full')
-    }
-    const { status } = await bob.call('POST', '/account/deactivate', { auth: proof(), erase: true })
-    await node.world.clock.advance(0)
-    await node[Symbol.asyncDispose]()
-    node.storageFault = undefined
-    await node.start()
-    if (survived === 0) {
-      // Nothing is durable yet, and the client was told so.
-      expect(status).toBe(507)
-      expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 200 })
-      continue
-    }
+  let isComplete = false
+  for (let surviving = 1; !isComplete; surviving++) {
+    await bob.ok('PUT', `/user/${bob.userId}/account_data/org.example.diary`, { text: 'DIARY' })
+    const { status, writes } = await endInterrupted(surviving)
     expect(status).toBe(200)
     expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
     await vi.waitFor(async () => expect(await membership()).toBe('leave'))
     await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
     expect((await alice.ok('POST', '/keys/query', { device_keys: { [bob.userId]: [] } })).device_keys).toEqual({})
-    ended = commits <= survived
+    isComplete = writes <= surviving
     await node[Symbol.asyncDispose]()
     await settle()
-    await diary()
   }
 })
 
