@@ -272,7 +272,7 @@ async function openParts(ports: Ports, input: FederationInput, signal: AbortSign
   })
   const fetch = new FetchEvents({ client, rooms, network: ports.network, serverName })
   const joins = new JoinsUnderWay()
-  const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ports, client, rooms, users, joins, serverName, signal })
+  const { inviteReceiver, thirdPartyInvites, ...membership } = buildMembership({ ...shared, users, joins, deliver, signal })
   const { ingest, healing } = await buildIngest({ ...shared, timeline, users, fetch, joins, deliver, inviteReceiver, signal })
   const collect = new Collect({ ports, client, ingest, timeline, serverName, relays: () => relays.servers() }, signal)
   const mailWaiting = (relay: ServerName): boolean => {

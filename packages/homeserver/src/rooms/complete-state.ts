@@ -1,4 +1,4 @@
-import { authEventIdsOf, type EventId, prevEventIdsOf, type RoomId } from '@kith/matrix-protocol'
+import { authEventIdsOf, type EventId, prevEventIdsOf, type RoomId, type ServerName, serverNameOf } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { idsOfState, joinDenial, type StateEvents, stateOfEvents } from './installed-state.ts'
 import type { CompleteOutcome, StateBeforeInput } from './outcomes.ts'
@@ -12,6 +12,9 @@ import { EMPTY_STATE, type StateRoot } from './state-trie.ts'
 import type { StoredEvent } from './stored-event.ts'
 import { roomsTables } from './tables.ts'
 
+/** Lets go of what waits for a server that was never in the room. */
+export type GiveUp = (server: ServerName) => Promise<void>
+
 /**
  * Brings the members that the answer to a join left out: judges everything that came since again, from the whole state before the join
  * on, a bounded number of events in each commit, and lets the room change over with the last. Between the commits the room lives on. A
@@ -21,6 +24,7 @@ export async function completeState(
   context: RoomsContext,
   roomId: RoomId,
   before: StateBeforeInput,
+  giveUp: GiveUp,
   signal: AbortSignal,
 ): Promise<CompleteOutcome> {
   const room = context.rooms.get(roomId)
@@ -30,6 +34,11 @@ export async function completeState(
   await storeOutliers(context, roomId, judged.values(), signal)
   const begun = await context.queues.runAlone(roomId, async () => Completion.begin(context, room, before, signal), signal)
   if (typeof begun === 'string') return { kind: 'invalid', reason: begun }
+  // While the room lacks members a restart begins anew, so that none of these is left over.
+  for (const server of begun.strangers) {
+    signal.throwIfAborted()
+    await giveUp(server)
+  }
   for (;;) {
     const outcome = await context.queues.runAlone(roomId, async () => begun.step(signal), signal)
     if (outcome !== undefined) return outcome
@@ -43,6 +52,8 @@ class Completion {
   /** The room as it will be. */
   readonly #next: Room
   #after: readonly [RoomId, number]
+  /** Servers that the answer to the join named, and that nobody in the room is of. */
+  readonly strangers: ReadonlySet<ServerName>
 
   static async begin(context: RoomsContext, room: Room, before: StateBeforeInput, signal: AbortSignal): Promise<Completion | string> {
     const { partial } = room.row
@@ -76,6 +87,10 @@ class Completion {
     // What the room waits for is one and the same for both.
     this.#next = new Room(room.roomId, room.version, row, IndexedState.of(state), room)
     this.#after = [room.roomId, joinPosition]
+    const members = [...room.state.members(), ...this.#next.state.members()]
+    this.strangers = new Set(room.row.partial?.servers).difference(new Set(members.map(({ userId }) => serverNameOf(userId))))
+    // From now on nothing more is addressed to them.
+    room.state.stopAssuming(this.strangers)
   }
 
   /** Judges the next events again. Undefined while there are more. */

@@ -25,6 +25,8 @@ async function give(to: RoomServer, from: RoomServer, ...ids: readonly EventId[]
   return to.rooms.receiveMany(roomId, pdus, signal)
 }
 
+/** Nothing of a server's is let go of. */
+const keepAll = async (): Promise<void> => {}
 const topic = (text: string) => ({ type: 'm.room.topic', stateKey: '', content: { topic: text } })
 
 describe('while members are missing', () => {
@@ -68,7 +70,7 @@ describe('when the state is completed', () => {
     await b.rooms.receiveMany(roomId, [aliceJoin.pdu, (await a.stored(changed)).pdu], signal)
     const { position } = b.timeline
     const waiting = b.rooms.whenComplete(roomId, signal)
-    const outcome = await b.rooms.completeState(roomId, await stateBeforeFrom(a, joined), signal)
+    const outcome = await b.rooms.completeState(roomId, await stateBeforeFrom(a, joined), keepAll, signal)
     expect(outcome).toMatchObject({ kind: 'completed', position: b.timeline.position })
     await waiting
     expect(b.rooms.isPartial(roomId)).toBe(false)
@@ -86,7 +88,7 @@ describe('when the state is completed', () => {
     await b.restart()
     expect(b.rooms.partialRooms()).toEqual([])
     expect(b.stateText(roomId)).toBe(a.stateText(roomId))
-    expect(await b.rooms.completeState(roomId, { stateIds: [], events: [] }, signal)).toMatchObject({ kind: 'completed' })
+    expect(await b.rooms.completeState(roomId, { stateIds: [], events: [] }, keepAll, signal)).toMatchObject({ kind: 'completed' })
   })
 
   test('what only seemed to be allowed is taken back, with what changed by it', async () => {
@@ -114,7 +116,7 @@ describe('when the state is completed', () => {
     expect([...outcomes.values()].map(({ kind }) => kind)).toEqual(['duplicate', 'accepted'])
     const [, forgedId] = [...outcomes.keys()] as [EventId, EventId]
     const answer = await late.say(roomId, late.user('eve'), 'an answer')
-    expect(await late.rooms.completeState(roomId, await stateBeforeFrom(a, lateJoin), signal)).toMatchObject({ kind: 'completed' })
+    expect(await late.rooms.completeState(roomId, await stateBeforeFrom(a, lateJoin), keepAll, signal)).toMatchObject({ kind: 'completed' })
     expect(await late.stored(forgedId)).toMatchObject({ status: 'rejected' })
     expect((await late.history(roomId)).map(({ eventId }) => eventId)).not.toContain(forgedId)
     expect((await late.rooms.timelineSince(roomId, 0, 100)).events.map(({ eventId }) => eventId)).toEqual([lateJoin, answer])
@@ -132,14 +134,14 @@ describe('when the state is completed', () => {
 
   test('a state that is none, of another room, or another than was told changes nothing', async () => {
     const before = await stateBeforeFrom(a, joined)
-    const complete = async (stateIds: readonly EventId[]) => b.rooms.completeState(roomId, { ...before, stateIds }, signal)
+    const complete = async (stateIds: readonly EventId[]) => b.rooms.completeState(roomId, { ...before, stateIds }, keepAll, signal)
     expect(await complete([])).toMatchObject({ kind: 'invalid' })
     expect(await complete([...before.stateIds, '$unknown' as EventId])).toMatchObject({ kind: 'invalid' })
     const other = await b.createRoom(b.user('bob'))
     expect(await complete([...before.stateIds, ...b.rooms.extremities(other)])).toMatchObject({ kind: 'invalid' })
     const rules = a.rooms.state(roomId)!.get('m.room.join_rules', '')!.eventId
     expect(await complete(before.stateIds.filter((eventId) => eventId !== rules))).toMatchObject({ kind: 'invalid' })
-    expect(await b.rooms.completeState('!none' as RoomId, before, signal)).toEqual({ kind: 'unknown-room' })
+    expect(await b.rooms.completeState('!none' as RoomId, before, keepAll, signal)).toEqual({ kind: 'unknown-room' })
     expect(b.rooms.isPartial(roomId)).toBe(true)
     expect(await complete(before.stateIds)).toMatchObject({ kind: 'completed' })
   })
@@ -162,9 +164,9 @@ describe('when the state is completed', () => {
         },
         disk,
       )
-      const outcome = await server.rooms.completeState(roomId, before, signal).catch(() => undefined)
+      const outcome = await server.rooms.completeState(roomId, before, keepAll, signal).catch(() => undefined)
       await server.restart()
-      if (outcome === undefined && server.rooms.isPartial(roomId)) await server.rooms.completeState(roomId, before, signal)
+      if (outcome === undefined && server.rooms.isPartial(roomId)) await server.rooms.completeState(roomId, before, keepAll, signal)
       expect(server.stateText(roomId)).toBe(a.stateText(roomId))
       expect(server.rooms.extremities(roomId)).toEqual(a.rooms.extremities(roomId))
       for (const eventId of said) expect((await server.stored(eventId)).stateAfter).toBe((await a.stored(eventId)).stateAfter)
@@ -172,4 +174,23 @@ describe('when the state is completed', () => {
       expect(failing).toBeLessThan(30)
     }
   })
+})
+
+test('a server that nobody in the room is of is given up before the room is whole, and nothing goes to it meanwhile', async () => {
+  const d = await RoomServer.open(4)
+  const { name: stranger } = await RoomServer.open(5)
+  const join = await joinPartially(d, d.user('dave'), a, roomId, [stranger])
+  expect(await d.outboxOf(stranger)).toEqual([])
+  const before = await d.say(roomId, d.user('dave'), 'before')
+  const given: string[] = []
+  const meanwhile: EventId[] = []
+  const giveUp = async (server: string) => {
+    given.push(server)
+    expect(d.rooms.isPartial(roomId)).toBe(true)
+    meanwhile.push(await d.say(roomId, d.user('dave'), 'meanwhile'))
+  }
+  await d.rooms.completeState(roomId, await stateBeforeFrom(a, join), giveUp, signal)
+  expect(given).toEqual([stranger])
+  expect(await d.outboxOf(stranger)).toEqual([before])
+  expect(await d.outboxOf(a.name)).toEqual([before, ...meanwhile])
 })

@@ -156,8 +156,17 @@ export async function joinRemotely(joiner: RoomServer, userId: UserId, resident:
   return installed.eventId
 }
 
-/** The same where the answer leaves all members out that the join does not need. */
-export async function joinPartially(joiner: RoomServer, userId: UserId, resident: RoomServer, roomId: RoomId): Promise<EventId> {
+/**
+ * The same where the answer leaves all members out that the join does not need.
+ * @param invented servers that the answer names besides those in the room.
+ */
+export async function joinPartially(
+  joiner: RoomServer,
+  userId: UserId,
+  resident: RoomServer,
+  roomId: RoomId,
+  invented: readonly ServerName[] = [],
+): Promise<EventId> {
   const { event, version } = await joinAtResident(joiner, userId, resident, roomId)
   const before = await resident.rooms.stateBefore(eventIdOf(event, version))
   const state = [...(before?.entries() ?? [])].filter((entry) => entry.pdu.type !== 'm.room.member')
@@ -168,7 +177,7 @@ export async function joinPartially(joiner: RoomServer, userId: UserId, resident
       event,
       state: state.map((entry) => entry.pdu),
       authChain: chain.map((entry) => entry.pdu),
-      partial: { servers: [...(before?.joinedServers() ?? [])] },
+      partial: { servers: [...(before?.joinedServers() ?? []), ...invented] },
     },
     signal,
   )

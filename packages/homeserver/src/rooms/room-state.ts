@@ -99,6 +99,11 @@ export class IndexedState implements RoomState {
     for (const server of this.#assumed) this.#joinedServers.add(server)
   }
 
+  stopAssuming(servers: ReadonlySet<ServerName>): void {
+    this.#assumed = this.#assumed.difference(servers)
+    for (const server of servers) if (this.joinedCount(server) === 0) this.#joinedServers.delete(server)
+  }
+
   isAssumed(server: ServerName): boolean {
     return this.#assumed.has(server)
   }

@@ -15,7 +15,7 @@ import {
 import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { appendHistory } from './append-history.ts'
 import { addSignature } from './build-event.ts'
-import { completeState } from './complete-state.ts'
+import { completeState, type GiveUp } from './complete-state.ts'
 import { type MissingEventsInput, walkAuthChain, walkMissingEvents } from './dag-walks.ts'
 import { EventStore } from './event-store.ts'
 import { readEventNear, readPage, readTimelineSince } from './history.ts'
@@ -175,8 +175,8 @@ export class Rooms {
   }
 
   /** @param before the whole state before the join event. */
-  async completeState(roomId: RoomId, before: StateBeforeInput, signal: AbortSignal): Promise<CompleteOutcome> {
-    return completeState(this.#context, roomId, before, signal)
+  async completeState(roomId: RoomId, before: StateBeforeInput, giveUp: GiveUp, signal: AbortSignal): Promise<CompleteOutcome> {
+    return completeState(this.#context, roomId, before, giveUp, signal)
   }
 
   /** Resolves as soon as the state of the room is whole, at once where it is. */

@@ -1,4 +1,4 @@
-import type { ServerName } from '@kith/matrix-protocol'
+import type { RoomId, ServerName } from '@kith/matrix-protocol'
 import type { Timeline } from '../../timeline/index.ts'
 import type { Edu } from '../transaction.ts'
 import { Destination, type DestinationParts } from './destination.ts'
@@ -56,6 +56,11 @@ export class Deliver {
 
   async acknowledge(server: ServerName, transactionIds: ReadonlySet<string>): Promise<void> {
     await this.#destination(server)?.acknowledge(transactionIds)
+  }
+
+  /** What waits for the server was never for it: it was never in the room. */
+  async giveUp(server: ServerName, roomId: RoomId): Promise<void> {
+    await this.#parts.settling.run(server, () => this.#parts.outbox.drop(server, roomId))
   }
 
   /** Resolves once nothing is being sent or written any more; the signal given at construction must have aborted. */

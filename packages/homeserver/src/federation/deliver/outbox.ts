@@ -112,6 +112,25 @@ export class Outbox {
     })
   }
 
+  /** Nothing of the room is for the destination any more. */
+  async drop(destination: ServerName, roomId: RoomId): Promise<void> {
+    let after = 0
+    for (;;) {
+      const page = await this.#storage.range(timelineTables.outbox, {
+        prefix: [destination],
+        after: [destination, after],
+        limit: SCAN_PAGE,
+      })
+      const ofRoom = page.filter(({ value: { item } }) => item.kind === 'pdu' && item.roomId === roomId)
+      await this.settle(
+        destination,
+        ofRoom.map(({ key }) => key[1]),
+      )
+      if (page.length < SCAN_PAGE) return
+      after = page.at(-1)?.key[1] ?? after
+    }
+  }
+
   /** Relays hold the rows at these positions. Acknowledgements are not acknowledged: for them a relay is as good as the destination. */
   async markAtRelay(destination: ServerName, positions: readonly number[], custody: Custody): Promise<void> {
     const rows = await this.#rowsAt(destination, positions)

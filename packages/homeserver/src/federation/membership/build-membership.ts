@@ -1,6 +1,7 @@
 import type { ServerName } from '@kith/matrix-protocol'
 import type { Ports } from '../../ports/index.ts'
 import type { Rooms } from '../../rooms/index.ts'
+import type { Deliver } from '../deliver/deliver.ts'
 import type { JoinsUnderWay } from '../ingest/joins-under-way.ts'
 import type { LocalUsers } from '../local-users.ts'
 import type { PeerClient } from '../peer-client.ts'
@@ -16,6 +17,7 @@ export interface BuildMembershipInput {
   readonly rooms: Rooms
   readonly users: LocalUsers
   readonly joins: JoinsUnderWay
+  readonly deliver: Pick<Deliver, 'giveUp'>
   readonly serverName: ServerName
   readonly signal: AbortSignal
 }
@@ -29,8 +31,17 @@ export interface MembershipParts {
 }
 
 /** Everything by which users come into rooms of other servers, and other servers' users into rooms here. */
-export function buildMembership({ ports, client, rooms, users, joins, serverName, signal }: BuildMembershipInput): MembershipParts {
-  const complete = new CompleteRooms({ ports, client, rooms, serverName }, signal)
+export function buildMembership({
+  ports,
+  client,
+  rooms,
+  users,
+  joins,
+  deliver,
+  serverName,
+  signal,
+}: BuildMembershipInput): MembershipParts {
+  const complete = new CompleteRooms({ ports, client, rooms, deliver, serverName }, signal)
   const invites = new RemoteInvite({ client, rooms })
   return {
     membership: new RemoteMembership({ ports, client, rooms, joins, complete, serverName }),

@@ -3,6 +3,7 @@ import { limits } from '../../limits.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { PartialRoom, Rooms } from '../../rooms/index.ts'
 import { serversToAsk } from '../fetch/servers-to-ask.ts'
+import type { Deliver } from '../deliver/deliver.ts'
 import type { PeerClient } from '../peer-client.ts'
 import { Semaphore } from '../semaphore.ts'
 import { Wake } from '../wake.ts'
@@ -12,6 +13,7 @@ export interface CompleteRoomsParts {
   readonly ports: Pick<Ports, 'clock' | 'network' | 'log'>
   readonly client: PeerClient
   readonly rooms: Rooms
+  readonly deliver: Pick<Deliver, 'giveUp'>
   readonly serverName: ServerName
 }
 
@@ -74,7 +76,8 @@ export class CompleteRooms {
     for (const told of await askForState(this.#parts, { roomId, eventId }, this.#servers(room, round), this.#signal)) {
       const before = await fetchToldState(this.#parts, { roomId, eventId, version }, told, this.#signal)
       if (before === undefined) continue
-      const outcome = await this.#parts.rooms.completeState(roomId, before, this.#signal)
+      const giveUp = (server: ServerName): Promise<void> => this.#parts.deliver.giveUp(server, roomId)
+      const outcome = await this.#parts.rooms.completeState(roomId, before, giveUp, this.#signal)
       switch (outcome.kind) {
         case 'completed':
         case 'unknown-room':

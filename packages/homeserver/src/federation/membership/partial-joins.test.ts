@@ -1,6 +1,7 @@
 import { type EventId, makeUserId, type RoomId } from '@kith/matrix-protocol'
 import { describe, expect, test } from 'vitest'
 import { limits } from '../../limits.ts'
+import { timelineTables } from '../../timeline/index.ts'
 import { never, type SimulatedServer } from '../simulated-server.test-support.ts'
 import { change, crowdOf, forge, join, lie, makeRoom, threeServers } from './rooms.test-support.ts'
 
@@ -103,6 +104,35 @@ describe('a room of many is joined without most of its members', () => {
     await join(world, bob, roomId, [alice])
     await world.runUntil(() => !bob.rooms.isPartial(roomId), 60 * MINUTE_MS, 'somebody brings the rest')
     expect(carol.rooms.state(roomId)?.size).toBe(bob.rooms.state(roomId)?.size)
+  })
+
+  test('what waits for servers that it invented goes when the rest is there, also after a restart in between', async () => {
+    const { world, alice, bob, carol, roomId } = await bigRoom()
+    const invented = Array.from({ length: 5 }, () => world.createIdentity().server)
+    lie(carol, '/state', away)
+    lie(alice, '/', async (honest, request) => {
+      if (request.url.includes('/state')) return away()
+      const response = await honest()
+      if (!request.url.includes('/send_join/')) return response
+      const body = (await response.json()) as { readonly servers_in_room: readonly string[] }
+      return Response.json({ ...body, servers_in_room: [...body.servers_in_room, ...invented] })
+    })
+    await join(world, bob, roomId, [alice])
+    await bob.send(roomId, 'to whom it may concern')
+    const rowsFor = async (server: string) => (await bob.storage.range(timelineTables.outbox, { prefix: [server], limit: 100 })).length
+    for (const server of invented) expect(await rowsFor(server)).toBe(1)
+    await bob.kill()
+    carol.network.goDown()
+    await bob.start()
+    await bob.send(roomId, 'after the restart')
+    for (const server of [alice, carol]) lie(server, 'nothing', (honest) => honest())
+    await world.runUntil(() => !bob.rooms.isPartial(roomId), 60 * MINUTE_MS, 'the rest comes')
+    await bob.send(roomId, 'to members')
+    for (const server of invented) expect(await rowsFor(server)).toBe(0)
+    expect(await rowsFor(carol.server)).toBe(3)
+    expect([...(bob.rooms.state(roomId)?.joinedServers() ?? [])]).not.toContain(invented[0])
+    carol.network.comeUp()
+    await world.runUntil(async () => (await carol.messages(roomId)).includes('to members'), 60 * MINUTE_MS, 'all members hear')
   })
 
   test('a small room comes whole', async () => {
