@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '@kith/matrix-protocol'
+import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
@@ -6,6 +7,7 @@ import type { StateName } from '../../sync/room-sections.ts'
 import { readSyncFilter } from '../../sync/sync-filter.ts'
 import { parseSyncToken, type SyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
+import { filterShape } from '../filter-shape.ts'
 import { choiceFrom, integerFrom } from '../parameters.ts'
 
 export const syncEndpoints = [
@@ -51,11 +53,16 @@ async function filterFrom(api: Api, session: Session, query: URLSearchParams): P
     if (stored === undefined) throw new MatrixError(400, 'M_UNKNOWN', 'No such filter')
     return stored
   }
+  const parsed = parseJson(text)
+  if (!isJsonObject(parsed)) throw new MatrixError(400, 'M_NOT_JSON', 'The filter is no JSON object')
+  if (!v.is(filterShape, parsed)) throw new MatrixError(400, 'M_BAD_JSON', 'The filter has a wrong shape')
+  return parsed
+}
+
+function parseJson(text: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(text)
-    if (isJsonObject(parsed)) return parsed
+    return JSON.parse(text)
   } catch {
-    // Falls through to the same answer as for JSON of another kind.
+    return undefined
   }
-  throw new MatrixError(400, 'M_NOT_JSON', 'The filter is no JSON object')
 }
