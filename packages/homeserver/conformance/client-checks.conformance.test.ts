@@ -4,6 +4,7 @@ import { ClientContract } from './client-contract.test-support.ts'
 import { endpointOf, problemsOfCoverage, problemsOfRoutes } from './client-coverage.test-support.ts'
 import { type ClientExchange, problemsOfClientResponse } from './client-exchange-checks.test-support.ts'
 import { problemsOfAnswer } from './client-wrong-request.test-support.ts'
+import { loadEventContents } from './openapi.test-support.ts'
 import { problemsOfRequest } from './exchange-checks.test-support.ts'
 
 /** What the contract run would say if Kith did wrong: each check is shown a fault that it is there for. */
@@ -51,6 +52,13 @@ describe('a planted answer is noticed', () => {
     ['a stack', () => ({ text: '{"error":"Error: x\\n    at f (rooms.ts:1:2)"}' }), /shows a stack/],
   ])('%s', (_name, planted, problem) => {
     expect(problemsOfClientResponse(right.operation, { ...right, ...planted() }).join('\n')).toMatch(problem)
+  })
+
+  test('an event with another content than its type has', () => {
+    const check = loadEventContents().get('m.room.member')
+    expect(check?.({ membership: 'join' })).toEqual([])
+    expect(check?.({})).not.toEqual([])
+    expect(check?.({ membership: 'away' })).not.toEqual([])
   })
 
   test('a file without its headers', () => {

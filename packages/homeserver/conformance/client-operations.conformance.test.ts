@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Endpoint } from '../src/client-api/endpoint.ts'
 import { endpoints } from '../src/client-api/endpoints/index.ts'
 import { callAll } from './client-calls/all.test-support.ts'
-import type { Operation } from './openapi.test-support.ts'
+import { loadEventContents, type Operation } from './openapi.test-support.ts'
 import { ClientContract } from './client-contract.test-support.ts'
 import { type ClientExchange, problemsOfClientResponse } from './client-exchange-checks.test-support.ts'
 import {
@@ -94,6 +94,16 @@ describe('the client-server API of the specification', () => {
     expect(others).toBeGreaterThan(0)
   })
 
+  test('shows events whose content is what the data says of their type', () => {
+    const contents = loadEventContents()
+    const events = contract.exchanges.flatMap(({ responseBody }) => eventsIn(responseBody))
+    const problems = events.flatMap(({ type, content }) => (contents.get(type)?.(content) ?? []).map((problem) => `${type}${problem}`))
+    expect([...new Set(problems)]).toEqual([])
+    const types = new Set(events.map(({ type }) => type).filter((type) => contents.has(type)))
+    process.stdout.write(`contents of ${types.size} types of events: ${[...types].toSorted().join(' ')}\n`)
+    expect(types.size).toBeGreaterThan(0)
+  })
+
   test('nothing went wrong inside', () => {
     expect(contract.errorsLogged).toEqual([])
   })
@@ -119,4 +129,17 @@ function otherUrls(operation: Operation, url: URL): string[] {
   const end = url.pathname.split('/').slice(-own).join('/')
   const paths = endpointOf(operation)?.paths ?? []
   return paths.length < 2 ? [] : paths.map((path) => `${path.split('/').slice(0, -own).join('/')}/${end}${url.search}`)
+}
+
+interface ShownEvent {
+  readonly type: string
+  readonly content: object
+}
+
+/** Everything in an answer that is an event, but for those that a redaction emptied. */
+function eventsIn(value: unknown): ShownEvent[] {
+  if (typeof value !== 'object' || value === null) return []
+  const { type, content, unsigned } = value as { type?: unknown; content?: unknown; unsigned?: { redacted_because?: unknown } }
+  const isEvent = typeof type === 'string' && typeof content === 'object' && content !== null && unsigned?.redacted_because === undefined
+  return [...(isEvent ? [{ type, content }] : []), ...Object.values(value).flatMap(eventsIn)]
 }

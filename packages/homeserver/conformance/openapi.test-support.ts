@@ -98,6 +98,19 @@ export function loadOperations(api: ApiName = 'server-server'): Operation[] {
     .flatMap((name) => operationsOf(join(folder, name)))
 }
 
+/** Checks of the content of events, by type. */
+export function loadEventContents(): ReadonlyMap<string, Check> {
+  const folder = join(root, '../event-schemas/schema')
+  const files = readdirSync(folder).filter((name) => name.startsWith('m.') && name.endsWith('.yaml') && !name.includes('$'))
+  return new Map(
+    files.flatMap((name) => {
+      const schema = inlined(join(folder, name), load(join(folder, name))) as { readonly properties?: { readonly content?: JsonSchema } }
+      const content = schema.properties?.content
+      return content === undefined ? [] : [[name.slice(0, -'.yaml'.length), compile(content)] as const]
+    }),
+  )
+}
+
 /** Every errcode that the texts of the client-server data name. */
 export function errcodesOfData(): ReadonlySet<string> {
   const folder = join(root, 'client-server')
