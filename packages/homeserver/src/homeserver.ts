@@ -156,7 +156,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const { pushGateway: gateway } = ports
   if (gateway !== undefined) {
     const hasDevice = (userId: UserId, deviceId: string): boolean => devices.get(userId, deviceId) !== undefined
-    opened.use(new PushDelivery({ ...ports, timeline, rooms, pushers, notifications, gateway, hasDevice, ignoredUsers }))
+    opened.use(new PushDelivery({ ...ports, timeline, rooms, pushers, pushRules, notifications, gateway, hasDevice, ignoredUsers }))
   }
   deactivations.start()
   const running = opened.move()

@@ -78,6 +78,8 @@ export const limits = {
     pushesPerPageMax: 50,
     pushUnreadCountedMax: 1_000,
     pushBackoffMinMs: 2_000,
+    /** After a failure of this node itself. */
+    pushRetryMs: 60_000,
     pushBackoffMaxMs: 3_600_000,
     /** Nobody wants to be woken for what is older. */
     pushLifetimeMs: 24 * 3_600_000,

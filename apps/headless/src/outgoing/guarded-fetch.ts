@@ -6,7 +6,7 @@ import { Agent, buildConnector, fetch as undiciFetch, type RequestInit, type Res
 import { isPublicAddress } from './public-address.ts'
 
 /** A request would have gone where none may go. */
-export class ForbiddenDestinationError extends Error {
+class ForbiddenDestinationError extends Error {
   override readonly name = 'ForbiddenDestinationError'
 }
 

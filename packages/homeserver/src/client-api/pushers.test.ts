@@ -203,7 +203,7 @@ describe('a push gateway', () => {
       node.storageFault = undefined
       if (message % 3 === 0) await node.restart()
     }
-    await until(() => sent.every((eventId) => gateway.events.includes(eventId)), 2 * limits.implementation.pushBackoffMaxMs)
+    await until(() => sent.every((eventId) => gateway.events.includes(eventId)), 10 * limits.implementation.pushRetryMs)
   })
 
   test('is not told what was read, taken back, or is too old by then', async () => {
@@ -240,6 +240,36 @@ describe('a push gateway', () => {
     await alice.say(room, 'hello')
     await until(async () => (await listed(bob)).length === 1)
     expect(await listed(bob)).toMatchObject([{ pushkey: 'kept' }])
+  })
+
+  test('is told of invites to rooms of other servers, once, while they stand', async () => {
+    const away = new TestNode(world)
+    await away.start()
+    const dora = await away.register('dora')
+    await setPusher(bob)
+    const pushedTo = async (): Promise<string> => {
+      const invited = await world.finish(dora.createRoom({ name: 'Elsewhere', invite: [bob.userId] }))
+      await until(() => gateway.told.some(({ notification }) => notification.room_id === invited))
+      return invited
+    }
+    const first = await pushedTo()
+    const { notification } = gateway.told.at(-1) ?? {}
+    expect(notification).toMatchObject({
+      type: 'm.room.member',
+      sender: dora.userId,
+      room_id: first,
+      room_name: 'Elsewhere',
+      user_is_target: true,
+    })
+    gateway.answer = () => ({ kind: 'unreachable', reason: 'cut' })
+    const second = await pushedTo()
+    gateway.told.length = 0
+    await node.restart()
+    await world.finish(bob.call('POST', `/rooms/${encodeURIComponent(second)}/leave`, {}))
+    gateway.answer = () => accepted
+    await pushedTo()
+    expect(gateway.told.filter(({ notification: { room_id: id } }) => id === first)).toEqual([])
+    await away[Symbol.asyncDispose]()
   })
 
   test('is not told of users who are ignored', async () => {

@@ -87,6 +87,11 @@ export class Notifications implements AsyncDisposable {
     await this.#running?.catch(() => undefined)
   }
 
+  /** Up to here the stream was looked through. */
+  get position(): number {
+    return this.#cursor.value
+  }
+
   /** Resolves as soon as notifications may have come that were not there at that position of the stream. */
   changed(position: number, signal: AbortSignal): Promise<void> {
     return this.#cursor.beyond(position, signal)

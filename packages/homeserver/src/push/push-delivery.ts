@@ -8,7 +8,10 @@ import type { Rooms } from '../rooms/index.ts'
 import type { Timeline } from '../timeline/index.ts'
 import { WatchedNumber } from '../watched-number.ts'
 import { notificationTables, type StoredNotification } from './notification-tables.ts'
-import { countsNotification, eventNotification } from './push-notification.ts'
+import type { Notifications } from './notifications.ts'
+import { invitesBetween, type PendingInvite } from './pending-invites.ts'
+import { countsNotification, eventNotification, textsOf } from './push-notification.ts'
+import type { PushRules } from './push-rules.ts'
 import type { Pusher, PusherKey, PusherProgress } from './pusher-tables.ts'
 import { keyOf, type Pushers } from './pushers.ts'
 
@@ -17,7 +20,8 @@ interface PushDeliveryParts {
   readonly timeline: Timeline
   readonly rooms: Rooms
   readonly pushers: Pushers
-  readonly notifications: { reach(position: number): Promise<void> }
+  readonly pushRules: Pick<PushRules, 'get'>
+  readonly notifications: Pick<Notifications, 'position' | 'reach'>
   readonly gateway: PushGateway
   readonly clock: Clock
   readonly log: Log
@@ -32,6 +36,12 @@ type Placed = Entry<readonly [UserId, position: number], StoredNotification>
 interface Body {
   readonly json: JsonObject
   readonly unread: number
+}
+
+interface Item {
+  readonly position: number
+  /** Undefined when there is nothing to tell of it any more. */
+  readonly bodyOf: () => Promise<Body | undefined>
 }
 
 /** `idle`: nothing more to tell until something happens. */
@@ -116,7 +126,7 @@ export class PushDelivery implements AsyncDisposable {
       } catch (error) {
         signal.throwIfAborted()
         log.warn('Pushing failed', { error: error instanceof Error ? error.name : 'unknown' })
-        progress = { ...progress, retryAt: clock.now() + limits.implementation.pushBackoffMaxMs }
+        progress = { ...progress, retryAt: clock.now() + limits.implementation.pushRetryMs }
       }
     }
   }
@@ -138,31 +148,46 @@ export class PushDelivery implements AsyncDisposable {
 
   /** Tells the next notifications. `advance` hears how far that came. */
   async #step(pusher: Pusher, progress: PusherProgress, advance: (progress: PusherProgress) => void): Promise<Step> {
-    const { storage } = this.#parts
-    const { userId } = pusher
-    const limit = limits.implementation.pushesPerPageMax
-    const page = await storage.range(notificationTables.notifications, { prefix: [userId], after: [userId, progress.position], limit })
+    const { items, isWhole } = await this.#next(pusher, progress.position)
     let current = progress
-    for (const { entry, isUnread } of await this.#withUnread(userId, page)) {
-      const next = { ...current, position: entry.key[1] }
-      const body = isUnread ? await this.#bodyOf(pusher, entry) : undefined
+    for (const { position, bodyOf } of items) {
+      const body = await bodyOf()
       if (body === undefined) {
         // Not worth a write: after a crash it is passed over again.
-        current = next
-        advance(current)
+        advance((current = { ...current, position }))
         continue
       }
-      const told = await this.#tell(pusher, current, next.position, body)
+      const told = await this.#tell(pusher, current, position, body)
       if (told.kind === 'removed') return 'more'
       advance((current = told.progress))
       if (told.kind === 'failed') return 'more'
     }
-    if (page.length === limit) return 'more'
-    const unread = await this.#countUnread(userId)
+    if (!isWhole) return 'more'
+    const unread = await this.#countUnread(pusher.userId)
     if (unread === current.unread) return 'idle'
     const told = await this.#tell(pusher, current, current.position, { json: countsNotification(pusher, unread), unread })
     if (told.kind !== 'removed') advance(told.progress)
     return 'more'
+  }
+
+  /** What there may be to tell after a position, oldest first. */
+  async #next(pusher: Pusher, after: number): Promise<{ readonly items: readonly Item[]; readonly isWhole: boolean }> {
+    const { storage, notifications } = this.#parts
+    const { userId } = pusher
+    const limit = limits.implementation.pushesPerPageMax
+    // What is behind it may still get notifications, which must not be passed over.
+    const reached = notifications.position
+    const page = await storage.range(notificationTables.notifications, { prefix: [userId], after: [userId, after], limit })
+    const last = page.length === limit ? page.at(-1)?.key[1] : undefined
+    const invites = await invitesBetween(this.#parts, userId, after, last ?? reached)
+    const items = [
+      ...(await this.#withUnread(userId, page)).map(({ entry, isUnread }) => ({
+        position: entry.key[1],
+        bodyOf: async () => (isUnread ? this.#bodyOf(pusher, entry) : undefined),
+      })),
+      ...invites.map((invite) => ({ position: invite.position, bodyOf: async () => this.#inviteBodyOf(pusher, invite) })),
+    ]
+    return { items: items.toSorted((one, other) => one.position - other.position), isWhole: last === undefined }
   }
 
   async #tell(pusher: Pusher, current: PusherProgress, position: number, { json, unread }: Body): Promise<Told> {
@@ -181,7 +206,7 @@ export class PushDelivery implements AsyncDisposable {
         return { kind: 'removed' }
       }
       const progress = { position, unread, failures: 0, retryAt: 0 }
-      await pushers.putProgress(key, progress)
+      await this.#keep(key, progress)
       return { kind: 'told', progress }
     }
     const { pushBackoffMinMs, pushBackoffMaxMs } = limits.implementation
@@ -192,8 +217,17 @@ export class PushDelivery implements AsyncDisposable {
       failures: progress.failures,
       reason: outcome.kind === 'answered' ? `status ${outcome.status}` : outcome.reason,
     })
-    await pushers.putProgress(key, progress)
+    await this.#keep(key, progress)
     return { kind: 'failed', progress }
+  }
+
+  /** What cannot be stored holds in memory: nothing is told again before a restart. */
+  async #keep(key: PusherKey, progress: PusherProgress): Promise<void> {
+    try {
+      await this.#parts.pushers.putProgress(key, progress)
+    } catch (error) {
+      this.#parts.log.warn('What was pushed could not be stored', { error: error instanceof Error ? error.name : 'unknown' })
+    }
   }
 
   /** Undefined when there is nothing to tell of the event any more. */
@@ -204,7 +238,18 @@ export class PushDelivery implements AsyncDisposable {
     const event = await rooms.event(value.eventId)
     if (event === undefined || event.redactedBy !== undefined) return undefined
     const unread = await this.#countUnread(pusher.userId)
-    return { json: eventNotification(pusher, event, { state: rooms.state(value.roomId), actions: value.actions, unread }), unread }
+    const textOf = textsOf(rooms.state(value.roomId))
+    return { json: eventNotification(pusher, event, { textOf, actions: value.actions, unread }), unread }
+  }
+
+  /** Undefined when the invite was taken back, or answered, meanwhile. */
+  async #inviteBodyOf(pusher: Pusher, invite: PendingInvite): Promise<Body | undefined> {
+    const { rooms, ignoredUsers } = this.#parts
+    const { roomId, position, actions, textOf, pdu } = invite
+    if (rooms.invite(roomId, pusher.userId)?.position !== position) return undefined
+    if ((await ignoredUsers.of(pusher.userId)).has(pdu.sender)) return undefined
+    const unread = await this.#countUnread(pusher.userId)
+    return { json: eventNotification(pusher, invite, { textOf, actions, unread }), unread }
   }
 
   async #withUnread(userId: UserId, page: readonly Placed[]): Promise<{ entry: Placed; isUnread: boolean }[]> {

@@ -5,21 +5,24 @@ import type { Pusher } from './pusher-tables.ts'
 
 const MS_PER_SECOND = 1000
 
+/** What the state of a room says under that name, if it is a text. */
+export type TextOf = (type: string, name: string, stateKey: string) => string | undefined
+
 /** What a gateway is told of an event. @see https://spec.matrix.org/latest/push-gateway-api/#post_matrixpushv1notify */
 export function eventNotification(
   pusher: Pusher,
-  event: StoredEvent,
-  around: { readonly state: RoomState | undefined; readonly actions: readonly PushAction[]; readonly unread: number },
+  event: Pick<StoredEvent, 'roomId' | 'eventId' | 'pdu'>,
+  around: { readonly textOf: TextOf; readonly actions: readonly PushAction[]; readonly unread: number },
 ): JsonObject {
-  const { state, actions, unread } = around
+  const { textOf, actions, unread } = around
   const { roomId, eventId, pdu } = event
   const tweaks = tweaksOf(actions)
   const least = { event_id: eventId, room_id: roomId, prio: priorityOf(pdu.type, tweaks), counts: countsOf(unread) }
   // Whoever asks for ids only wants the gateway to know no more.
   if (pusher.data['format'] === 'event_id_only') return { notification: { ...least, devices: [deviceOf(pusher)] } }
-  const senderName = textOf(state, 'm.room.member', 'displayname', pdu.sender)
-  const roomName = textOf(state, 'm.room.name', 'name')
-  const roomAlias = textOf(state, 'm.room.canonical_alias', 'alias')
+  const senderName = textOf('m.room.member', 'displayname', pdu.sender)
+  const roomName = textOf('m.room.name', 'name', '')
+  const roomAlias = textOf('m.room.canonical_alias', 'alias', '')
   return {
     notification: {
       ...least,
@@ -68,9 +71,11 @@ function priorityOf(type: string, tweaks: JsonObject): 'high' | 'low' {
   return isLoud || type === 'm.room.encrypted' ? 'high' : 'low'
 }
 
-function textOf(state: RoomState | undefined, type: string, name: string, stateKey = ''): string | undefined {
-  const content = state?.get(type, stateKey)?.pdu.content
-  return content === undefined ? undefined : ownString(content, name)
+export function textsOf(state: RoomState | undefined): TextOf {
+  return (type, name, stateKey) => {
+    const content = state?.get(type, stateKey)?.pdu.content
+    return content === undefined ? undefined : ownString(content, name)
+  }
 }
 
 function isTarget(stateKey: string | undefined, userId: UserId): boolean {
