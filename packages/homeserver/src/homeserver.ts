@@ -82,7 +82,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const keys = new Keys({ storage, changes: deviceLists, accounts, devices })
   const isInRooms = (userId: UserId): boolean => rooms.joinedRooms(userId).length > 0
   const toDevice = await ToDevice.open({ storage, timeline, accounts, devices, clock, random, log, isInRooms })
-  const ephemeral = opened.use(new Ephemeral({ storage, timeline, clock, rooms }))
+  const ephemeral = opened.use(await Ephemeral.open({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
   const media = await MediaStore.open(ports, serverName)
   const openIdTokens = new OpenIdTokens(ports)

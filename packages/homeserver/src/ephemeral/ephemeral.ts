@@ -18,6 +18,13 @@ import { Typing } from './typing.ts'
 
 const remoteTypingTimeoutMs = 30_000
 
+interface EphemeralParts {
+  readonly storage: Storage
+  readonly timeline: Timeline
+  readonly clock: Clock
+  readonly rooms: Rooms
+}
+
 /** Receipts, typing and presence, of local users and of others. */
 export class Ephemeral implements Disposable {
   readonly receipts: Receipts
@@ -25,14 +32,18 @@ export class Ephemeral implements Disposable {
   readonly presence: Presence
   readonly #rooms: Rooms
 
-  constructor(parts: { readonly storage: Storage; readonly timeline: Timeline; readonly clock: Clock; readonly rooms: Rooms }) {
+  private constructor(parts: EphemeralParts, typing: Typing) {
     this.receipts = new Receipts(parts.storage, parts.timeline, async (roomId, eventIds) => {
       const events = await parts.rooms.events(eventIds)
       return events.map((event) => (event?.roomId === roomId ? event.position : undefined))
     })
-    this.typing = new Typing(parts.clock, parts.timeline)
+    this.typing = typing
     this.presence = new Presence(parts.clock, parts.timeline)
     this.#rooms = parts.rooms
+  }
+
+  static async open(parts: EphemeralParts): Promise<Ephemeral> {
+    return new Ephemeral(parts, await Typing.open(parts.storage, parts.clock, parts.timeline))
   }
 
   /** `m.typing` of another server. */

@@ -18,4 +18,6 @@ export const ephemeralTables = {
     readonly [RoomId, position: number],
     { readonly userId: UserId; readonly type: ReceiptType; readonly threadId: string }
   >,
+  /** Where somebody typed: the position from which on nobody did, and 0 until this server has started again. */
+  typedRooms: { name: 'ephemeral.typed-rooms' } as Table<readonly [RoomId], number>,
 } as const

@@ -1,7 +1,9 @@
 import type { RoomId, UserId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
+import { type Storage, WriteBatch } from '../ports/storage.ts'
 import type { Timeline } from '../timeline/index.ts'
+import { ephemeralTables } from './tables.ts'
 
 interface TypingRoom {
   readonly users: Map<UserId, { readonly until: number }>
@@ -11,18 +13,46 @@ interface TypingRoom {
   readonly changes: Map<UserId, number>
 }
 
+const pageSize = 1_000
 const nobody: ReadonlySet<string> = new Set()
 
-/** Who is typing where: in memory, ended by the clock. */
+/**
+ * Who is typing where: in memory, ended by the clock. That somebody typed in a room is stored once in each run of the server: the next
+ * run tells those who were shown it that nobody does.
+ */
 export class Typing implements Disposable {
   readonly #clock: Clock
   readonly #timeline: Timeline
   readonly #rooms = new Map<RoomId, TypingRoom>()
+  /** Rooms that the next run will know of. */
+  readonly #noted = new Set<RoomId>()
+  readonly #storage: Storage
   readonly #closing = new AbortController()
 
-  constructor(clock: Clock, timeline: Timeline) {
+  private constructor(storage: Storage, clock: Clock, timeline: Timeline) {
+    this.#storage = storage
     this.#clock = clock
     this.#timeline = timeline
+  }
+
+  static async open(storage: Storage, clock: Clock, timeline: Timeline): Promise<Typing> {
+    const typing = new Typing(storage, clock, timeline)
+    const ended = new WriteBatch()
+    let after: readonly [RoomId] | undefined
+    for (;;) {
+      const rows = await storage.range(ephemeralTables.typedRooms, { limit: pageSize, ...(after === undefined ? {} : { after }) })
+      for (const { key, value } of rows) {
+        if (value === 0) ended.put(ephemeralTables.typedRooms, key, timeline.position)
+        typing.#rooms.set(key[0], { users: new Map(), changedAt: value === 0 ? timeline.position : value, changes: new Map() })
+      }
+      after = rows.at(-1)?.key
+      if (after === undefined || rows.length < pageSize) break
+    }
+    if (ended.writes.length === 0) return typing
+    await storage.commit(ended.writes)
+    // Whoever reads from now on is behind the news.
+    await timeline.tick()
+    return typing
   }
 
   async set(roomId: RoomId, userId: UserId, typing: boolean, timeoutMs: number): Promise<void> {
@@ -35,7 +65,9 @@ export class Typing implements Disposable {
       room.users.set(userId, entry)
       void this.#expire(room, userId, entry, durationMs)
     }
-    if (was !== typing) await this.#changed(room, userId)
+    if (was === typing) return
+    if (typing) await this.#note(roomId)
+    await this.#changed(room, userId)
   }
 
   /** The users typing in a room, without some, when that changed after a position; undefined when it did not. */
@@ -65,6 +97,12 @@ export class Typing implements Disposable {
     if (room.users.get(userId) !== entry) return
     room.users.delete(userId)
     await this.#changed(room, userId)
+  }
+
+  async #note(roomId: RoomId): Promise<void> {
+    if (this.#noted.has(roomId)) return
+    await this.#storage.commit(new WriteBatch().put(ephemeralTables.typedRooms, [roomId], 0).writes)
+    this.#noted.add(roomId)
   }
 
   async #changed(room: TypingRoom, userId: UserId): Promise<void> {

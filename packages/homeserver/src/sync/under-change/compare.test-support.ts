@@ -8,13 +8,12 @@ interface Compared {
   readonly user: TestUser
   readonly view: View
   readonly lazy: boolean
-  readonly tellsTyping: boolean
   /** Of others' receipts a sliding sync tells those of the events it shows. */
   readonly sliding: boolean
 }
 
 /** In what a view that was put together from syncs differs from what the server says when it is asked. */
-export async function differences({ user, view, lazy, tellsTyping, sliding }: Compared, finish: Finish): Promise<string[]> {
+export async function differences({ user, view, lazy, sliding }: Compared, finish: Finish): Promise<string[]> {
   const found = [...view.faults]
   const expectEqual = (what: string, shown: unknown, true_: unknown): void => {
     if (JSON.stringify(shown) === JSON.stringify(true_)) return
@@ -40,7 +39,7 @@ export async function differences({ user, view, lazy, tellsTyping, sliding }: Co
     if (lazy && !room.fromTimeline.has(`m.room.member ${user.userId}`))
       expectIn('own membership', room.state.get(`m.room.member ${user.userId}`), state.get(`m.room.member ${user.userId}`))
     expectIn('account data', sorted(room.accountData), sorted(truth.accountData))
-    if (tellsTyping) expectIn('typing', room.typing, truth.typing)
+    expectIn('typing', room.typing, truth.typing)
     expectIn('unread', room.counts, truth.counts)
     if (room.members.joined !== undefined) expectIn('number of members', room.members, truth.members)
     if (sliding) expectIn('being direct', room.isDirect, direct.has(roomId))

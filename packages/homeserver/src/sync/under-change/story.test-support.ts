@@ -21,9 +21,6 @@ export class Story implements AsyncDisposable {
   readonly #rooms: { readonly roomId: string; readonly events: string[] }[] = []
   /** By user id, what was sent to their device. */
   readonly #sent = new Map<string, string[]>()
-  /** Who types is in memory alone: nodes that restarted since cannot say that it ended. */
-  readonly #forgotTyping = new Set<number>()
-  #hasTyped = false
   /** How many steps did something. */
   done = 0
   #count = 0
@@ -64,7 +61,6 @@ export class Story implements AsyncDisposable {
       case 'wait':
         return this.#world.run(step.ms)
       case 'restart':
-        if (this.#hasTyped) this.#forgotTyping.add(step.node)
         return this.#nodes[step.node]?.restart()
       default: {
         const reply = await this.#act(step)
@@ -85,8 +81,7 @@ export class Story implements AsyncDisposable {
       const name = `client ${index} of ${client.user.userId}`
       if (syncs === syncsMax) found.push(`${name}: there is no end of news`)
       const sliding = client instanceof SlidingViewer
-      const tellsTyping = !this.#forgotTyping.has(this.#nodes.indexOf(client.user.node))
-      const compared = { tellsTyping, user: client.user, view: client.view, lazy: client.settings.lazy, sliding }
+      const compared = { user: client.user, view: client.view, lazy: client.settings.lazy, sliding }
       const finish = async <T>(work: Promise<T>): Promise<T> => this.#world.finish(work)
       for (const difference of await differences(compared, finish)) found.push(`${name}, ${difference}`)
       if (index >= userCount) continue
@@ -208,7 +203,6 @@ export class Story implements AsyncDisposable {
           : this.#call(user, 'POST', `${path}/receipt/${step.type}/${encodeURIComponent(target)}`, isMarker ? {} : body)
       }
       case 'typing':
-        this.#hasTyped = true
         return this.#call(user, 'PUT', `${path}/typing/${encodeURIComponent(user.userId)}`, { typing: step.typing, timeout: typingMs })
       case 'tag':
         return this.#call(user, step.add ? 'PUT' : 'DELETE', `/user/${encodeURIComponent(user.userId)}${path}/tags/u.own`)
