@@ -168,11 +168,11 @@ export const limits = {
     searchContextMax: 20,
     /** Events that have the words, looked at for one page: whether the user may see them. */
     searchCandidatesMax: 2_000,
-    searchCandidatesPerReadMax: 200,
+    searchCandidatesPerReadMax: 500,
     searchTokenCharactersMax: 1_000,
     /** How long a search waits for the index to hold what was sent last. */
     searchPatienceMs: 5_000,
-    searchIndexRowsPerCommitMax: 500,
+    searchIndexRowsPerCommitMax: 200,
     /** How long the index stays behind what is sent, while nobody searches. */
     searchIndexDelayMs: 2_000,
     searchIndexRetryMs: 60_000,

@@ -54,3 +54,7 @@ afterAll(async () => {
 test.each(searchCases.map(({ name }) => name))('SQLite in a worker keeps the promises of the search port: %s', async (name) => {
   expect(await page.evaluate(async (caseName) => searchRunner.runCase(caseName), name)).toBe('ok')
 })
+
+test('a damaged file gives way to a new one', async () => {
+  expect(await page.evaluate(async () => searchRunner.runCase('damage'))).toBe('ok')
+})

@@ -1,8 +1,26 @@
+import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type SqlDatabase, SqlSearchIndex, type SqlValue } from '../search/sql-search-index.ts'
 
-/** @param path of a file of its own; `:memory:` for an index that ends with the process. */
+/** https://sqlite.org/rescode.html */
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+/**
+ * A file that is damaged gives way to a new one, which is filled from the stream again.
+ * @param path of a file of its own; `:memory:` for an index that ends with the process.
+ */
 export function openSqliteSearchIndex(path: string): SqlSearchIndex {
+  try {
+    return open(path)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+    return open(path)
+  }
+}
+
+function open(path: string): SqlSearchIndex {
   const database = new NodeDatabase(path)
   try {
     // Durable at each commit, like the storage: what was applied is not read from the stream again.
@@ -12,6 +30,11 @@ export function openSqliteSearchIndex(path: string): SqlSearchIndex {
     database.close()
     throw error
   }
+}
+
+function isDamage(error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+  return typeof code === 'number' && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(code & 0xff)
 }
 
 class NodeDatabase implements SqlDatabase {

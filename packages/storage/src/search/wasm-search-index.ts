@@ -1,6 +1,9 @@
 import type { SearchChanges, SearchHit, SearchIndex, SearchQuery } from '@kith/homeserver/ports'
 import { type SqlDatabase, SqlSearchIndex } from './sql-search-index.ts'
 
+/** https://sqlite.org/rescode.html */
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
 const FILE = '/index.sqlite'
 /** One for the file, one for its journal, some for temporary files. */
 const POOL_FILES = 4
@@ -62,9 +65,31 @@ async function openDatabase(name: string): Promise<SqlDatabase> {
   const sqlite = await initialise()
   if (!hasPrivateFiles()) return wrap(new sqlite.oo1.DB(':memory:'))
   const pool = await sqlite.installOpfsSAHPoolVfs({ name, directory: name, initialCapacity: POOL_FILES })
-  const database = new pool.OpfsSAHPoolDb(FILE)
-  database.exec(`PRAGMA cache_size = -${CACHE_KIB}; PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL`)
-  return wrap(database, () => pool.pauseVfs())
+  const open = (): SqlDatabase => {
+    const database = new pool.OpfsSAHPoolDb(FILE)
+    try {
+      database.exec(
+        `PRAGMA cache_size = -${CACHE_KIB}; PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL; SELECT count(*) FROM sqlite_schema`,
+      )
+    } catch (error) {
+      database.close()
+      throw error
+    }
+    return wrap(database, () => pool.pauseVfs())
+  }
+  try {
+    return open()
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    // It is filled from the stream again.
+    await pool.wipeFiles()
+    return open()
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  const code: unknown = error instanceof Error && 'resultCode' in error ? error.resultCode : undefined
+  return typeof code === 'number' && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(code & 0xff)
 }
 
 /** Only dedicated workers may have them. */
