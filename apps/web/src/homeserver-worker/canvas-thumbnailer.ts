@@ -38,18 +38,20 @@ function sizeOf(head: Uint8Array): { readonly width: number; readonly height: nu
 }
 
 async function draw(picture: Uint8Array<ArrayBuffer>, order: ThumbnailOrder): Promise<ThumbnailerOutcome> {
-  let bitmap: ImageBitmap
   try {
-    bitmap = await createImageBitmap(new Blob([picture]), { imageOrientation: 'from-image' })
-  } catch {
-    return { kind: 'undecodable' }
-  }
-  try {
+    using decoded = await decode(picture)
+    const { bitmap } = decoded
     if (bitmap.width * bitmap.height > order.pixelsMax) return { kind: 'too-large' }
     return { kind: 'made', thumbnail: await paint(bitmap, order) }
-  } finally {
-    bitmap.close()
+  } catch {
+    // Decoding fails for what is no picture, and painting for want of memory: neither is a fault of the node.
+    return { kind: 'undecodable' }
   }
+}
+
+async function decode(picture: Uint8Array<ArrayBuffer>): Promise<{ readonly bitmap: ImageBitmap } & Disposable> {
+  const bitmap = await createImageBitmap(new Blob([picture]), { imageOrientation: 'from-image' })
+  return { bitmap, [Symbol.dispose]: () => bitmap.close() }
 }
 
 async function paint(bitmap: ImageBitmap, order: ThumbnailOrder): Promise<Thumbnail> {
