@@ -48,10 +48,10 @@ export class ClientContract implements AsyncDisposable {
     for (const node of [this.home, this.away]) {
       const error = (message: string, fields: object = {}): void => void this.errorsLogged.push(`${message} ${JSON.stringify(fields)}`)
       node.log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error }
-      // Nobody is called from here: the gateway takes everything, and every page of the web is the same.
+      // Only some nodes can call the web, and this one calls nobody: its gateway takes everything, and every page of the web is the same.
       const post = async (): Promise<PushGatewayOutcome> => ({ kind: 'answered', status: 200, body: { rejected: [] } })
       const preview = async (): Promise<PreviewOutcome> => ({ kind: 'found', properties: { 'og:title': 'Example' } })
-      node.optionalPorts = { pushGateway: { allowsInsecure: false, post }, urlPreviewer: { preview } }
+      if (node === this.home) node.optionalPorts = { pushGateway: { allowsInsecure: false, post }, urlPreviewer: { preview } }
       await node.start()
     }
     this.alice = await this.home.register('alice', PASSWORD)

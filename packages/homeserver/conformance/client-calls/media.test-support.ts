@@ -24,6 +24,7 @@ export async function callMedia(contract: ClientContract): Promise<void> {
   const page = { url: 'https://example.org/', ts: 1 }
   await contract.ask(alice, 'getUrlPreviewAuthed', { query: page })
   await contract.ask(alice, 'getUrlPreview', { query: { url: page.url } })
+  await contract.ask(bob, 'getUrlPreviewAuthed', { query: page }, 403)
   // The deprecated places are frozen: what is new is not shown to people who do not say who they are.
   await contract.ask(home, 'getContent', { path }, 404)
   await contract.ask(home, 'getContentOverrideName', { path: { ...path, fileName: 'point.png' } }, 404)

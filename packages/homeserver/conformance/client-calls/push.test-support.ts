@@ -45,6 +45,7 @@ async function callPushers(contract: ClientContract): Promise<void> {
   }
   await contract.ask(alice, 'postPusher', { body: pusher })
   await contract.ask(alice, 'getPushers')
+  await contract.ask(contract.bob, 'postPusher', { body: pusher }, 400)
   await contract.ask(alice, 'postPusher', { body: { kind: null, app_id: pusher.app_id, pushkey: pusher.pushkey } })
   await contract.ask(alice, 'getNotifications', { query: { limit: 5, only: 'highlight' } })
 }
