@@ -1,4 +1,4 @@
-import { type EventId, prevEventIdsOf, stateKeyOf } from '@kith/matrix-protocol'
+import { type EventId, prevEventIdsOf, serverNameOf, stateKeyOf } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import { AuthChainTooLongError } from './resolve-states.ts'
 import type { RoomDraft } from './room-draft.ts'
@@ -20,19 +20,21 @@ export async function statesAfter(draft: RoomDraft, eventIds: readonly EventId[]
     return (await draft.eventsOf(eventIds)).map((event) => event?.stateAfter)
   }
   const roots = events.map((event) => event?.stateAfter)
-  for (const [index, eventId] of eventIds.entries()) roots[index] ??= await foundBySuccessor(draft, eventId)
+  for (const [index, eventId] of eventIds.entries()) roots[index] ??= await foundByJoin(draft, eventId)
   return roots
 }
 
 /**
- * What an event of the room found that has one predecessor only is what that left behind, be it here or not. So what happened beside a join
- * needs nothing of what was before it.
+ * What a join of a user here found that has one predecessor only is what that left behind, be it here or not. So what happened beside the
+ * join needs nothing of what was before it. All that is known of the room rests on that state; what another server told of the state before
+ * an event of its own must count for nobody else's.
  */
-async function foundBySuccessor(draft: RoomDraft, eventId: EventId): Promise<StateRoot | undefined> {
+async function foundByJoin(draft: RoomDraft, eventId: EventId): Promise<StateRoot | undefined> {
   // A state that lacks members is no ground to build on.
   if (draft.room.row.partial !== undefined) return undefined
   const successors = await draft.eventsOf([...draft.successorsOf(eventId)])
-  return successors.find((next) => next?.stateBefore !== undefined && prevEventIdsOf(next.pdu).length === 1)?.stateBefore
+  const isOwn = ({ pdu }: StoredEvent): boolean => serverNameOf(pdu.sender) === draft.serverName && prevEventIdsOf(pdu).length === 1
+  return successors.find((next) => next?.stateBefore !== undefined && isOwn(next))?.stateBefore
 }
 
 /** The event that began the room, as it came with the state of a join. */

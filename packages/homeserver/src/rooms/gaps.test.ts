@@ -291,6 +291,12 @@ test('what happened beside a join needs nothing of what was before it', async ()
   expect(b.rooms.extremities(roomId).toSorted()).toEqual(a.rooms.extremities(roomId).toSorted())
 })
 
+test('what another server told of the state before its event counts for nothing else that follows the same', async () => {
+  const { missed } = await leaveGap(2)
+  const beside = await follow(missed.slice(-1), { content: { body: 'beside' } })
+  expect(await b.rooms.receive(roomId, beside, signal)).toMatchObject({ kind: 'missing', eventIds: missed.slice(-1) })
+})
+
 test('but where the join lacks members, or follows more than one event, what happened beside it needs its predecessors', async () => {
   const [root] = a.rooms.extremities(roomId)
   const beside = await follow([root!])
