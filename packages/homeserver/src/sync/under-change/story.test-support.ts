@@ -107,6 +107,10 @@ export class Story implements AsyncDisposable {
     return user
   }
 
+  #room(index: number): { readonly roomId: string; readonly events: string[] } | undefined {
+    return this.#rooms[index % Math.max(1, this.#rooms.length)]
+  }
+
   async #call(user: TestUser, method: string, path: string, body: unknown = {}): Promise<Reply> {
     return this.#world.finish(user.call(method, path, body))
   }
@@ -123,7 +127,7 @@ export class Story implements AsyncDisposable {
       case 'profile':
         return this.#actAlone(user, step)
       default: {
-        const room = this.#rooms[step.room]
+        const room = this.#room(step.room)
         return room === undefined ? undefined : this.#actInRoom(user, room, step)
       }
     }
@@ -132,7 +136,10 @@ export class Story implements AsyncDisposable {
   async #create(user: TestUser, { preset, encrypted }: Extract<Action, { readonly kind: 'create' }>): Promise<Reply | undefined> {
     if (this.#rooms.length >= 4) return undefined
     const initialState = encrypted ? [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }] : []
-    const reply = await this.#call(user, 'POST', '/createRoom', { preset, initial_state: initialState })
+    // Whoever is inside may do most things, or hardly any step would succeed.
+    const levels = { users_default: 60, events_default: 0 }
+    const body = { preset, initial_state: initialState, power_level_content_override: levels }
+    const reply = await this.#call(user, 'POST', '/createRoom', body)
     if (reply.status === 200) this.#rooms.push({ roomId: reply.body.room_id, events: [] })
     return reply
   }
@@ -144,12 +151,12 @@ export class Story implements AsyncDisposable {
     const own = `/user/${encodeURIComponent(user.userId)}`
     switch (step.kind) {
       case 'account-data': {
-        const room = step.room === undefined ? undefined : this.#rooms[step.room]
+        const room = step.room === undefined ? undefined : this.#room(step.room)
         const where = room === undefined ? '' : `/rooms/${encodeURIComponent(room.roomId)}`
         return this.#call(user, 'PUT', `${own}${where}/account_data/${step.type}`, { value: step.value })
       }
       case 'direct': {
-        const rooms = step.rooms.flatMap((index) => this.#rooms[index]?.roomId ?? [])
+        const rooms = step.rooms.flatMap((index) => this.#room(index)?.roomId ?? [])
         return this.#call(user, 'PUT', `${own}/account_data/m.direct`, { [this.#user(0).userId]: rooms })
       }
       case 'to-device':
@@ -174,7 +181,7 @@ export class Story implements AsyncDisposable {
     step: Extract<Action, { readonly room: number }>,
   ): Promise<Reply | undefined> {
     const path = `/rooms/${encodeURIComponent(room.roomId)}`
-    const recent = (index: number): string | undefined => room.events.at(-1 - index)
+    const recent = (index: number): string | undefined => room.events.at(-1 - (index % Math.max(1, room.events.length)))
     switch (step.kind) {
       case 'join':
         return this.#call(user, 'POST', `/join/${encodeURIComponent(room.roomId)}?via=${this.#user(0).userId.split(':')[1] ?? ''}`)
