@@ -57,9 +57,9 @@ export class Ingest {
       const known = await this.#parts.remembered.answerTo(origin, transactionId)
       if (known !== undefined) return known
       const answer = await this.#receiveTrusted(transaction, signal)
-      // Typing, receipts and greetings come often, and do no harm when they come twice.
-      const { pdus, edus } = transaction
-      if (pdus.length > 0 || !edus.every(isEphemeral)) await this.#parts.remembered.remember(origin, transactionId, answer)
+      // Events are known again by themselves; typing, receipts and greetings do no harm when they come twice. Most transactions hold
+      // nothing else, and so cost no further commit.
+      if (!transaction.edus.every(isEphemeral)) await this.#parts.remembered.remember(origin, transactionId, answer)
       this.#parts.healing.compare(origin, transaction.extremities)
       return { ...answer, ...this.#parts.healing.answerTo(origin, transaction.extremities) }
     })

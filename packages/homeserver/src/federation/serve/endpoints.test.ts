@@ -19,6 +19,19 @@ describe('other servers are answered', () => {
     expect(bob.inbox.size).toBe(0)
   })
 
+  test('a transaction of events alone costs one commit', async () => {
+    const { world, alice, bob, roomId } = await roomOfTwo()
+    // With the first one goes what the servers have yet to tell each other.
+    await alice.send(roomId, 'first')
+    await world.run(5_000)
+    let commits = 0
+    bob.storageFault = () => void commits++
+    await alice.send(roomId, 'second')
+    await world.run(5_000)
+    expect(await bob.messages(roomId)).toContain('second')
+    expect(commits).toBe(1)
+  })
+
   test.each([
     ['no JSON', '{', 400, 'M_NOT_JSON'],
     ['no object', '1', 400, 'M_BAD_JSON'],
