@@ -8,6 +8,7 @@ import { removeAllDevices } from './keys/remove-devices.ts'
 import type { ToDevice } from './keys/to-device.ts'
 import { limits } from './limits.ts'
 import type { Clock, Log, Storage } from './ports/index.ts'
+import { notificationTables } from './push/notification-tables.ts'
 import type { Rooms } from './rooms/index.ts'
 
 interface DeactivationsParts {
@@ -82,7 +83,7 @@ export class Deactivations implements AsyncDisposable {
       await rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal)
     }
     for (const invite of rooms.invites(userId)) await federation.leaveRoom({ roomId: invite.roomId, userId, content }, signal)
-    if (erase) await eraseUserData(storage, userId)
+    if (erase) await eraseUserData(storage, userId, [notificationTables.notifications, notificationTables.unread])
   }
 }
 

@@ -4,10 +4,14 @@ import { accountsTables } from './tables.ts'
 
 const pageSize = 1000
 
-/** What clients kept here for a user: account data, filters, profile. Once it is gone, another call changes nothing. */
-export async function eraseUserData(storage: Storage, userId: UserId): Promise<void> {
+/**
+ * What clients kept here for a user: account data, filters, profile. Once it is gone, another call changes nothing.
+ * @param others tables of other parts whose keys begin with the user.
+ */
+export async function eraseUserData(storage: Storage, userId: UserId, others: readonly Table<Key, StoredValue>[]): Promise<void> {
   const { accountData, accountDataByPosition, filters, profiles, clientTransactions } = accountsTables
-  for (const table of [accountData, accountDataByPosition, filters, profiles, clientTransactions]) await eraseRows(storage, table, userId)
+  const own = [accountData, accountDataByPosition, filters, profiles, clientTransactions]
+  for (const table of [...own, ...others]) await eraseRows(storage, table, userId)
 }
 
 async function eraseRows(storage: Storage, table: Table<Key, StoredValue>, userId: UserId): Promise<void> {

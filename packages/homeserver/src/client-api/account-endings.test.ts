@@ -141,9 +141,13 @@ test('what is erased is gone from the disk, what is not asked for stays', async 
   const carol = await node.register('carol', password)
   await carol.ok('PUT', `/user/${carol.userId}/account_data/org.example.diary`, { text: 'LETTERS' })
   const disk = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('accounts.')))
+  const notified = (): string => JSON.stringify([...(node.disk.tables.get('push.notifications') ?? [])])
+  await carol.createRoom({ invite: [bob.userId] })
+  await vi.waitFor(() => expect(notified()).toContain(bob.userId))
   await bob.ok('POST', '/account/deactivate', { auth: proof(), erase: true })
   const carolsProof = { ...proof(), identifier: { type: 'm.id.user', user: carol.userId } }
   await carol.ok('POST', '/account/deactivate', { auth: carolsProof })
   await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
   expect(disk()).toContain('LETTERS')
+  await vi.waitFor(() => expect(notified()).not.toContain(bob.userId))
 })

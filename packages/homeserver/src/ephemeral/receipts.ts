@@ -59,7 +59,7 @@ export class Receipts {
       if (old === undefined && (await this.ofUser(roomId, userId)).length >= limits.implementation.receiptsPerUserAndRoomMax) return false
       let position = 0
       const build = (transaction: TimelineTransaction): void => {
-        position = transaction.append({ kind: 'receipt', roomId, userId })
+        position = transaction.append({ kind: 'receipt', roomId, userId, ...(type === 'm.read.private' ? { isPrivate: true } : {}) })
         transaction.batch.put(ephemeralTables.receipts, key, { eventId, timestamp, position })
         transaction.batch.put(ephemeralTables.receiptsByPosition, [roomId, position], { userId, type, threadId })
         if (old !== undefined) transaction.batch.delete(ephemeralTables.receiptsByPosition, [roomId, old.position])

@@ -34,7 +34,7 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
       if (value.kind === 'room-event' || value.kind === 'room-state') rooms.add(value.roomId)
       if (value.kind === 'room-state' && value.completes === true) completed.add(value.roomId)
       if (value.kind === 'device-list') deviceLists.add(value.userId)
-      if (value.kind === 'receipt') {
+      if (value.kind === 'receipt' && (value.userId === userId || value.isPrivate !== true)) {
         receipts.add(value.roomId)
         if (value.userId === userId) ownReceipts.add(value.roomId)
       } else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)

@@ -1,5 +1,6 @@
 import type { EventId, RoomId, UserId } from '@kith/matrix-protocol'
 import { MemoryDisk, openMemoryStorage } from '@kith/storage/memory'
+import { settleMicrotasks } from '@kith/testkit/virtual-clock'
 import { expect, test } from 'vitest'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { Rooms } from '../rooms/index.ts'
@@ -39,7 +40,7 @@ async function start() {
   })
   const append = async (row: TimelineRow): Promise<void> => {
     await timeline.commit((transaction) => transaction.append(row))
-    await new Promise((resolve) => setImmediate(resolve))
+    await settleMicrotasks()
   }
   return { timeline, watch, append, present, readsSoFar: () => reads }
 }
@@ -58,6 +59,7 @@ function waitAs(watch: StreamWatch, position: number, signal: AbortSignal, waiti
 test.each<[string, TimelineRow, UserId[]]>([
   ['an event', { kind: 'room-event', roomId: shared, eventId: '$e' as EventId }, [alice, bob]],
   ['a receipt', { kind: 'receipt', roomId: shared, userId: alice }, [alice, bob]],
+  ['a private receipt', { kind: 'receipt', roomId: shared, userId: alice, isPrivate: true }, [alice]],
   ['account data', { kind: 'account-data', userId: carol, type: 'x.y' }, [carol]],
   ['a message to a device', { kind: 'to-device', userId: bob, deviceId: 'D' }, [bob]],
   ['keys', { kind: 'device-list', userId: alice }, [alice, bob]],
@@ -79,7 +81,7 @@ test('who is there is news for those who share a room, and not for themselves', 
   const woken = waitAs(watch, timeline.position, end.signal, [alice, bob, carol])
   present.push(alice)
   await timeline.tick()
-  await new Promise((resolve) => setImmediate(resolve))
+  await settleMicrotasks()
   expect([...woken]).toEqual([bob])
   end.abort()
 })

@@ -143,7 +143,7 @@ export class StreamWatch {
         return member !== undefined && (member.position ?? position) >= position
       }
       case 'receipt':
-        return row.userId === userId || this.#parts.rooms.state(row.roomId)?.membershipOf(userId) === 'join'
+        return row.userId === userId || (row.isPrivate !== true && this.#parts.rooms.state(row.roomId)?.membershipOf(userId) === 'join')
       case 'invite':
       case 'account-data':
       case 'to-device':

@@ -15,7 +15,8 @@ export type TimelineRow =
   | { readonly kind: 'to-device'; readonly userId: UserId; readonly deviceId: string }
   /** The device keys or cross-signing keys of a user changed. */
   | { readonly kind: 'device-list'; readonly userId: UserId }
-  | { readonly kind: 'receipt'; readonly roomId: RoomId; readonly userId: UserId }
+  /** `isPrivate`: nobody but its user hears of it. */
+  | { readonly kind: 'receipt'; readonly roomId: RoomId; readonly userId: UserId; readonly isPrivate?: true }
   /** The delivery state of an event sent here changed (see federation/deliver). */
   | { readonly kind: 'delivery'; readonly roomId: RoomId; readonly eventId: EventId }
 
