@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type RoomId, type UserId } from '@kith/m
 import type { RoomState, Rooms, StoredEvent, StoredInvite } from '../../rooms/index.ts'
 import { lastStayOf } from '../last-stay.ts'
 import type { Connection } from './connection.ts'
-import type { ListFilters, ListRequest } from './sliding-request.ts'
+import type { ListFilters, ListRequest, RoomConfig } from './sliding-request.ts'
 import type { RoomMarks } from './user-rooms.ts'
 import { wantsAllMembers } from './wanted-state.ts'
 
@@ -94,14 +94,18 @@ export function filterRooms(
 ): ListedRoom[] {
   const { filters } = list
   const ofSpaces = filters.spaces === undefined ? undefined : childrenOf(filters.spaces, rooms, userId)
-  const needsAllMembers = wantsAllMembers(list.requiredState)
   return listed.filter(
     (room) =>
       (ofSpaces === undefined || ofSpaces.has(room.roomId)) &&
-      !(needsAllMembers && rooms.isPartial(room.roomId)) &&
+      showsWhole(rooms, room.roomId, list) &&
       isMarked(room.roomId, filters, marks) &&
       isOfKind(room, filters, rooms),
   )
+}
+
+/** A client that does not load members lazily takes those that it is told of for all: it sees a room when they are known. */
+export function showsWhole(rooms: Rooms, roomId: RoomId, { requiredState }: RoomConfig): boolean {
+  return !rooms.isPartial(roomId) || !wantsAllMembers(requiredState)
 }
 
 function isMarked(roomId: RoomId, filters: ListFilters, marks: RoomMarks): boolean {

@@ -166,8 +166,37 @@ test('what a client may ask is bounded', async () => {
     { extensions: { to_device: { since: 'x' } } },
   ])
     expect(await client.call(body)).toMatchObject({ status: 400, body: { errcode: 'M_BAD_JSON' } })
-  for (let index = 0; index < 11; index++) await new SlidingClient(alice, `c${index}`).sync()
-  const first = new SlidingClient(alice, 'c0')
-  first.pos = 'gone.1'
-  expect(await first.call(oneList())).toMatchObject({ status: 400, body: { errcode: 'M_UNKNOWN_POS' } })
+})
+
+test('a device has a bounded number of connections, and the longest unused go', async () => {
+  await using node = await TestNode.start()
+  const alice = await node.register('alice')
+  const clients = Array.from({ length: 11 }, (_, index) => new SlidingClient(alice, `c${index}`))
+  for (const client of clients.slice(0, 10)) await client.sync()
+  await clients[0]?.sync()
+  await clients[10]?.sync()
+  expect(await clients[1]?.call(oneList())).toMatchObject({ status: 400, body: { errcode: 'M_UNKNOWN_POS' } })
+  expect(await clients[0]?.call(oneList())).toMatchObject({ status: 200 })
+  const bob = await node.register('bob')
+  await new SlidingClient(bob).sync()
+  expect(await clients[2]?.call(oneList())).toMatchObject({ status: 200 })
+})
+
+test('a request takes the place of the one that waits on its connection', async () => {
+  await using node = await TestNode.start()
+  const alice = await node.register('alice')
+  const roomId = await alice.createRoom()
+  const client = new SlidingClient(alice)
+  await client.sync()
+  const { pos } = client
+  const waiting = client.call(oneList(), { timeout: 30_000, pos })
+  await alice.ok('PUT', `/rooms/${roomId}/state/m.room.topic`, { topic: 'new' })
+  const next = await client.sync(oneList({ timeline_limit: 3 }), { timeout: 30_000, pos })
+  expect(next.rooms[roomId].required_state).toMatchObject([{ type: 'm.room.topic' }])
+  expect((await waiting).status).toBe(200)
+  // Whichever answer came first, only what the client confirms counts.
+  const quiet = client.call(oneList(), { timeout: 30_000 })
+  const other = await client.sync(oneList({ ranges: [[0, 5]] }))
+  expect(await quiet).toMatchObject({ status: 200, body: { rooms: {} } })
+  expect(other.rooms).toEqual({})
 })

@@ -18,7 +18,7 @@ import { Connections } from './connections.ts'
 import { Extensions, type VisibleRoom } from './extensions.ts'
 import { readReceiptRows, type ReceiptRows } from './receipt-rows.ts'
 import { type RoomAnswer, RoomAnswers } from './room-answers.ts'
-import { filterRooms, type Forgotten, type ListedRoom, listRooms } from './room-list.ts'
+import { filterRooms, type Forgotten, type ListedRoom, listRooms, showsWhole } from './room-list.ts'
 import type { ListRequest, RoomConfig, SlidingRequest } from './sliding-request.ts'
 import { UserRooms } from './user-rooms.ts'
 import { combine } from './wanted-state.ts'
@@ -145,7 +145,7 @@ export class SlidingSync {
     if (request.subscriptions.size > 0) {
       for (const room of listed) {
         const config = request.subscriptions.get(room.roomId)
-        if (config !== undefined) ask(asked, room, config).isSubscribed = true
+        if (config !== undefined && showsWhole(rooms, room.roomId, config)) ask(asked, room, config).isSubscribed = true
       }
     }
     await this.#parts.notifications.reach(upTo)
