@@ -58,8 +58,10 @@ const nastyTexts = [
   ],
   ...['x'.repeat(300), `@${'a'.repeat(300)}:b`, '\uD83D', '../../etc/passwd', '?', 'k51qzi5uqu5d'],
 ]
-const nastyText = fc.oneof(fc.constantFrom(...nastyTexts), fc.string({ unit: 'binary', maxLength: 40 }))
-const nastyValue = fc.oneof(
+/** Text that has a meaning somewhere, and text that has none anywhere. */
+export const nastyText = fc.oneof(fc.constantFrom(...nastyTexts), fc.string({ unit: 'binary', maxLength: 40 }))
+/** A value of any type. */
+export const nastyValue = fc.oneof(
   nastyText,
   fc.constantFrom<unknown>(null, true, -1, 0, 1.5, 1e300, 2 ** 53, -(2 ** 53), [], {}, [null], [[]], { a: { b: {} } }),
   fc.array(nastyText, { maxLength: 3 }),

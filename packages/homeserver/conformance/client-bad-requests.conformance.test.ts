@@ -11,10 +11,11 @@ import { type Asker, ClientContract, PASSWORD } from './client-contract.test-sup
 import { endpointOf } from './client-coverage.test-support.ts'
 import { type ClientExchange, errcodeOf, problemsOfForm } from './client-exchange-checks.test-support.ts'
 import { toleranceOf } from './client-tolerance.test-support.ts'
+import { schemaRequests } from './client-schema-bodies.test-support.ts'
 import { bodyOf, problemsOfAnswer, urlOf, type WrongRequest } from './client-wrong-request.test-support.ts'
 import type { Operation } from './openapi.test-support.ts'
 
-const RUNS = 25
+const RUNS = 40
 /** Between requests of what may only be asked so often. */
 const PAUSE_MS = 10_000
 /** What ends sessions: asked in one of their own. */
@@ -102,8 +103,10 @@ describe('whatever clients send', () => {
 
   test.each(cases)('%s: anything at all', async (_id, operation) => {
     const example = await exampleOf(operation)
+    const { bodySchema } = operation
+    const fromSchema = bodySchema === undefined ? [] : [schemaRequests({ ...example, operation: { ...operation, bodySchema } })]
     await fc.assert(
-      fc.asyncProperty(badRequests(example), async (request) => {
+      fc.asyncProperty(fc.oneof(badRequests(example), ...fromSchema), async (request) => {
         const exchange = await send(await askerOf(operation, example.asker), operation, request, request.method)
         expect(problemsOfForm(operation, exchange)).toEqual([])
         expect(contract.errorsLogged.splice(0)).toEqual([])

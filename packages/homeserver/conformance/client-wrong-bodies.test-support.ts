@@ -2,6 +2,7 @@ import { limits } from '../src/limits.ts'
 import type { Example } from './bad-requests.test-support.ts'
 import { bodyOf, urlOf, type WrongRequest, wrongShape } from './client-wrong-request.test-support.ts'
 import { endpointOf } from './client-coverage.test-support.ts'
+import { mergedSchema, typesOf } from './json-schemas.test-support.ts'
 import type { JsonSchema } from './openapi.test-support.ts'
 
 const noJson = ['{', '{"a":}', 'nonsense', '\u0000', '{"a":1,}', "{'a':1}"]
@@ -137,37 +138,6 @@ function wrongValues(schema: JsonSchema): { readonly value: unknown; readonly is
 
 function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value
-}
-
-function typesOf(schema: JsonSchema): string[] {
-  const { type, allOf, anyOf, oneOf } = schema
-  if (typeof type === 'string') return [type]
-  if (Array.isArray(type)) return type.map(String)
-  const parts = [allOf, anyOf, oneOf].find((list) => Array.isArray(list)) as readonly JsonSchema[] | undefined
-  return (parts ?? []).flatMap(typesOf)
-}
-
-/** The members that a schema and those that it consists of declare. */
-function mergedSchema(schema: JsonSchema): {
-  readonly properties: Readonly<Record<string, JsonSchema>>
-  readonly required: readonly string[]
-  readonly additional: JsonSchema | undefined
-} {
-  const parts = ((schema['allOf'] ?? []) as readonly JsonSchema[]).map(mergedSchema)
-  const {
-    properties,
-    required,
-    additionalProperties: additional,
-  } = schema as {
-    readonly properties?: Readonly<Record<string, JsonSchema>>
-    readonly required?: readonly string[]
-    readonly additionalProperties?: JsonSchema | boolean
-  }
-  return {
-    properties: Object.assign({}, ...parts.map((part) => part.properties), properties) as Readonly<Record<string, JsonSchema>>,
-    required: [...parts.flatMap((part) => part.required), ...(required ?? [])],
-    additional: typeof additional === 'object' ? additional : parts.find((part) => part.additional !== undefined)?.additional,
-  }
 }
 
 function without(members: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
