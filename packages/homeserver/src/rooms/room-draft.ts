@@ -10,6 +10,7 @@ import {
   stateKeyOf,
   type UserId,
 } from '@kith/matrix-protocol'
+import type { StorageReader } from '../ports/storage.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import { walkFailed } from './dag-walks.ts'
 import { destinationsOf, serverOfWaiting } from './destinations.ts'
@@ -39,6 +40,7 @@ export interface AppendOptions {
 export type EventWithState = StoredEvent & { readonly stateBefore: StateRoot }
 
 export interface RoomStores {
+  readonly ports: { readonly storage: StorageReader }
   readonly serverName: ServerName
   readonly store: EventStore
   readonly states: StateStore
@@ -203,7 +205,7 @@ export class RoomDraft {
     const followed = await walkFailed(this.events, prevEventIds)
     const others = [...this.#extremities].filter((eventId) => !followed.has(eventId))
     const next = await this.#heads(others, placed)
-    const owed = await owedEvents(this, placed, others)
+    const owed = await owedEvents(this, placed, others, this.#stores.ports.storage)
 
     // From here on nothing waits: the draft changes whole or not at all.
     // Looking at all servers of the room is left out for what others made: it goes nowhere from here.
