@@ -104,7 +104,7 @@ export function filterRooms(
 }
 
 /** A client that does not load members lazily takes those that it is told of for all: it sees a room when they are known. */
-export function showsWhole(rooms: Rooms, roomId: RoomId, { requiredState }: RoomConfig): boolean {
+export function showsWhole(rooms: Pick<Rooms, 'isPartial'>, roomId: RoomId, { requiredState }: RoomConfig): boolean {
   return !rooms.isPartial(roomId) || !wantsAllMembers(requiredState)
 }
 
