@@ -64,6 +64,8 @@ export const limits = {
     /** How long a client counts as connected after its last poll. */
     presenceGraceMs: 30_000,
     presenceCheckIntervalMs: 30_000,
+    /** Clients here hear of changes at most so often. */
+    presenceTellIntervalMs: 1_000,
     presenceActiveMs: 60_000,
     presenceIdleMs: 5 * 60_000,
     /** Other servers are told at most so often, and at least so often of who is there. */

@@ -11,10 +11,10 @@ import { Presence } from './presence.ts'
 const origin = 'other.example' as ServerName
 const bob = `@bob:${origin}` as UserId
 
-async function start(): Promise<{ clock: VirtualClock; presence: Presence }> {
+async function start(): Promise<{ clock: VirtualClock; presence: Presence; timeline: Timeline }> {
   const clock = new VirtualClock()
   const timeline = await Timeline.open(openMemoryStorage({ disk: new MemoryDisk(), tableNames: homeserverTableNames }))
-  return { clock, presence: new Presence(clock, timeline) }
+  return { clock, timeline, presence: new Presence(clock, timeline) }
 }
 
 test('a server speaks for its own users only, and only for those that are known', async () => {
@@ -37,6 +37,21 @@ test('users whose server fell silent are away in the end', async () => {
   expect(presence.get(bob)).toMatchObject({ state: 'online' })
   await clock.advance(120_000)
   expect(presence.get(bob)).toMatchObject({ state: 'offline' })
+  presence[Symbol.dispose]()
+})
+
+test('a server that changes its mind all the time wakes nobody all the time', async () => {
+  const { clock, presence, timeline } = await start()
+  const before = timeline.position
+  for (let index = 0; index < 1_000; index++) {
+    presence.receive(origin, { push: [{ user_id: bob, presence: 'online', status_msg: `${index}` }] }, () => true)
+    await clock.advance(5)
+  }
+  await clock.advance(2_000)
+  // Five seconds, and the moment after them.
+  expect(timeline.position - before).toBeLessThanOrEqual(7)
+  expect(presence.changedAfter(before)).toEqual([bob])
+  expect(presence.get(bob)?.statusMessage).toBe('999')
   presence[Symbol.dispose]()
 })
 

@@ -49,6 +49,8 @@ export class Presence implements Disposable {
   readonly #announcements = new WatchedNumber(0)
   readonly #closing = new AbortController()
   #lastChange = -1
+  readonly #untold = new Set<UserId>()
+  #telling = false
   #sweeping = false
 
   constructor(clock: Clock, timeline: Timeline) {
@@ -182,13 +184,33 @@ export class Presence implements Disposable {
     if (known === undefined && this.#users.size >= limits.implementation.presenceUsersMax) return false
     const { info: old, changedAt } = known ?? { info: offline, changedAt: -1 }
     const isNews = old.state !== info.state || old.statusMessage !== info.statusMessage || old.currentlyActive !== info.currentlyActive
-    const position = isNews ? this.#timeline.position : changedAt
-    this.#users.set(userId, { info, changedAt: position, expiresAt })
+    this.#users.set(userId, { info, changedAt, expiresAt })
     if (!isNews) return false
-    this.#lastChange = position
-    // Where no position can be had the change is told with the next one.
-    this.#timeline.tick().catch(() => undefined)
+    this.#untold.add(userId)
+    if (!this.#telling) void this.#tell()
     return true
+  }
+
+  /** The first change is told at once, what follows within a moment together: a server that never stops wakes nobody more often. */
+  async #tell(): Promise<void> {
+    this.#telling = true
+    while (this.#untold.size > 0) {
+      const position = this.#timeline.position
+      for (const userId of this.#untold) {
+        const entry = this.#users.get(userId)
+        if (entry !== undefined) this.#users.set(userId, { ...entry, changedAt: position })
+      }
+      this.#untold.clear()
+      this.#lastChange = position
+      // Where no position can be had the change is told with the next one.
+      this.#timeline.tick().catch(() => undefined)
+      try {
+        await this.#clock.sleep(limits.implementation.presenceTellIntervalMs, this.#closing.signal)
+      } catch {
+        return
+      }
+    }
+    this.#telling = false
   }
 }
 

@@ -105,10 +105,10 @@ test('a poll answers to who comes, and sleeps through its own user', async () =>
   let settled = false
   void poll.finally(() => (settled = true))
   await carol.sync()
-  await world.run(100)
+  await world.run(2_000)
   expect(settled).toBe(false)
   await alice.sync()
-  await world.run(100)
+  await world.run(2_000)
   expect(told(await poll)[alice.userId]).toMatchObject({ presence: 'online' })
 })
 

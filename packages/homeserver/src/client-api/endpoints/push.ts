@@ -28,6 +28,7 @@ const ruleSchema = v.looseObject({
 export const pushEndpoints = [
   endpoint({ method: 'GET', path: '/pushrules/', handle: async (api, { session }) => api.pushRules.content(session.userId) }),
   endpoint({ method: 'GET', path: '/pushrules', handle: async (api, { session }) => api.pushRules.content(session.userId) }),
+  endpoint({ method: 'GET', path: '/pushrules/global', handle: async (api, { session }) => api.pushRules.get(session.userId) }),
   endpoint({ method: 'GET', path: '/pushrules/global/', handle: async (api, { session }) => api.pushRules.get(session.userId) }),
   endpoint({
     method: 'GET',
