@@ -3,6 +3,7 @@ import type { Accounts } from './accounts/accounts.ts'
 import type { Devices } from './accounts/devices.ts'
 import { eraseUserData } from './accounts/erase-user-data.ts'
 import type { FederationPort } from './client-api/federation-access.ts'
+import { conversationTables } from './conversation/tables.ts'
 import type { Keys } from './keys/keys.ts'
 import { removeAllDevices } from './keys/remove-devices.ts'
 import type { ToDevice } from './keys/to-device.ts'
@@ -83,7 +84,8 @@ export class Deactivations implements AsyncDisposable {
       await rooms.send({ roomId, sender: userId, type: 'm.room.member', stateKey: userId, content }, signal)
     }
     for (const invite of rooms.invites(userId)) await federation.leaveRoom({ roomId: invite.roomId, userId, content }, signal)
-    if (erase) await eraseUserData(storage, userId, [notificationTables.notifications, notificationTables.unread])
+    const { notifications, unread } = notificationTables
+    if (erase) await eraseUserData(storage, userId, [notifications, unread, conversationTables.forgottenRooms])
   }
 }
 

@@ -3,6 +3,7 @@ import { checkStore } from '@kith/testkit/store-check'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { IgnoredUsers } from '../accounts/ignored-users.ts'
+import { limits } from '../limits.ts'
 import type { StoredEvent } from '../rooms/index.ts'
 import { Visibility } from '../sync/visibility.ts'
 import { Aggregations } from './aggregations.ts'
@@ -33,6 +34,20 @@ function recount(event: StoredEvent, visible: readonly StoredEvent[], userId: Us
     ...(latest === undefined ? {} : { thread: { latest: latest.eventId, count: replies.length, participated } }),
     ...(references.length === 0 ? {} : { references: references.toReversed() }),
   }
+}
+
+/** What relates to an event, by so many steps at most. */
+function relatedTo(eventId: EventId, events: readonly StoredEvent[], steps: number): ReadonlySet<EventId> {
+  const related = new Set<EventId>([eventId])
+  for (let step = 0; step < steps; step++) {
+    const known = new Set(related)
+    for (const event of events) {
+      const { target } = relatesTo(event)
+      if (target !== undefined && known.has(target)) related.add(event.eventId)
+    }
+  }
+  related.delete(eventId)
+  return related
 }
 
 const cases = fc.record({ conversation, ignoring: fc.boolean(), pageSize: fc.integer({ min: 1, max: 3 }) })
@@ -67,22 +82,25 @@ test(
           aggregatedTotal += aggregated.size
           expect(found).toEqual(visible.map((event) => recount(event, visible, userId)))
 
+          const everything = await visibleTo(server, roomId, userId, new Set())
           for (const { eventId } of visible) {
-            const children = visible.filter((child) => relatesTo(child).target === eventId).map((child) => child.eventId)
-            for (const direction of ['b', 'f'] as const) {
-              const listed: EventId[] = []
-              let from: string | undefined
-              do {
-                const all = { roomId, target: eventId, relType: undefined, eventType: undefined, recurse: false, to: undefined, userId }
-                const page = await readRelations(parts, { ...all, direction, from, limit: pageSize })
-                listed.push(...page.events.map((child) => child.eventId))
-                from = page.end
-              } while (from !== undefined)
-              expect(listed).toEqual(direction === 'f' ? children : children.toReversed())
+            for (const recurse of [false, true]) {
+              const related = relatedTo(eventId, everything, recurse ? limits.implementation.relationsRecursionMax : 1)
+              const children = visible.filter((child) => related.has(child.eventId)).map((child) => child.eventId)
+              for (const direction of ['b', 'f'] as const) {
+                const listed: EventId[] = []
+                let from: string | undefined
+                do {
+                  const all = { roomId, target: eventId, relType: undefined, eventType: undefined, recurse, to: undefined, userId }
+                  const page = await readRelations(parts, { ...all, direction, from, limit: pageSize })
+                  listed.push(...page.events.map((child) => child.eventId))
+                  from = page.end
+                } while (from !== undefined)
+                expect(listed).toEqual(direction === 'f' ? children : children.toReversed())
+              }
             }
           }
 
-          const everything = await visibleTo(server, roomId, userId, new Set())
           const roots = everything
             .map((event) => ({ eventId: event.eventId, thread: recount(event, visible, userId).thread }))
             .filter(({ thread }) => thread !== undefined)

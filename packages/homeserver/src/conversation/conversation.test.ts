@@ -194,6 +194,13 @@ test('relations come in pages in either direction, of one type or all, and those
   expect(await all('/m.reference/m.other', {})).toEqual([])
   expect(await all('', { recurse: 'true' })).toEqual([third, second, ...sent.toReversed()])
   expect(await all('/m.reference', { recurse: 'true', dir: 'f' })).toEqual([sent[0], sent[2], sent[4], second])
+  const pageTo = async (query: string): Promise<Json> =>
+    bob.ok('GET', `/_matrix/client/v1/rooms/${encode(roomId)}/relations/${encode(said)}?${query}`)
+  const { next_batch: middle } = await pageTo('limit=2')
+  expect((await pageTo(`to=${middle}`)).chunk.map(({ event_id }: Json) => event_id)).toEqual([sent[4], sent[3]])
+  expect((await pageTo(`dir=f&to=${middle}`)).chunk.map(({ event_id }: Json) => event_id)).toEqual([sent[0], sent[1], sent[2]])
+  // Backwards, what is asked for begins behind where it should end.
+  expect((await pageTo(`from=${middle}&to=${(await pageTo('limit=1')).next_batch}`)).chunk).toEqual([])
   await redact(alice, roomId, sent[2] ?? '')
   expect(await all('/m.reference', {})).toEqual([sent[4], sent[0]])
   await bob.ok('PUT', `/user/${encode(bob.userId)}/account_data/m.ignored_user_list`, { ignored_users: { [alice.userId]: {} } })
