@@ -114,6 +114,26 @@ describe('counts', () => {
     expect((await alice.sync(since[1])).rooms.join).toEqual({})
   })
 
+  test('whichever commit fails, no unread event is lost or counted twice, also after a restart', async () => {
+    let commits = 0
+    let failAt = 0
+    node.storageFault = () => {
+      if (++commits === failAt) throw new Error('the disk is gone')
+    }
+    let unread = 0
+    let failed = 0
+    for (let round = 0; round < 40; round++) {
+      // The commit of the event, that of the notification, and those after it.
+      failAt = commits + 1 + (round % 4)
+      const { status } = await alice.call('PUT', `${path}/send/m.room.message/f${round}`, { msgtype: 'm.text', body: 'hello' })
+      if (status === 200) unread++
+      if (round % 3 === 0) await node.restart()
+      expect((await counts()).all).toBe(unread)
+      if (commits >= failAt) failed++
+    }
+    expect([unread > 20, failed > 10]).toEqual([true, true])
+  })
+
   test('a full disk costs counts, not the sync', async () => {
     await say('hello')
     await counts()
