@@ -35,8 +35,8 @@ export function searchUsers(rooms: Rooms, input: UserSearchInput): { readonly re
     const named = displayName === undefined ? {} : { display_name: displayName }
     found.set(userId, { user_id: userId, ...named, ...(avatarUrl === undefined ? {} : { avatar_url: avatarUrl }), rank })
   }
-  for (const [userId, profile] of input.local) consider(userId, profile)
-  const own = new Set(found.keys())
+  const own = new Map(input.local)
+  for (const [userId, profile] of own) consider(userId, profile)
   let looked = 0
   for (const roomId of rooms.roomIds()) {
     const state = rooms.state(roomId)
