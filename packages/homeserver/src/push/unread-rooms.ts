@@ -49,7 +49,8 @@ export class UnreadRooms {
 interface Draft {
   readonly userId: UserId
   readonly roomId: RoomId
-  events: readonly PlacedUnread[]
+  /** The draft's own copy, made once: an event more costs the same however many are unread. */
+  events: PlacedUnread[]
 }
 
 /** Changes of unread events that become durable together. */
@@ -67,18 +68,16 @@ export class UnreadDraft {
     const draft = await this.#draft(userId, roomId)
     const { position, ...row } = event
     this.batch.put(notificationTables.unread, [userId, roomId, position], row)
-    const events = [...draft.events, event]
-    this.#change(draft, events.slice(-limits.implementation.unreadEventsPerRoomMax), events)
+    draft.events.push(event)
+    if (draft.events.length > limits.implementation.unreadEventsPerRoomMax) this.#delete(draft, draft.events.splice(0, 1))
   }
 
   async remove(userId: UserId, roomId: RoomId, isRead: (event: PlacedUnread) => boolean): Promise<void> {
     const draft = await this.#draft(userId, roomId)
-    if (draft.events.length > 0)
-      this.#change(
-        draft,
-        draft.events.filter((event) => !isRead(event)),
-        draft.events,
-      )
+    const read = new Set(draft.events.filter(isRead))
+    if (read.size === 0) return
+    this.#delete(draft, read)
+    draft.events = draft.events.filter((event) => !read.has(event))
   }
 
   /** To be called once the batch is durable. */
@@ -86,18 +85,15 @@ export class UnreadDraft {
     for (const { userId, roomId, events } of this.#changed.values()) this.#rooms.remember(userId, roomId, events)
   }
 
-  #change(draft: Draft, events: readonly PlacedUnread[], before: readonly PlacedUnread[]): void {
-    const kept = new Set(events)
-    for (const event of before)
-      if (!kept.has(event)) this.batch.delete(notificationTables.unread, [draft.userId, draft.roomId, event.position])
-    draft.events = events
+  #delete({ userId, roomId }: Draft, events: Iterable<PlacedUnread>): void {
+    for (const { position } of events) this.batch.delete(notificationTables.unread, [userId, roomId, position])
   }
 
   async #draft(userId: UserId, roomId: RoomId): Promise<Draft> {
     const name = nameOf(userId, roomId)
     const known = this.#changed.get(name)
     if (known !== undefined) return known
-    const draft = { userId, roomId, events: await this.#rooms.of(userId, roomId) }
+    const draft = { userId, roomId, events: [...(await this.#rooms.of(userId, roomId))] }
     this.#changed.set(name, draft)
     return draft
   }
