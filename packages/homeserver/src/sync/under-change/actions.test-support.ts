@@ -61,6 +61,10 @@ export const action = fc.oneof(
       limit: fc.nat({ max: 5 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: of('poll'), client, first: fc.nat({ max: 2 }), size: fc.nat({ max: 3 }), limit: fc.nat({ max: 5 }) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: of('wait'), ms: fc.constantFrom(10, 500, 20_000) }) },
   fc.record({ kind: of('restart'), node: fc.nat({ max: 1 }) }),
 )

@@ -2,6 +2,12 @@ import type { Json, TestUser } from '../../client-api/test-node.test-support.ts'
 import type { ClientSettings } from './actions.test-support.ts'
 import { type RoomView, type Tamper, untouched, View } from './view.test-support.ts'
 
+export interface SyncOptions {
+  readonly lost: boolean
+  readonly timeout?: number
+  readonly signal?: AbortSignal
+}
+
 /** A client of /sync. */
 export class ClassicClient {
   readonly user: TestUser
@@ -22,10 +28,14 @@ export class ClassicClient {
   }
 
   /** @param lost whether the answer never reaches the client. Returns whether it told anything. */
-  async sync({ lost }: { readonly lost: boolean }): Promise<boolean> {
+  async sync({ lost, timeout = 0, signal }: SyncOptions): Promise<boolean> {
     const { limit, lazy, stateName } = this.settings
     const filter = JSON.stringify({ room: { timeline: { limit }, state: { lazy_load_members: lazy } } })
-    const answer = await this.user.sync(this.#since, { filter, use_state_after: String(stateName === 'state_after') })
+    const since = this.#since === undefined ? {} : { since: this.#since }
+    const after = String(stateName === 'state_after')
+    const query = new URLSearchParams({ ...since, filter, use_state_after: after, timeout: String(timeout) })
+    const { status, body: answer } = await this.user.call('GET', `/sync?${query}`, undefined, signal)
+    if (status !== 200) throw new Error(`${status} ${JSON.stringify(answer)}`)
     if (lost) return true
     this.#since = answer.next_batch
     this.#apply(this.#tamper(answer))

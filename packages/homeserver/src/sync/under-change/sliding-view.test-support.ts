@@ -1,6 +1,7 @@
 import type { Json, TestUser } from '../../client-api/test-node.test-support.ts'
 import { allExtensions, SlidingClient } from '../sliding/sliding-client.test-support.ts'
 import type { ClientSettings } from './actions.test-support.ts'
+import type { SyncOptions } from './classic-client.test-support.ts'
 import { type Tamper, untouched, View } from './view.test-support.ts'
 
 export interface Window {
@@ -37,7 +38,7 @@ export class SlidingViewer {
     this.#connection = new SlidingClient(user)
   }
 
-  async sync({ lost, first, size, limit }: Window & { readonly lost: boolean }): Promise<boolean> {
+  async sync({ lost, first, size, limit, timeout = 0, signal }: Window & SyncOptions): Promise<boolean> {
     const required = this.settings.lazy
       ? [
           ['*', '*'],
@@ -47,7 +48,7 @@ export class SlidingViewer {
     const config = { timeline_limit: limit, required_state: required }
     const toDevice = { enabled: this.#takesMessages, ...(this.#toDeviceSince === undefined ? {} : { since: this.#toDeviceSince }) }
     const body = { lists: { all: { ...config, ranges: [[first, first + size]] } }, extensions: { ...allExtensions, to_device: toDevice } }
-    const reply = await this.#connection.call(body)
+    const reply = await this.#connection.call(body, { timeout, ...(signal === undefined ? {} : { signal }) })
     if (reply.status === 400 && reply.body.errcode === 'M_UNKNOWN_POS') {
       // The server has forgotten the connection, and so everything begins anew.
       const { faults } = this.view

@@ -11,6 +11,7 @@ const kith = '/_matrix/client/unstable/im.kith'
 const everything = { first: 0, size: 999, limit: 5 }
 const syncsMax = 60
 const typingMs = 20_000
+const pollMs = 30_000
 
 /** Users of two nodes act, and their clients sync now and then; in the end every client must show what its server says. */
 export class Story implements AsyncDisposable {
@@ -21,6 +22,8 @@ export class Story implements AsyncDisposable {
   readonly #rooms: { readonly roomId: string; readonly events: string[] }[] = []
   /** By user id, what was sent to their device. */
   readonly #sent = new Map<string, string[]>()
+  /** By client, the request that waits for news. */
+  readonly #polls = new Map<number, { readonly ended: Promise<unknown>; readonly aborting: AbortController }>()
   /** How many steps did something. */
   done = 0
   #count = 0
@@ -56,11 +59,18 @@ export class Story implements AsyncDisposable {
   async perform(step: Action): Promise<void> {
     switch (step.kind) {
       case 'sync':
+        await this.#endPoll(step.client, step.lost)
         await this.#clients[step.client]?.sync(step)
+        return
+      case 'poll':
+        await this.#endPoll(step.client)
+        this.#poll(step)
         return
       case 'wait':
         return this.#world.run(step.ms)
       case 'restart':
+        for (const [index, client] of this.#clients.entries())
+          if (client.user.node === this.#nodes[step.node]) this.#polls.get(index)?.aborting.abort()
         return this.#nodes[step.node]?.restart()
       default: {
         const reply = await this.#act(step)
@@ -74,6 +84,7 @@ export class Story implements AsyncDisposable {
   /** Lets everything arrive, and every client see it. */
   async settle(): Promise<string[]> {
     await this.#world.run(180_000)
+    for (const index of this.#clients.keys()) await this.#endPoll(index)
     const found: string[] = []
     for (const [index, client] of this.#clients.entries()) {
       let syncs = 0
@@ -96,6 +107,25 @@ export class Story implements AsyncDisposable {
     for (const node of this.#nodes) await node[Symbol.asyncDispose]()
   }
 
+  #poll(step: Extract<Action, { readonly kind: 'poll' }>): void {
+    const aborting = new AbortController()
+    const { signal } = aborting
+    const ended = this.#clients[step.client]?.sync({ ...step, lost: false, timeout: pollMs, signal }).catch((error: unknown) => {
+      // The node went away meanwhile, and the answer with it.
+      if (!signal.aborted) throw error
+    })
+    ended?.catch(() => undefined)
+    if (ended !== undefined) this.#polls.set(step.client, { ended, aborting })
+  }
+
+  /** A client has one request at a time. @param cancel whether it gives up the one that waits. */
+  async #endPoll(client: number, cancel = false): Promise<void> {
+    const poll = this.#polls.get(client)
+    this.#polls.delete(client)
+    if (cancel) poll?.aborting.abort()
+    if (poll !== undefined) await this.#world.finish(poll.ended)
+  }
+
   async #meet(index: number, other: number): Promise<void> {
     const { user_id: userId, relay_list: relayList } = await this.#user(other).ok('GET', `${kith}/contact`)
     await this.#user(index).ok('POST', `${kith}/contacts`, { user_id: userId, relay_list: relayList })
@@ -116,7 +146,7 @@ export class Story implements AsyncDisposable {
   }
 
   /** Undefined when there is nothing to act upon. */
-  async #act(step: Exclude<Action, { readonly kind: 'sync' | 'wait' | 'restart' }>): Promise<Reply | undefined> {
+  async #act(step: Exclude<Action, { readonly kind: 'sync' | 'poll' | 'wait' | 'restart' }>): Promise<Reply | undefined> {
     const user = this.#user(step.user)
     switch (step.kind) {
       case 'create':
