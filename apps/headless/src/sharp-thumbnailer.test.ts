@@ -119,6 +119,7 @@ describe('thumbnails by libvips', () => {
   test('are made of nothing that could name other files, whatever it calls itself', async () => {
     const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"><image href="/etc/passwd" width="9" height="9"/></svg>'
     expect(await make(new TextEncoder().encode(drawing), small)).toBe('undecodable')
+    await expect(sharp(new TextEncoder().encode(drawing)).metadata()).rejects.toThrow('unsupported image format')
     expect(await make(await bytesOf(flag(10, 10).tiff()), small)).toBe('undecodable')
     expect(await make(new TextEncoder().encode('%PDF-1.7'), small)).toBe('undecodable')
     expect(await make(new Uint8Array(), small)).toBe('undecodable')

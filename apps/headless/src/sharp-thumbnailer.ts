@@ -3,7 +3,6 @@ import sharp, { type Metadata } from 'sharp'
 
 /** Formats that hold pixels and nothing else. Drawings (SVG) could name files and addresses; documents run whole interpreters. */
 const loaders = ['VipsForeignLoadJpeg', 'VipsForeignLoadPng', 'VipsForeignLoadWebp', 'VipsForeignLoadNsgif', 'VipsForeignLoadHeif']
-const formats: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'gif', 'heif'])
 const JPEG_QUALITY = 80
 const ANIMATION_QUALITY = 70
 
@@ -59,20 +58,19 @@ async function makeThumbnail(picture: Uint8Array, order: ThumbnailOrder): Promis
     const bytes = await encoded.toBuffer()
     return { kind: 'made', thumbnail: { contentType, bytes: new Uint8Array(bytes) } }
   } catch (error) {
-    return { kind: isBound(error) ? 'too-large' : 'undecodable' }
+    return { kind: isTimeout(error) ? 'too-large' : 'undecodable' }
   }
 }
 
 /** What the file says of its picture, without decoding it. The size of all frames together is judged afterwards. */
 async function readHead(picture: Uint8Array): Promise<Metadata | undefined> {
   try {
-    const head = await sharp(picture, { limitInputPixels: false, pages: -1 }).metadata()
-    return formats.has(head.format) ? head : undefined
+    return await sharp(picture, { limitInputPixels: false, pages: -1 }).metadata()
   } catch {
     return undefined
   }
 }
 
-function isBound(error: unknown): boolean {
-  return error instanceof Error && /pixel limit|timeout/i.test(error.message)
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && /timeout/i.test(error.message)
 }

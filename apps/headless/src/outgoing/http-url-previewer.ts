@@ -96,7 +96,8 @@ export class HttpUrlPreviewer implements UrlPreviewer, AsyncDisposable {
 
   #mayAsk(url: URL): boolean {
     const isWeb = url.protocol === 'http:' || url.protocol === 'https:'
-    return isWeb && url.username === '' && url.password === '' && (PORTS.has(url.port) || this.#mayUsePort(url.port))
+    // One with a password is refused by fetch itself.
+    return isWeb && (PORTS.has(url.port) || this.#mayUsePort(url.port))
   }
 }
 

@@ -186,6 +186,7 @@ describe('nothing in the own network is asked', () => {
     ...['[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[::127.0.0.1]', '[::]', '10.0.0.1', '169.254.169.254', '192.168.1.1'],
     ...['inside.example', 'mixed.example', 'mapped.example', 'unknown.example'],
   ])('not as %s', async (host) => {
+    site.page('/', '<title>asked in spite of the other address</title>')
     names.set('localhost', ['127.0.0.1'])
     names.set('inside.example', ['127.0.0.1'])
     names.set('mixed.example', [PUBLIC, '127.0.0.1'])

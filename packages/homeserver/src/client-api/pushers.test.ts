@@ -11,11 +11,11 @@ const accepted: PushGatewayOutcome = { kind: 'answered', status: 200, body: { re
 class RecordingGateway implements PushGateway {
   readonly allowsInsecure = false
   readonly told: { readonly url: string; readonly notification: Json }[] = []
-  answer: () => PushGatewayOutcome | Promise<PushGatewayOutcome> = () => accepted
+  answer: (notification: Json) => PushGatewayOutcome | Promise<PushGatewayOutcome> = () => accepted
 
   async post(url: URL, body: JsonObject): Promise<PushGatewayOutcome> {
     this.told.push({ url: url.href, notification: body['notification'] as Json })
-    return this.answer()
+    return this.answer(body['notification'])
   }
 
   get events(): string[] {
@@ -236,10 +236,11 @@ describe('a push gateway', () => {
     await setPusher(bob, { pushkey: 'gone' })
     await setPusher(bob, { pushkey: 'kept' })
     await setPusher(bob, { pushkey: 'gone', app_id: 'another' })
-    gateway.answer = () => ({ kind: 'answered', status: 200, body: { rejected: ['gone', 'unrelated'] } })
+    const rejected: PushGatewayOutcome = { kind: 'answered', status: 200, body: { rejected: ['gone', 'unrelated'] } }
+    gateway.answer = ({ devices: [{ app_id: appId }] }) => (appId === pusher.app_id ? rejected : accepted)
     await alice.say(room, 'hello')
-    await until(async () => (await listed(bob)).length === 1)
-    expect(await listed(bob)).toMatchObject([{ pushkey: 'kept' }])
+    await until(async () => (await listed(bob)).length === 2)
+    expect(await listed(bob)).toMatchObject([{ pushkey: 'kept' }, { pushkey: 'gone', app_id: 'another' }])
   })
 
   test('is told of invites to rooms of other servers, once, while they stand', async () => {

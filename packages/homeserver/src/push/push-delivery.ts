@@ -236,7 +236,7 @@ export class PushDelivery implements AsyncDisposable {
     if (clock.now() - value.timestamp > limits.implementation.pushLifetimeMs) return undefined
     if ((await ignoredUsers.of(pusher.userId)).has(value.sender)) return undefined
     const event = await rooms.event(value.eventId)
-    if (event === undefined || event.redactedBy !== undefined) return undefined
+    if (event === undefined) return undefined
     const unread = await this.#countUnread(pusher.userId)
     const textOf = textsOf(rooms.state(value.roomId))
     return { json: eventNotification(pusher, event, { textOf, actions: value.actions, unread }), unread }
