@@ -62,11 +62,11 @@ export class SearchIndexer implements AsyncDisposable {
     const { signal } = this.#end
     while (!signal.aborted) {
       try {
+        // A start is not slowed, and what follows soon shares the commit; whoever searches meanwhile does not wait for this.
+        await clock.sleep(searchIndexDelayMs, signal)
         await this.#forgetOthers()
         await this.catchUp()
         await timeline.changed(await index.position(), signal)
-        // What follows soon shares the commit; whoever searches meanwhile does not wait for this.
-        await clock.sleep(searchIndexDelayMs, signal)
       } catch (error) {
         if (signal.aborted) return
         log.warn('the search index could not be filled', { error: error instanceof Error ? error.name : typeof error })

@@ -198,7 +198,7 @@ test('an index that was filled from another storage is filled anew', async () =>
   await new MemorySearchIndex(disk).apply({ put: [stranger], remove: [], upTo: 1_000_000 })
   const { indexer } = open(server, disk)
   indexer.start()
-  for (let turn = 0; turn < 200 && !disk.documents.has(said); turn++) await server.clock.advance(1)
+  for (let turn = 0; turn < 200 && !disk.documents.has(said); turn++) await server.clock.advance(100)
   expect([...disk.documents.keys()]).toEqual([said])
   await indexer[Symbol.asyncDispose]()
 })
