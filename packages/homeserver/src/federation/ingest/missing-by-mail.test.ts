@@ -69,6 +69,21 @@ test.each(['in the room', 'allowed to act in it'])('who is not %s is sent nothin
   expect(await rows()).toEqual([])
 })
 
+test.each([
+  ['a member', 1],
+  ['a stranger', 0],
+])('%s that brings what builds on nothing, and is away then, is asked about it %i times', async (who, times) => {
+  const { world, alice, mallory, room, roomId } = await hostileSetting()
+  const [, upon] = await room.chain(2)
+  if (who === 'a stranger') await setState(alice, roomId, 'm.room.member', mallory.user, { membership: 'leave' })
+  await world.run(1_000)
+  await mallory.send(alice.server, upon === undefined ? [] : [upon.pdu])
+  world.network.cut(alice.server, mallory.server)
+  await world.run(3 * 3_600_000)
+  const rows = await alice.storage.range(timelineTables.outbox, { prefix: [mallory.server], limit: 1_000 })
+  expect(rows.filter(({ value: { item } }) => item.kind === 'edu' && item.type === MISSING_EDU_TYPE)).toHaveLength(times)
+})
+
 async function shutOut(alice: SimulatedServer, roomId: RoomId, server: ServerName): Promise<void> {
   const content = { allow: ['*'], deny: [server] }
   await alice.rooms.send({ roomId, sender: alice.user, type: 'm.room.server_acl', stateKey: '', content }, never)

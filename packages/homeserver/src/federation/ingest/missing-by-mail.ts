@@ -41,8 +41,9 @@ export class MissingByMail {
     this.#parts = parts
   }
 
-  /** Asks the server once its mail is fetched. One question about a room waits at a time. */
+  /** Asks a member of the room, when it fetches its mail. One question about a room waits at a time; names that cost nothing are asked nothing. */
   async ask(roomId: RoomId, server: ServerName, question: MissingQuestion, signal: AbortSignal): Promise<void> {
+    if (this.#parts.rooms.state(roomId)?.isJoined(server) !== true) return
     const waiting = await this.#waitingFor(server)
     if (waiting === undefined || waiting.some((item) => isQuestion(item, roomId))) return
     const { extremitiesPerRoomMax } = limits.implementation
