@@ -31,7 +31,7 @@ test('after any story each client shows what its server says', { timeout: 100_00
       expect(await story.settle()).toEqual([])
     }),
     {
-      numRuns: Number(runs ?? 8),
+      numRuns: Number(runs ?? 16),
       seed: givenSeed === undefined ? 20261121 : Number(givenSeed),
       ...(path === undefined ? {} : { path }),
       endOnFailure: runs !== undefined,
