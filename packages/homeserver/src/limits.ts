@@ -73,6 +73,8 @@ export const limits = {
     presenceRepeatMs: 25 * 60_000,
     presenceOfOthersLifetimeMs: 30 * 60_000,
     pushRulesPerKindMax: 1000,
+    /** Characters of patterns times those of texts that are compared for one event and user. */
+    pushPatternStepsMax: 10_000_000,
     /** Of all users; each may have a request under way. */
     pushersMax: 1_000,
     pushersPerUserMax: 50,

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue, ownMember, ownString, type UserId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import { parsePropertyPath, propertyAt } from '../property-path.ts'
 import { globMatches } from './glob.ts'
 import { type PushAction, type PushCondition, type PushRule, type PushRuleKind, pushRuleKinds, type PushRuleset } from './push-rule.ts'
@@ -33,11 +34,19 @@ export interface PushVerdict {
  * @see https://spec.matrix.org/latest/client-server-api/#push-rules
  */
 export function evaluatePush(rules: PushRuleset, event: PushEvent, surroundings: PushSurroundings): PushVerdict {
+  const judged: Judged = { event, surroundings, stepsLeft: limits.implementation.pushPatternStepsMax }
   for (const kind of pushRuleKinds) {
-    const matched = rules[kind].find((rule) => rule.enabled && ruleMatches(kind, rule, event, surroundings))
+    const matched = rules[kind].find((rule) => rule.enabled && ruleMatches(kind, rule, judged))
     if (matched !== undefined) return verdictOf(matched)
   }
   return { notify: false, highlight: false, actions: [] }
+}
+
+/** Rules are from one stranger and texts from another; what they cost together is bounded, and what is beyond it matches nothing. */
+interface Judged {
+  readonly event: PushEvent
+  readonly surroundings: PushSurroundings
+  stepsLeft: number
 }
 
 function verdictOf(rule: PushRule): PushVerdict {
@@ -48,13 +57,14 @@ function verdictOf(rule: PushRule): PushVerdict {
   return { notify, highlight: notify && isJsonObject(tweak) && tweak['value'] !== false, actions }
 }
 
-function ruleMatches(kind: PushRuleKind, rule: PushRule, event: PushEvent, surroundings: PushSurroundings): boolean {
+function ruleMatches(kind: PushRuleKind, rule: PushRule, judged: Judged): boolean {
+  const { event } = judged
   switch (kind) {
     case 'override':
     case 'underride':
-      return (rule.conditions ?? []).every((condition) => conditionMatches(condition, event, surroundings))
+      return (rule.conditions ?? []).every((condition) => conditionMatches(condition, judged))
     case 'content':
-      return wordMatches(ownString(event.content, 'body'), rule.pattern)
+      return wordMatches(judged, ownString(event.content, 'body'), rule.pattern)
     case 'room':
       return rule.rule_id === event.room_id
     case 'sender':
@@ -62,14 +72,15 @@ function ruleMatches(kind: PushRuleKind, rule: PushRule, event: PushEvent, surro
   }
 }
 
-function conditionMatches(condition: PushCondition, event: PushEvent, surroundings: PushSurroundings): boolean {
+function conditionMatches(condition: PushCondition, judged: Judged): boolean {
+  const { event, surroundings } = judged
   const key = ownString(condition, 'key') ?? ''
   switch (ownString(condition, 'kind')) {
     case 'event_match': {
       const pattern = ownString(condition, 'pattern')
       const value = propertyOf(event, key)
       if (pattern === undefined || typeof value !== 'string') return false
-      return key === 'content.body' ? wordMatches(value, pattern) : globMatches(pattern, value)
+      return key === 'content.body' ? wordMatches(judged, value, pattern) : affords(judged, pattern, value) && globMatches(pattern, value)
     }
     case 'event_property_is': {
       const wanted = ownMember(condition, 'value')
@@ -81,7 +92,9 @@ function conditionMatches(condition: PushCondition, event: PushEvent, surroundin
       return Array.isArray(values) && values.some((value) => value === wanted)
     }
     case 'contains_display_name':
-      return surroundings.displayName !== undefined && wordMatches(ownString(event.content, 'body'), surroundings.displayName, false)
+      return (
+        surroundings.displayName !== undefined && wordMatches(judged, ownString(event.content, 'body'), surroundings.displayName, false)
+      )
     case 'room_member_count':
       return countMatches(surroundings.joinedMembers, ownString(condition, 'is') ?? '')
     case 'sender_notification_permission':
@@ -92,9 +105,14 @@ function conditionMatches(condition: PushCondition, event: PushEvent, surroundin
 }
 
 /** The pattern somewhere in the text, with word boundaries on both sides. */
-function wordMatches(text: string | undefined, pattern: string | undefined, glob = true): boolean {
+function wordMatches(judged: Judged, text: string | undefined, pattern: string | undefined, glob = true): boolean {
   if (text === undefined || pattern === undefined || pattern === '') return false
-  return globMatches(pattern, text, { words: true, wildcards: glob })
+  return affords(judged, pattern, text) && globMatches(pattern, text, { words: true, wildcards: glob })
+}
+
+function affords(judged: Judged, pattern: string, text: string): boolean {
+  judged.stepsLeft -= /[*?]/.test(pattern) ? pattern.length * text.length : pattern.length + text.length
+  return judged.stepsLeft >= 0
 }
 
 function countMatches(count: number, condition: string): boolean {

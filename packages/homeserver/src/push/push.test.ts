@@ -145,3 +145,16 @@ test('globs agree with regular expressions', () => {
 test('a pattern made to backtrack takes no time to speak of', () => {
   expect(globMatches('*a'.repeat(50), 'b'.repeat(5000), { words: true })).toBe(false)
 })
+
+test('rules that are many and long, against a long text, are given up', () => {
+  const content = Array.from({ length: 1_000 }, (_, index) => {
+    return { rule_id: `${index}`, default: false, enabled: true, actions: ['notify'], pattern: `${'*a'.repeat(400)}${index}` }
+  })
+  const underride = [{ rule_id: 'last', default: false, enabled: true, actions: ['notify'], conditions: [] }]
+  const verdict = evaluatePush(
+    { override: [], content, room: [], sender: [], underride },
+    message({ body: 'a'.repeat(60_000) }),
+    surroundings,
+  )
+  expect(verdict.notify).toBe(true)
+})
