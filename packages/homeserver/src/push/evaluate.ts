@@ -111,8 +111,10 @@ function wordMatches(judged: Judged, text: string | undefined, pattern: string |
 }
 
 function affords(judged: Judged, pattern: string, text: string): boolean {
-  judged.stepsLeft -= /[*?]/.test(pattern) ? pattern.length * text.length : pattern.length + text.length
-  return judged.stepsLeft >= 0
+  const steps = /[*?]/.test(pattern) ? pattern.length * text.length : pattern.length + text.length
+  if (steps > judged.stepsLeft) return false
+  judged.stepsLeft -= steps
+  return true
 }
 
 function countMatches(count: number, condition: string): boolean {

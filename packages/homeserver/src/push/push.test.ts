@@ -146,7 +146,7 @@ test('a pattern made to backtrack takes no time to speak of', () => {
   expect(globMatches('*a'.repeat(50), 'b'.repeat(5000), { words: true })).toBe(false)
 })
 
-test('rules that are many and long, against a long text, are given up', () => {
+test('rules that are many and long, against a long text, are given up, and the others are not', () => {
   const content = Array.from({ length: 1_000 }, (_, index) => {
     return { rule_id: `${index}`, default: false, enabled: true, actions: ['notify'], pattern: `${'*a'.repeat(400)}${index}` }
   })
