@@ -1,7 +1,7 @@
 import { type EventId, type Pdu, prevEventIdsOf, type RoomId, roomVersion } from '@kith/matrix-protocol'
 import { expect, test } from 'vitest'
 import { limits } from '../limits.ts'
-import { joinRemotely, RoomServer, sentId, signal } from './room-servers.test-support.ts'
+import { joinRemotely, RoomServer, sentId, signal, stateBeforeFrom } from './room-servers.test-support.ts'
 
 test.each(['10', '11', '12'])('a room of version %s is created in one commit and survives a restart', async (version) => {
   const server = await RoomServer.open(1)
@@ -219,4 +219,28 @@ test('a server whose first user leaves while its second comes, by a server that 
   await a.rooms.receive(roomId, (await b.stored(left)).pdu, signal)
   expect(b.stateText(roomId)).toBe(a.stateText(roomId))
   expect(b.rooms.extremities(roomId).toSorted()).toEqual(a.rooms.extremities(roomId).toSorted())
+})
+
+test('what the room allows once both its ends meet is taken also by a server that had only heard of the one that denies it', async () => {
+  const a = await RoomServer.open(1)
+  const b = await RoomServer.open(2)
+  const c = await RoomServer.open(3)
+  const [alice, bob, carol] = [a.user('alice'), b.user('bob'), c.user('carol')]
+  const roomId = await a.createRoom(alice)
+  await joinRemotely(b, bob, a, roomId)
+  const closed = sentId(await a.send(roomId, alice, { type: 'm.room.join_rules', stateKey: '', content: { join_rule: 'invite' } }))
+  await b.rooms.receive(roomId, (await a.stored(closed)).pdu, signal)
+  const pduOf = async (server: RoomServer, eventId: EventId) => (await server.stored(eventId)).pdu
+  const kicked = await a.setMembership(roomId, alice, bob, 'leave')
+  const invited = await b.setMembership(roomId, bob, carol, 'invite')
+  const joined = await joinRemotely(c, carol, b, roomId)
+  // Bob had no right to invite beside his end, and the join stands upon that.
+  expect(await a.rooms.receive(roomId, await pduOf(b, invited), signal)).toMatchObject({ kind: 'soft-failed' })
+  expect(await a.rooms.receive(roomId, await pduOf(b, joined), signal)).toMatchObject({ kind: 'soft-failed' })
+  await c.rooms.receiveWithState(roomId, await pduOf(a, kicked), await stateBeforeFrom(a, kicked), signal)
+  expect(c.rooms.state(roomId)?.membershipOf(carol)).toBe('join')
+  const said = await c.say(roomId, carol, 'after both')
+  expect(await a.rooms.receive(roomId, await pduOf(c, said), signal)).toMatchObject({ kind: 'accepted' })
+  expect(a.stateText(roomId)).toBe(c.stateText(roomId))
+  expect(a.rooms.extremities(roomId)).toEqual([said])
 })

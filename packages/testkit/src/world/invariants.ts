@@ -1,7 +1,7 @@
 import { canonicalJson } from '@kith/matrix-protocol'
 import { backlogOf, eventsOf, extremitiesOf, type InspectedEvent, mailAt } from './inspect.ts'
 import type { Json } from './json.ts'
-import { RoomGraph } from './room-graph.ts'
+import { RoomGraph, saysWhatItRedacts } from './room-graph.ts'
 import { RoomStates } from './room-states.ts'
 import type { AcknowledgedEvent, World } from './world.ts'
 import type { WorldServer } from './world-node.ts'
@@ -30,7 +30,7 @@ export async function findViolations(world: World): Promise<string[]> {
   const rooms = await readRooms(world, stored)
   const found: string[] = [...(await waiting(world)), ...unwanted(world, stored)]
   for (const room of rooms) {
-    found.push(...(await unequalState(room)), ...(await unequalExtremities(room)), ...unjustSoftFailures(room, stored))
+    found.push(...(await unequalState(room)), ...(await unequalExtremities(room, stored)), ...unjustSoftFailures(room, stored))
     const histories = await readHistories(world, room)
     found.push(...unequalHistories(world, room, histories, stored), ...(await syncFaults(world, room, stored)))
     found.push(...unredacted(world, room, histories, stored))
@@ -56,8 +56,11 @@ async function waiting(world: World): Promise<string[]> {
 function unwanted(world: World, stored: Stored): string[] {
   const found: string[] = []
   for (const [server, events] of stored) {
-    for (const { eventId, status, rejectedBecause, pdu } of events.values()) {
-      if (status === 'rejected') found.push(`rejected: ${server.name} rejected ${pdu.type} ${eventId}: ${rejectedBecause ?? ''}`)
+    for (const event of events.values()) {
+      const { eventId, status, rejectedBecause, pdu } = event
+      // In the first versions the rules look at what it redacts: https://spec.matrix.org/latest/rooms/v1/#authorization-rules rule 11.
+      if (status === 'rejected' && saysWhatItRedacts(event))
+        found.push(`rejected: ${server.name} rejected ${pdu.type} ${eventId}: ${rejectedBecause ?? ''}`)
     }
   }
   for (const { user, problems } of world.clients.values()) for (const problem of problems) found.push(`sync: ${user.name}: ${problem}`)
@@ -95,8 +98,14 @@ async function unequalState({ name, roomId, members }: RoomView): Promise<string
   return found
 }
 
-async function unequalExtremities({ name, roomId, servers }: RoomView): Promise<string[]> {
-  const ends = await Promise.all(servers.map(async (server) => (await extremitiesOf(server)).get(roomId)?.join(' ') ?? 'none'))
+/** But for ends that some soft-failed: those go on beside the others until somebody speaks whom all allow. */
+async function unequalExtremities({ name, roomId, servers }: RoomView, stored: Stored): Promise<string[]> {
+  const ends = await Promise.all(
+    servers.map(async (server) => {
+      const own = (await extremitiesOf(server)).get(roomId) ?? ['none']
+      return own.filter((eventId) => !isDisputed(stored, eventId)).join(' ')
+    }),
+  )
   const different = servers.filter((_, index) => ends[index] !== ends[0])
   return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
 }
@@ -109,12 +118,25 @@ function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: 
     const events = [...(stored.get(server)?.values() ?? [])].filter((event) => event.roomId === roomId && event.status !== 'outlier')
     for (const event of events) {
       if (event.status !== 'soft-failed' || events.some((other) => states.isDeniedBeside(event, other))) continue
+      if (isBehindGap(graph, events, event.eventId)) continue
       found.push(
         `soft-failed: ${name}: ${server.name} soft-failed ${graph.describe(event.eventId)} ${event.eventId}: ${event.rejectedBecause ?? ''}`,
       )
     }
   }
   return found
+}
+
+/** Whether the server cannot know yet that what it took for new was before something that it accepted: it lacks what lies between the two. */
+function isBehindGap(graph: RoomGraph, held: readonly InspectedEvent[], eventId: string): boolean {
+  const heldIds = new Set(held.map((event) => event.eventId))
+  return held.some((later) => {
+    if (later.status !== 'accepted' || !graph.ancestorsOf(later.eventId).has(eventId)) return false
+    return graph
+      .ancestorsOf(later.eventId)
+      .values()
+      .some((between) => !heldIds.has(between) && graph.ancestorsOf(between).has(eventId))
+  })
 }
 
 /** All that each member's client gets by paging back from the end, oldest first. */

@@ -8,7 +8,8 @@ export class RoomGraph {
   constructor(events: Iterable<InspectedEvent>) {
     for (const event of events) {
       const known = this.#events.get(event.eventId)
-      if (known === undefined || known.status === 'outlier') this.#events.set(event.eventId, event)
+      if (known === undefined || known.status === 'outlier' || (!saysWhatItRedacts(known) && saysWhatItRedacts(event)))
+        this.#events.set(event.eventId, event)
     }
   }
 
@@ -68,9 +69,8 @@ export class RoomGraph {
 
   /** What a redaction says that it redacts. */
   targetOf(eventId: string): string | undefined {
-    const pdu = this.#events.get(eventId)?.pdu
-    const target = pdu?.type === 'm.room.redaction' ? (pdu.redacts ?? pdu.content['redacts']) : undefined
-    return typeof target === 'string' ? target : undefined
+    const event = this.#events.get(eventId)
+    return event === undefined ? undefined : targetIn(event)
   }
 
   /** Whether members see what was before them. */
@@ -88,4 +88,14 @@ export class RoomGraph {
     const key = pdu.state_key === undefined ? '' : `/${pdu.state_key}`
     return `${pdu.type}${key} of ${who} at depth ${pdu.depth} ${JSON.stringify(text) ?? ''}`
   }
+}
+
+/** Not so where a server got it as what its members may not see: then its own form is a redacted one. */
+export function saysWhatItRedacts(event: InspectedEvent): boolean {
+  return event.pdu.type !== 'm.room.redaction' || targetIn(event) !== undefined
+}
+
+function targetIn({ pdu }: InspectedEvent): string | undefined {
+  const target = pdu.type === 'm.room.redaction' ? (pdu.redacts ?? pdu.content['redacts']) : undefined
+  return typeof target === 'string' ? target : undefined
 }

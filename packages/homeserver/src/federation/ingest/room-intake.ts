@@ -37,6 +37,7 @@ export class RoomIntake {
     await intake.receivePending(signal)
     if (intake.isStuck) await this.#boundedFetch(fetchWithinTransactionMs, signal, (bounded) => intake.fillGaps(fetchRoundsMax, bounded))
     if (this.#isInside(roomId)) await this.#parts.staged.add(roomId, origin, intake.waitingEvents(), signal)
+    else if (this.#parts.staged.has(roomId)) await this.#unstage(roomId, signal)
     // What arrived may be what others were waiting for.
     if (intake.progressed && this.#parts.staged.has(roomId)) await this.#receiveStaged(roomId, signal)
     return intake.outcomes
@@ -55,6 +56,8 @@ export class RoomIntake {
     for (const [origin, events] of Map.groupBy(due, (event) => event.origin)) {
       await this.#retryOf(roomId, origin, source ?? origin, events, signal)
     }
+    // What came may have told that this server is out.
+    if (!this.#isInside(roomId)) await this.#unstage(roomId, signal)
   }
 
   async #retryOf(
