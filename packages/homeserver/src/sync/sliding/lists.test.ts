@@ -205,3 +205,32 @@ test('nobody hears of whom they ignore', async () => {
   expect(answer.extensions).not.toHaveProperty('receipts.rooms')
   expect(answer.extensions).not.toHaveProperty('typing.rooms')
 })
+
+test('what happened to a room out of sight is told when it is in sight again', async () => {
+  const first = await alice.createRoom({ preset: 'public_chat' })
+  await bob.ok('POST', `/rooms/${first}/join`, {})
+  const eventId = await bob.say(first, 'hello')
+  const client = new SlidingClient(alice)
+  const window = { ...oneList({ ranges: [[0, 0]] }), extensions: allExtensions }
+  expect((await client.sync(window)).rooms[first]).toMatchObject({ notification_count: 1 })
+  const second = await alice.createRoom()
+  expect(Object.keys((await client.sync(window)).rooms)).toEqual([second])
+  await bob.ok('POST', `/rooms/${first}/receipt/m.read/${eventId}`, {})
+  await alice.ok('POST', `/rooms/${first}/receipt/m.read.private/${eventId}`, {})
+  await alice.ok('PUT', `/user/${alice.userId}/rooms/${first}/account_data/own`, { a: 1 })
+  await bob.ok('PUT', `/rooms/${first}/typing/${bob.userId}`, { typing: true })
+  const away = await client.sync(window)
+  expect(away.rooms).toEqual({})
+  expect(away.extensions).toMatchObject({ receipts: {}, typing: {} })
+  expect(JSON.stringify(away)).not.toContain(first)
+  const both = { ...oneList(), extensions: allExtensions }
+  const back = await client.sync(both)
+  expect(back.rooms).toMatchObject({ [first]: { notification_count: 0, timeline: [] } })
+  expect(back.rooms[first]).not.toHaveProperty('initial')
+  const readers = back.extensions.receipts.rooms[first].content[eventId]
+  expect(Object.keys(readers['m.read'])).toEqual([bob.userId])
+  expect(Object.keys(readers['m.read.private'])).toEqual([alice.userId])
+  expect(back.extensions.typing.rooms[first].content).toEqual({ user_ids: [bob.userId] })
+  expect(back.extensions.account_data.rooms[first]).toEqual([{ type: 'own', content: { a: 1 } }])
+  expect((await client.sync(both)).rooms).toEqual({})
+})
