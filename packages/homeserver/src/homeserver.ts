@@ -1,15 +1,5 @@
-import {
-  DEFAULT_ROOM_VERSION,
-  type RoomVersion,
-  roomVersion,
-  type ServerName,
-  serverNameFromPublicKey,
-  type UserId,
-} from '@kith/matrix-protocol'
-import { AccountData } from './accounts/account-data.ts'
-import { Accounts } from './accounts/accounts.ts'
+import { DEFAULT_ROOM_VERSION, type RoomVersion, roomVersion, type ServerName, serverNameFromPublicKey } from '@kith/matrix-protocol'
 import { ClientTransactions } from './accounts/client-transactions.ts'
-import { Devices } from './accounts/devices.ts'
 import { Filters } from './accounts/filters.ts'
 import { OpenIdTokens } from './accounts/open-id-tokens.ts'
 import { createClientApi } from './client-api/client-api.ts'
@@ -19,16 +9,11 @@ import { openDirectory } from './directory/index.ts'
 import { Ephemeral } from './ephemeral/index.ts'
 import { PresenceBroadcast } from './ephemeral/presence-broadcast.ts'
 import { Federation } from './federation/federation.ts'
-import { DeviceListChanges } from './keys/device-list-changes.ts'
-import { Keys } from './keys/keys.ts'
-import { ToDevice } from './keys/to-device.ts'
 import { localUsersOf } from './local-users.ts'
 import { MediaStore } from './media/index.ts'
+import { openUsers } from './open-users.ts'
 import type { Ports } from './ports/index.ts'
-import { Notifications } from './push/notifications.ts'
-import { PushDelivery } from './push/push-delivery.ts'
-import { PushRules } from './push/push-rules.ts'
-import { Pushers } from './push/pushers.ts'
+import { buildPush } from './push/build-push.ts'
 import { Rooms } from './rooms/index.ts'
 import { buildSearch } from './search/build-search.ts'
 import { SyncEngine } from './sync/sync-engine.ts'
@@ -55,7 +40,6 @@ export interface Homeserver extends AsyncDisposable {
 }
 
 const SOFTWARE_VERSION = '0.1.0'
-const PASSWORD_COST_LOG2 = 15
 
 /**
  * A whole Matrix homeserver on the given ports. It installs its handler at the network; the caller starts the network afterwards.
@@ -63,25 +47,14 @@ const PASSWORD_COST_LOG2 = 15
  * @throws RangeError when the room version in the config is unknown.
  */
 export async function createHomeserver(ports: Ports, config: HomeserverConfig): Promise<Homeserver> {
-  const { storage, clock, random, log, network } = ports
+  const { storage, clock, network } = ports
   const serverName = serverNameFromPublicKey(ports.crypto.publicKey)
   const defaultRoomVersion = versionOfNewRooms(config)
   await using opened = new AsyncDisposableStack()
 
   const timeline = await Timeline.open(storage)
   const rooms = await Rooms.open(ports, timeline, serverName)
-  const accounts = await Accounts.open(ports, {
-    serverName,
-    openRegistration: config.openRegistration,
-    registrationTokens: config.registrationTokens ?? [],
-    passwordCostLog2: config.passwordCostLog2 ?? PASSWORD_COST_LOG2,
-  })
-  const devices = await Devices.open(ports, accounts)
-  const accountData = new AccountData(storage, timeline)
-  const deviceLists = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
-  const keys = new Keys({ storage, changes: deviceLists, accounts, devices })
-  const isInRooms = (userId: UserId): boolean => rooms.joinedRooms(userId).length > 0
-  const toDevice = await ToDevice.open({ storage, timeline, accounts, devices, clock, random, log, isInRooms })
+  const users = await openUsers(ports, { serverName, timeline, rooms }, config)
   const ephemeral = opened.use(await Ephemeral.open({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
   const media = await MediaStore.open(ports, serverName)
@@ -91,7 +64,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       timeline,
       rooms,
       serverName,
-      users: localUsersOf({ accounts, accountData, keys, toDevice, ephemeral }),
+      users: localUsersOf({ ...users, ephemeral }),
       directory,
       media,
       openIdTokens,
@@ -101,47 +74,25 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   )
   const sendEphemeral = federation.sendEphemeral.bind(federation)
   const broadcast = opened.use(new PresenceBroadcast({ presence: ephemeral.presence, rooms, clock, serverName, sendEphemeral }))
-  const deactivations = opened.use(new Deactivations({ ...ports, accounts, devices, keys, toDevice, rooms, federation }))
-  const pushRules = new PushRules(accountData)
+  const deactivations = opened.use(new Deactivations({ ...ports, ...users, rooms, federation }))
   const visibility = new Visibility(rooms)
-  const notifications = opened.use(
-    await Notifications.open({ ...ports, timeline, rooms, receipts: ephemeral.receipts, pushRules, serverName, visibility }),
-  )
-  const conversation = await Conversation.open({ ...ports, rooms, accountData })
-  const { aggregations, ignoredUsers, forgotten } = conversation
-  const pushers = await Pushers.open(storage)
+  const conversation = await Conversation.open({ ...ports, ...users, rooms })
+  const { receipts } = ephemeral
+  const { aggregations, forgotten, ignoredUsers } = conversation
+  const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility, ignoredUsers }, opened)
   const clientApi = createClientApi({
     ports,
     serverName,
     defaultRoomVersion,
     timeline,
     rooms,
-    accounts,
-    devices,
+    ...users,
+    ...push,
     deactivations,
-    accountData,
     filters: new Filters(storage),
     transactions: new ClientTransactions(storage),
-    keys,
-    toDevice,
     ephemeral,
-    pushRules,
-    notifications,
-    pushers,
-    sync: new SyncEngine({
-      storage,
-      timeline,
-      rooms,
-      accountData,
-      keys,
-      toDevice,
-      ephemeral,
-      pushRules,
-      notifications,
-      clock,
-      aggregations,
-      forgotten,
-    }),
+    sync: new SyncEngine({ storage, clock, timeline, rooms, ...users, ...push, ephemeral, aggregations, forgotten }),
     conversation,
     search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),
     directory,
@@ -153,11 +104,6 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   network.serve(federation.serve)
   federation.start()
   broadcast.start()
-  const { pushGateway: gateway } = ports
-  if (gateway !== undefined) {
-    const hasDevice = (userId: UserId, deviceId: string): boolean => devices.get(userId, deviceId) !== undefined
-    opened.use(new PushDelivery({ ...ports, timeline, rooms, pushers, pushRules, notifications, gateway, hasDevice, ignoredUsers }))
-  }
   deactivations.start()
   const running = opened.move()
   return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -1,0 +1,182 @@
+/** What clients may ask, send and keep. Sizes in bytes, times in ms. */
+export const clientLimits = {
+  /** How many stream positions one durable lease covers. */
+  positionLeaseSize: 1000,
+  /** The largest request body that any endpoint reads, unless it says less. */
+  requestBodyBytesMax: 16 * 1024 * 1024,
+  /** Client API. */
+  clientBodyBytesMax: 2 * 1024 * 1024,
+  jsonDepthMax: 100,
+  accountsMax: 10_000,
+  devicesPerUserMax: 500,
+  passwordLengthMax: 512,
+  displayNameLengthMax: 256,
+  accountDataBytesMax: 1024 * 1024,
+  accountDataEntriesPerUserMax: 10_000,
+  ignoredUsersMax: 10_000,
+  filterBytesMax: 32 * 1024,
+  filtersPerUserMax: 1000,
+  interactiveSessionsMax: 1000,
+  interactiveSessionLifetimeMs: 10 * 60_000,
+  /** Of clients that renew their tokens; those of others last as long as the device. */
+  accessTokenLifetimeMs: 3_600_000,
+  /** A token with which another client logs in: time to carry it there. */
+  loginTokenLifetimeMs: 2 * 60_000,
+  loginTokensMax: 100,
+  deactivationRetryMs: 60_000,
+  /** Rates: what may come at once, and how soon each of it comes back. No person meets them. */
+  passwordFailuresPerUser: { burst: 10, returnMs: 10_000 },
+  passwordFailures: { burst: 200, returnMs: 1_000 },
+  registrations: { burst: 200, returnMs: 1_000 },
+  loginTokensPerUser: { burst: 10, returnMs: 60_000 },
+  registrationTokenChecks: { burst: 50, returnMs: 5_000 },
+  changesPerUser: { burst: 20_000, returnMs: 2 },
+  rateKeysMax: 10_000,
+  oneTimeKeysPerDeviceMax: 1000,
+  keyObjectBytesMax: 64 * 1024,
+  usersPerKeyRequestMax: 5000,
+  toDeviceMessagesPerRequestMax: 5000,
+  toDeviceContentBytesMax: 64 * 1024,
+  toDeviceInboxMax: 50_000,
+  /** Beyond it users who share no room with anybody here are not heard: what they send must not push out the keys of others. */
+  toDeviceInboxForStrangersMax: 1_000,
+  toDeviceMessagesPerSyncMax: 100,
+  /** One to-device EDU; bigger ones are split by recipient where they can be. */
+  toDeviceEduBytesMax: 48 * 1024,
+  toDeviceSeenLifetimeMs: 90 * 24 * 3_600_000,
+  typingTimeoutMaxMs: 120_000,
+  typingUsersRememberedMax: 1_000,
+  receiptsPerRoomMax: 20_000,
+  receiptsPerUserAndRoomMax: 500,
+  presenceUsersMax: 10_000,
+  presenceUpdatesPerEduMax: 100,
+  statusMessageCharactersMax: 1_000,
+  /** How long a client counts as connected after its last poll. */
+  presenceGraceMs: 30_000,
+  presenceCheckIntervalMs: 30_000,
+  /** Clients here hear of changes at most so often. */
+  presenceTellIntervalMs: 1_000,
+  presenceActiveMs: 60_000,
+  presenceIdleMs: 5 * 60_000,
+  /** Other servers are told at most so often, and at least so often of who is there. */
+  presenceSendIntervalMs: 10_000,
+  presenceRepeatMs: 25 * 60_000,
+  presenceOfOthersLifetimeMs: 30 * 60_000,
+  pushRulesPerKindMax: 1000,
+  /** Characters of patterns times those of texts that are compared for one event and user. */
+  pushPatternStepsMax: 10_000_000,
+  /** Of all users; each may have a request under way. */
+  pushersMax: 1_000,
+  pushersPerUserMax: 50,
+  pusherDataBytesMax: 16 * 1024,
+  pushesPerPageMax: 50,
+  pushUnreadCountedMax: 1_000,
+  pushBackoffMinMs: 2_000,
+  /** After a failure of this node itself. */
+  pushRetryMs: 60_000,
+  pushBackoffMaxMs: 3_600_000,
+  /** Nobody wants to be woken for what is older. */
+  pushLifetimeMs: 24 * 3_600_000,
+  syncTimeoutMaxMs: 60_000,
+  /** Rows of the stream that one sync reads to learn what changed; beyond them it looks at every room of the user. */
+  syncRowsScannedMax: 20_000,
+  syncsWaitingPerDeviceMax: 10,
+  syncTimelineEventsDefault: 20,
+  /** For incremental answers: a gap costs a client more than a long answer does, and some clients overlook one in which they know an event. */
+  syncTimelineEventsCatchUpDefault: 200,
+  syncTimelineEventsMax: 500,
+  syncHeroesMax: 5,
+  /** Events of one room that are looked through for those that a filter wants. */
+  syncTimelineScannedMax: 2_000,
+  syncTimelinePageSize: 200,
+  /** Members that clients were told of, of all devices that load them as they need them. */
+  sentMembersRememberedMax: 100_000,
+  eventFieldsMax: 100,
+  /** Sliding sync: connections in memory, of all devices and of one. A client whose connection went begins anew. */
+  slidingConnectionsMax: 1_000,
+  slidingConnectionsPerDeviceMax: 10,
+  slidingListsMax: 100,
+  slidingRangesPerListMax: 20,
+  slidingSubscriptionsMax: 500,
+  slidingStatePatternsMax: 200,
+  slidingFilterValuesMax: 100,
+  slidingTimelineEventsMax: 100,
+  /** Rooms that one answer tells of; the next one goes on. */
+  slidingRoomsPerAnswerMax: 500,
+  /** Receipts of a room that are looked through when it is told of for the first time. */
+  slidingReceiptsScannedMax: 500,
+  /** Members of one room that are remembered as sent. */
+  slidingMembersRememberedMax: 500,
+  /** Users whose tags and direct chats are in memory. */
+  slidingUsersKeptMax: 500,
+  messagesPageMax: 1000,
+  /** Rows of the stream that are looked through for notifications at a time. */
+  notificationRowsPerCommitMax: 200,
+  /** Kept for each user, about: the oldest go, so many at a time. */
+  notificationsPerUserMax: 1_000,
+  notificationsPrunedAtOnceMax: 100,
+  notificationsPageMax: 100,
+  /** Unread events of a user that are counted in one room; beyond them the oldest no longer count. */
+  unreadEventsPerRoomMax: 1_000,
+  /** Unread events in memory, of all users and rooms. */
+  unreadEventsCachedMax: 100_000,
+  /** How far back a user's own memberships are looked through for the end of their last stay in a room. */
+  membershipChangesWalkedMax: 100,
+  createRoomEventsMax: 500,
+  /** Of a room's state, what an upgrade copies into the new room besides the settings. */
+  upgradeLinksMax: 1_000,
+  upgradeBansMax: 5_000,
+  additionalCreatorsMax: 100,
+  userSearchResultsMax: 50,
+  userSearchTermCharactersMax: 1_000,
+  /** Members of rooms that one search for users looks at. */
+  userSearchMembersMax: 100_000,
+  mutualRoomsPageMax: 500,
+  reportsMax: 1_000,
+  reportsPageMax: 100,
+  reportReasonCharactersMax: 4_096,
+  reportsPerUser: { burst: 20, returnMs: 60_000 },
+  relationTypeCharactersMax: 255,
+  /** Ways of relating to one event that are listed where none is named. */
+  relationTypesPerEventMax: 50,
+  /** Relations of one event that are looked through for an aggregation, the latest. */
+  relationsAggregatedMax: 5_000,
+  /** Events that an aggregation of references names. */
+  referencesBundledMax: 500,
+  /** How far relations of relations are followed, and how many events that may be. */
+  relationsRecursionMax: 5,
+  relationsFollowedMax: 1_000,
+  relationsPageMax: 100,
+  /** Rows read for one page of relations or threads before it ends early. */
+  relationsScannedMax: 5_000,
+  // Search in messages.
+  /** Of a text that is indexed or searched for. */
+  searchTextCharactersMax: 64 * 1024,
+  searchWordsMax: 5_000,
+  searchWordCharactersMax: 64,
+  /** Of a search term; further ones do not count. */
+  searchTermWordsMax: 32,
+  searchTermCharactersMax: 1_000,
+  searchPageDefault: 10,
+  searchPageMax: 50,
+  searchContextMax: 20,
+  /** Events that have the words, looked at for one page: whether the user may see them. */
+  searchCandidatesMax: 2_000,
+  searchCandidatesPerReadMax: 500,
+  searchTokenCharactersMax: 1_000,
+  /** How long a search waits for the index to hold what was sent last. */
+  searchPatienceMs: 5_000,
+  searchIndexRowsPerCommitMax: 200,
+  /** How long the index stays behind what is sent, while nobody searches. */
+  searchIndexDelayMs: 2_000,
+  searchIndexRetryMs: 60_000,
+
+  backfillPageSize: 50,
+  /** How long a client waits for other servers' history before it gets what is here. */
+  backfillPatienceMs: 8000,
+  backupSessionsPerRequestMax: 20_000,
+  backupSessionsMax: 200_000,
+  backupSessionBytesMax: 64 * 1024,
+  /** Public keys kept imported for verifying. */
+  verifyingKeysMax: 1024,
+} as const
