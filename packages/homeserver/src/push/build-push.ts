@@ -7,7 +7,6 @@ import type { Ports } from '../ports/index.ts'
 import type { Rooms } from '../rooms/index.ts'
 import type { Timeline } from '../timeline/index.ts'
 import { Notifications, type NotificationsParts } from './notifications.ts'
-import { PushDelivery } from './push-delivery.ts'
 import { PushRules } from './push-rules.ts'
 import { Pushers } from './pushers.ts'
 
@@ -30,6 +29,8 @@ export async function buildPush(ports: Ports, parts: PushParts, opened: AsyncDis
   const { pushGateway: gateway } = ports
   if (gateway !== undefined) {
     const hasDevice = (userId: UserId, deviceId: string): boolean => parts.devices.get(userId, deviceId) !== undefined
+    // Nodes in browsers have no gateway, and so do not load this.
+    const { PushDelivery } = await import('./push-delivery.ts')
     opened.use(new PushDelivery({ ...ports, ...parts, pushers, pushRules, notifications, gateway, hasDevice }))
   }
   return { pushRules, notifications, pushers }
