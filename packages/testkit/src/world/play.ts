@@ -17,7 +17,7 @@ export interface Figures {
   readonly steps: number
   /** Events that clients were told are sent. */
   readonly events: number
-  /** Steps before which a room was forked: each of two servers knew a head of it that the other lacked. */
+  /** Steps after which, within LOOK_AFTER_MS, a room was forked: each of two servers knew a head of it that the other lacked. */
   readonly forks: number
   readonly handOvers: number
   readonly crashes: number
@@ -25,6 +25,8 @@ export interface Figures {
   readonly simulatedMs: number
 }
 
+/** Shorter than the servers are apart when a generated scenario opens. */
+const LOOK_AFTER_MS = 5_000
 const SETTLE_STEP_MS = 30_000
 const SETTLE_MAX_MS = 6 * 3_600_000
 const QUIET_STEPS = 3
@@ -42,8 +44,10 @@ export async function play(scenario: Scenario, options: WorldOptions & { readonl
     const faults = new Faults(world)
     const beganAt = simulated.clock.now()
     for (const [index, { at, action }] of scenario.steps.entries()) {
-      await simulated.run(Math.max(0, beganAt + at - simulated.clock.now()))
+      const untilStep = (): number => Math.max(0, beganAt + at - simulated.clock.now())
+      await simulated.run(Math.min(untilStep(), LOOK_AFTER_MS))
       if (await hasForked(world)) forks++
+      await simulated.run(untilStep())
       const work = isFault(action) ? faults.inflict(action) : world.user(action.user).inTurn(() => perform(world, action, index))
       work.catch((error: unknown) => world.problems.push(`step ${index}: ${error instanceof Error ? error.message : String(error)}`))
     }
