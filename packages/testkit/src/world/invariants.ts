@@ -113,7 +113,9 @@ async function unequalExtremities({ name, roomId, servers }: RoomView, stored: S
 /** An event of an honest user is soft-failed only where something beside it, that the server knew, took their right. */
 function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: Stored): string[] {
   const found: string[] = []
-  const states = new RoomStates(roomId, graph)
+  // Who came back last may have left all that was before to those who are gone.
+  const everywhere = [...stored.values()].flatMap((events) => [...events.values()]).filter((event) => event.roomId === roomId)
+  const states = new RoomStates(roomId, new RoomGraph(everywhere))
   for (const server of servers) {
     const events = [...(stored.get(server)?.values() ?? [])].filter((event) => event.roomId === roomId && event.status !== 'outlier')
     for (const event of events) {
