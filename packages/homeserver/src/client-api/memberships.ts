@@ -128,13 +128,22 @@ export async function inviteUser(
   }
 }
 
+/**
+ * A join that somebody vouches for needs the signature of their server. Whoever is inside needs nobody's word, and events that this
+ * server makes alone bear no signature but its own: with the name left in, every other server would drop them.
+ */
+export function withoutVoucher(content: JsonObject): JsonObject {
+  const { join_authorised_via_users_server: _voucher, ...rest } = content
+  return rest
+}
+
 /** Tells every joined room of a user's changed profile. Rooms whose rules forbid it keep the old one. */
 export async function propagateProfile(api: Api, userId: UserId, signal: AbortSignal): Promise<void> {
   const profile = (await api.accounts.profile(userId)) ?? {}
   for (const roomId of api.rooms.joinedRooms(userId)) {
     const current = api.rooms.state(roomId)?.get('m.room.member', userId)
     if (current === undefined) continue
-    const { displayname: _displayname, avatar_url: _avatarUrl, ...rest } = current.pdu.content
+    const { displayname: _displayname, avatar_url: _avatarUrl, ...rest } = withoutVoucher(current.pdu.content)
     const displayname = ownString(profile, 'displayname')
     const avatarUrl = ownString(profile, 'avatar_url')
     if (displayname === current.pdu.content['displayname'] && avatarUrl === current.pdu.content['avatar_url']) continue

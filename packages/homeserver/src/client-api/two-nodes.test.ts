@@ -99,6 +99,26 @@ test('who was put out and invited again meanwhile is told of the invite', async 
   expect(Object.keys((await bob.sync(answer.next_batch)).rooms.join)).toEqual([roomId])
 })
 
+test.each(['the profile', 'the state of the room'])(
+  'who was let into a restricted room is still heard after changing %s',
+  async (place) => {
+    const space = await sharedRoom()
+    const rule = { join_rule: 'restricted', allow: [{ type: 'm.room_membership', room_id: space }] }
+    const { room_id: roomId } = await remote(alice, 'POST', '/createRoom', {
+      initial_state: [{ type: 'm.room.join_rules', state_key: '', content: rule }],
+    })
+    await remote(bob, 'POST', `/join/${encodeURIComponent(roomId)}?via=${nodes[0]!.identity.server}`)
+    const memberPath = `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${bob.userId}`
+    const joined = await bob.ok('GET', memberPath)
+    expect(joined.join_authorised_via_users_server).toBe(alice.userId)
+    if (place === 'the profile') await bob.ok('PUT', `/profile/${bob.userId}/displayname`, { displayname: 'Robert' })
+    else await bob.ok('PUT', memberPath, { ...joined, displayname: 'Robert' })
+    const text = await bob.say(roomId, 'call me Robert')
+    await untilSync(alice, undefined, ({ rooms }) => rooms.join[roomId].timeline.events.some((event: Json) => event.event_id === text))
+    expect((await alice.ok('GET', memberPath)).displayname).toBe('Robert')
+  },
+)
+
 test('an invite can be declined, also when its server is away', async () => {
   const invite = async (): Promise<string> => {
     const { room_id: roomId } = await remote(alice, 'POST', '/createRoom', { invite: [bob.userId] })

@@ -5,7 +5,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { checkCanonicalAlias } from '../canonical-alias.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { refuseLockout } from '../lockout.ts'
-import { inviteUser } from '../memberships.ts'
+import { inviteUser, withoutVoucher } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { eventIdFrom, roomIdFrom } from '../parameters.ts'
 import { checkMayRedact } from '../redaction-rights.ts'
@@ -102,16 +102,18 @@ async function sendState(
   api: Api,
   session: Session,
   place: { readonly roomId: string; readonly type: string; readonly stateKey: string },
-  content: JsonObject,
+  sent: JsonObject,
   signal: AbortSignal,
 ): Promise<EventId> {
   const roomId = roomIdFrom(place.roomId)
   const { type, stateKey } = place
   const state = joinedState(api, session, roomId)
+  // Clients send back the whole content of their membership with another name in it.
+  const content = type === 'm.room.member' ? withoutVoucher(sent) : sent
   if (type === 'm.room.server_acl' && stateKey === '') refuseLockout(api, content)
   const existing = state.get(type, stateKey)
   // The same state again is no news, but the answer that a repeated request expects.
-  if (existing?.pdu.sender === session.userId && canonicalJson(existing.pdu.content) === canonicalJson(content)) return existing.eventId
+  if (existing?.pdu.sender === session.userId && canonicalJson(existing.pdu.content) === canonicalJson(sent)) return existing.eventId
   if (type === 'm.room.redaction') await checkMayRedact(api, session, roomId, redactedBy(content))
   if (type === 'm.room.canonical_alias' && stateKey === '') await checkCanonicalAlias(api, roomId, existing?.pdu.content, content, signal)
   const invitee = type === 'm.room.member' && content['membership'] === 'invite' ? parseUserId(stateKey) : undefined
