@@ -172,10 +172,10 @@ async function judgeAgain(draft: RoomDraft, eventId: EventId): Promise<void> {
     draft.doubts.begin(eventId)
     return
   }
-  const byRoom = event.position === undefined ? byState : await rules.byRoom(stateBefore)
-  if (byRoom.kind === 'denied') {
+  const byCurrent = event.position === undefined ? byState : await rules.byState(draft.currentState)
+  if (byCurrent.kind === 'denied') {
     draft.leave(event)
-    draft.putAside({ ...again, status: 'soft-failed', rejectedBecause: byRoom.rule, stateAfter })
+    draft.putAside({ ...again, status: 'soft-failed', rejectedBecause: byCurrent.rule, stateAfter })
     draft.doubts.begin(eventId)
     return
   }

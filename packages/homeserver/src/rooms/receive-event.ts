@@ -207,8 +207,8 @@ export async function judgeInState(draft: RoomDraft, event: Candidate, options: 
     return { kind: 'inserted', eventId }
   }
   // 6.
-  const byRoom = await rules.byRoom(stateBefore)
-  switch (byRoom.kind) {
+  const byCurrent = await rules.byState(draft.currentState)
+  switch (byCurrent.kind) {
     case 'allowed':
       return { kind: 'appended', appended: await draft.append(stored, options) }
     case 'denied':
@@ -216,12 +216,12 @@ export async function judgeInState(draft: RoomDraft, event: Candidate, options: 
         ...stored,
         status: 'soft-failed',
         stateAfter: await draft.stateAfter(stored, stateBefore),
-        rejectedBecause: byRoom.rule,
+        rejectedBecause: byCurrent.rule,
       })
       draft.doubts.begin(eventId)
-      return { kind: 'soft-failed', eventId, reason: byRoom.rule }
+      return { kind: 'soft-failed', eventId, reason: byCurrent.rule }
     default:
-      return unreachable(byRoom)
+      return unreachable(byCurrent)
   }
 }
 

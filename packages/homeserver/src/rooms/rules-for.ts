@@ -43,16 +43,6 @@ export class RulesFor {
     return authorise(this.#candidate, row.partial === undefined ? state : this.#withCitedMembers(state), version, this.#context)
   }
 
-  /**
-   * Step 6. What the room's own state denies may be allowed by the state that it has together with what the event follows. Whoever heard of
-   * both the other way round judges by that one, so this server does, too: else the two would stay apart for good.
-   */
-  async byRoom(stateBefore: StateRoot): Promise<AuthOutcome> {
-    const byCurrent = await this.byState(this.#draft.currentState)
-    if (byCurrent.kind === 'allowed') return byCurrent
-    return this.byState(await this.#draft.merge([this.#draft.currentState, stateBefore]))
-  }
-
   /** While the state lacks members, those that the event cites stand in for them. */
   #withCitedMembers(state: AuthState): AuthState {
     const members = this.#cited.filter(({ pdu, rejected }) => pdu.type === 'm.room.member' && !rejected)

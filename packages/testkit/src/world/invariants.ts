@@ -16,6 +16,11 @@ interface RoomView {
   readonly members: readonly WorldUser[]
   readonly servers: readonly WorldServer[]
   readonly graph: RoomGraph
+  /**
+   * Whether one of the two takes no part in the other's room: its join was soft-failed there, justly, as `soft-failed` sees to. State resolution lets
+   * some stay whose ground is gone, and soft failure keeps them apart from those who knew of that first: nothing brings the two together.
+   */
+  readonly areApart: (one: WorldUser, other: WorldUser) => boolean
 }
 
 /**
@@ -74,20 +79,33 @@ async function readRooms(world: World, stored: Stored): Promise<RoomView[]> {
     const members = [...world.users.values()].filter((user) => joined.get(user)?.has(roomId) === true)
     const servers = [...new Set(members.map((user) => user.server))]
     const events = servers.flatMap((server) => [...(stored.get(server)?.values() ?? [])]).filter((event) => event.roomId === roomId)
-    return { name, roomId, members, servers, graph: new RoomGraph(events) }
+    const graph = new RoomGraph(events)
+    const refuses = (server: WorldServer, { userId }: WorldUser): boolean => refusesAll(joinsAt(stored, graph, server, userId))
+    const areApart = (one: WorldUser, other: WorldUser): boolean => refuses(one.server, other) || refuses(other.server, one)
+    return { name, roomId, members, servers, graph, areApart }
   })
 }
 
+function joinsAt(stored: Stored, graph: RoomGraph, server: WorldServer, userId: string): InspectedEvent[] {
+  const joins = graph.memberships(userId).filter(({ pdu }) => pdu.content['membership'] === 'join')
+  return joins.flatMap(({ eventId }) => stored.get(server)?.get(eventId) ?? [])
+}
+
+function refusesAll(joins: readonly InspectedEvent[]): boolean {
+  const statuses = joins.map(({ status }) => status)
+  return statuses.includes('soft-failed') && !statuses.includes('accepted')
+}
+
 /** Equal as clients are told it: a member's server answers event ids of the whole state. */
-async function unequalState({ name, roomId, members }: RoomView): Promise<string[]> {
+async function unequalState({ name, roomId, members, areApart }: RoomView): Promise<string[]> {
   const found: string[] = []
-  let first: { readonly user: WorldUser; readonly state: ReadonlyMap<string, string> } | undefined
+  const seen: { readonly user: WorldUser; readonly state: ReadonlyMap<string, string> }[] = []
   for (const user of members) {
     const events: Json[] = await user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/state`)
     const state = new Map<string, string>()
     for (const event of events) state.set(`${event.type} ${event.state_key}`, `${event.event_id} ${canonicalJson(event.content)}`)
-    if (first === undefined) first = { user, state }
-    const { user: other, state: expected } = first
+    seen.push({ user, state })
+    const { user: other, state: expected } = seen.find((candidate) => !areApart(user, candidate.user)) ?? { user, state }
     for (const key of new Set([...state.keys(), ...expected.keys()])) {
       if (state.get(key) === expected.get(key)) continue
       found.push(
@@ -99,7 +117,8 @@ async function unequalState({ name, roomId, members }: RoomView): Promise<string
 }
 
 /** But for ends that some soft-failed: those go on beside the others until somebody speaks whom all allow. */
-async function unequalExtremities({ name, roomId, servers }: RoomView, stored: Stored): Promise<string[]> {
+async function unequalExtremities({ name, roomId, members, areApart }: RoomView, stored: Stored): Promise<string[]> {
+  const servers = [...new Set(members.filter((member) => !members.some((other) => areApart(member, other))).map(({ server }) => server))]
   const ends = await Promise.all(
     servers.map(async (server) => {
       const own = (await extremitiesOf(server)).get(roomId) ?? ['none']
@@ -121,6 +140,9 @@ function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: 
     for (const event of events) {
       if (event.status !== 'soft-failed' || events.some((other) => states.isDeniedBeside(event, other))) continue
       if (isBehindGap(graph, events, event.eventId)) continue
+      // It stands upon a join that was refused: whether that was just is asked of the join.
+      const { sender } = event.pdu
+      if (event.pdu.state_key !== sender && refusesAll(joinsAt(stored, graph, server, sender))) continue
       found.push(
         `soft-failed: ${name}: ${server.name} soft-failed ${graph.describe(event.eventId)} ${event.eventId}: ${event.rejectedBecause ?? ''}`,
       )
@@ -188,8 +210,8 @@ function isRedactedByDispute(stored: Stored, eventId: string): boolean {
 function unequalHistories(world: World, room: RoomView, histories: ReadonlyMap<WorldUser, readonly Json[]>, stored: Stored): string[] {
   const found: string[] = []
   const shown = new Map([...histories].map(([user, events]) => [user, events.map((event: Json): string => event.event_id)] as const))
-  const everything = new Set([...shown.values()].flat())
   for (const [user, ids] of shown) {
+    const everything = new Set([...shown].flatMap(([other, told]) => (room.areApart(user, other) ? [] : told)))
     const own = new Set(ids)
     if (own.size < ids.length) found.push(`history: ${room.name}: ${user.name} is shown an event twice`)
     for (const eventId of everything) {
@@ -236,7 +258,7 @@ function misordered(room: RoomView, shown: ReadonlyMap<WorldUser, readonly strin
 }
 
 /** Who was joined before an event and has never been out since must have been told of it, once. */
-async function syncFaults(world: World, { name, roomId, members, graph }: RoomView, stored: Stored): Promise<string[]> {
+async function syncFaults(world: World, { name, roomId, members, graph, areApart }: RoomView, stored: Stored): Promise<string[]> {
   const found: string[] = []
   for (const user of members) {
     const client = world.clients.get(user.name)
@@ -258,6 +280,7 @@ async function syncFaults(world: World, { name, roomId, members, graph }: RoomVi
         once.has(eventId) ||
         earlier.has(eventId) ||
         !mustBeTold(world, event, once) ||
+        areApart(user, world.user(event.user)) ||
         stored.get(user.server)?.get(eventId)?.status === 'soft-failed'
       )
         continue
