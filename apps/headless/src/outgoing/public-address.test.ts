@@ -1,6 +1,9 @@
+import { networkInterfaces } from 'node:os'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { isPublicAddress } from './public-address.ts'
+
+vi.mock(import('node:os'), { spy: true })
 
 /** First addresses and last, of every range that is not the public internet. */
 const closed = [
@@ -40,6 +43,27 @@ describe('public addresses', () => {
     '172.32.0.0',
     '2606:4700::1111',
   ])('%s is one', (address) => {
+    expect(isPublicAddress(address)).toBe(true)
+  })
+
+  test('an address of this machine, or of the network that it is in, is none', () => {
+    const subnets = ['2a02:8070:1:2::10/64', '89.12.34.56/24', '85.1.2.3/32', 'fe80::1/64', '10.8.0.1/24']
+    const own = ['2a02:8070:1:2::10', '2a02:8070:1:2:ffff::1', '89.12.34.56', '89.12.34.1', '85.1.2.3']
+    expect(own.filter((address) => isPublicAddress(address, subnets))).toEqual([])
+    const others = ['2a02:8070:1:3::10', '89.12.35.56', '85.1.2.4', '1.1.1.1']
+    expect(others.filter((address) => isPublicAddress(address, subnets))).toEqual(others)
+    expect(isPublicAddress('89.12.34.1', [])).toBe(true)
+  })
+
+  test('what the interfaces have is looked at for each address', () => {
+    const address = '89.12.34.1'
+    expect(isPublicAddress(address)).toBe(true)
+    const common = { netmask: '255.255.255.0', family: 'IPv4', mac: '00:00:00:00:00:00', internal: false } as const
+    vi.mocked(networkInterfaces).mockReturnValueOnce({
+      eth0: [{ ...common, address: '89.12.34.56', cidr: '89.12.34.56/24' }],
+      eth1: [{ ...common, address: '10.0.0.1', cidr: null }],
+    })
+    expect(isPublicAddress(address)).toBe(false)
     expect(isPublicAddress(address)).toBe(true)
   })
 

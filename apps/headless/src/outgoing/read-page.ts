@@ -4,6 +4,12 @@ const VALUE_CHARACTERS_MAX = 1_000
 const PROPERTIES_MAX = 50
 /** Where a page says its encoding, if its server does not. */
 const ENCODING_HEAD_BYTES = 1_024
+const CONTENT_TYPE_CHARACTERS_MAX = 200
+/** The parser looks through all open tags for each closing one, so few are open at a time, and few in all. */
+const TAGS_MAX = 5_000
+const DEPTH_MAX = 200
+/** The parser is stopped between pieces only. */
+const PIECE_CHARACTERS = 1_024
 /** Names of the Open Graph protocol, and what stands for them where a page has none. */
 const substitutes: Readonly<Record<string, string>> = {
   'twitter:title': 'og:title',
@@ -41,22 +47,33 @@ function readTexts(html: string, onMeta: (name: string, content: string) => void
   const texts = { title: '', heading: '', paragraph: '' }
   let open: keyof Texts | undefined
   let silent = 0
+  let tags = 0
+  let depth = 0
   const parser = new Parser({
     onopentag(name, attributes) {
+      tags++
+      depth++
       if (name === 'meta') onMeta((attributes['property'] ?? attributes['name'] ?? '').toLowerCase(), attributes['content'] ?? '')
       if (isSilent(name)) silent++
       const text = wanted[name]
-      if (text !== undefined && texts[text].trim() === '') open = text
+      if (text !== undefined && texts[text] === '') open = text
     },
     ontext(piece) {
-      if (open !== undefined && silent === 0 && texts[open].length <= VALUE_CHARACTERS_MAX) texts[open] += piece
+      if (open === undefined || silent > 0 || texts[open].length > VALUE_CHARACTERS_MAX) return
+      // Begins with what is no space, so that a text with nothing in it stays empty.
+      texts[open] += texts[open] === '' ? piece.trimStart() : piece
     },
     onclosetag(name) {
+      depth--
       if (isSilent(name)) silent--
       if (wanted[name] === open) open = undefined
     },
   })
-  parser.end(html)
+  const isTooMuch = (): boolean => tags >= TAGS_MAX || depth >= DEPTH_MAX
+  let at = 0
+  for (; at < html.length && !isTooMuch(); at += PIECE_CHARACTERS) parser.write(html.slice(at, at + PIECE_CHARACTERS))
+  // What is cut off in the middle is left out: the parser would take half a tag for text.
+  if (at >= html.length) parser.end()
   return texts
 }
 
@@ -73,7 +90,7 @@ function setOnce(said: Map<string, string>, name: string, content: string): void
 function encodingOf(bytes: Uint8Array, contentType: string): string {
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, ENCODING_HEAD_BYTES))
   const named = /charset\s*=\s*["']?\s*([\w-]+)/i
-  const label = named.exec(contentType)?.[1] ?? named.exec(head)?.[1] ?? 'utf-8'
+  const label = named.exec(contentType.slice(0, CONTENT_TYPE_CHARACTERS_MAX))?.[1] ?? named.exec(head)?.[1] ?? 'utf-8'
   try {
     return new TextDecoder(label).encoding
   } catch {
