@@ -1,6 +1,8 @@
 import { type EventId, type JsonObject, redactsOf, type UserId } from '@kith/matrix-protocol'
 import type { Clock } from '../ports/clock.ts'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
+import { readSurroundings } from './event-surroundings.ts'
+import type { Visibility } from './visibility.ts'
 
 export interface EventReader {
   readonly userId: UserId
@@ -33,6 +35,12 @@ type AggregatedById = ReadonlyMap<EventId, Aggregated>
 
 const none: AggregatedById = new Map()
 
+/** For whom a batch of events is put together, and what was read for all of them. */
+interface Batch {
+  readonly reader: EventReader
+  readonly surroundings: ReadonlyMap<EventId, JsonObject>
+}
+
 /** As one user may see it, for a batch of events; those without are left out. */
 export interface EventAggregations {
   of(events: readonly StoredEvent[], userId: UserId): Promise<ReadonlyMap<EventId, Aggregated>>
@@ -43,11 +51,18 @@ export class ClientEvents {
   readonly #rooms: Rooms
   readonly #clock: Clock
   readonly #aggregations: EventAggregations
+  readonly #visibility: Visibility
 
-  constructor(rooms: Rooms, clock: Clock, aggregations: EventAggregations) {
-    this.#rooms = rooms
-    this.#clock = clock
-    this.#aggregations = aggregations
+  constructor(parts: {
+    readonly rooms: Rooms
+    readonly clock: Clock
+    readonly aggregations: EventAggregations
+    readonly visibility: Visibility
+  }) {
+    this.#rooms = parts.rooms
+    this.#clock = parts.clock
+    this.#aggregations = parts.aggregations
+    this.#visibility = parts.visibility
   }
 
   /** For /sync, where the room is known from the place. */
@@ -56,10 +71,13 @@ export class ClientEvents {
     // A thread shows its latest event as that was edited. It is no thread itself, so this ends here.
     const latest = [...aggregated.values()].flatMap(({ thread }) => thread?.latest ?? [])
     const ofLatest = latest.length === 0 ? aggregated : await this.#aggregations.of(latest, reader.userId)
+    const bundled = [...aggregated.values(), ...ofLatest.values()].flatMap(({ edit, thread }) => [edit ?? [], thread?.latest ?? []].flat())
+    const parts = { rooms: this.#rooms, visibility: this.#visibility }
+    const batch = { reader, surroundings: await readSurroundings(parts, [...events, ...bundled], reader.userId) }
     return Promise.all(
       events.map(async (event) => {
-        const formatted = await this.#format(event, reader)
-        const relations = await this.#relations(event, reader, { aggregated, ofLatest })
+        const formatted = await this.#format(event, batch)
+        const relations = await this.#relations(event, batch, { aggregated, ofLatest })
         return relations === undefined ? formatted : { ...formatted, unsigned: { ...formatted.unsigned, 'm.relations': relations } }
       }),
     )
@@ -70,7 +88,7 @@ export class ClientEvents {
     return formatted.map((event, index) => ({ ...event, room_id: events[index]?.roomId ?? '' }))
   }
 
-  async #format(event: StoredEvent, reader: EventReader): Promise<ClientEvent> {
+  async #format(event: StoredEvent, batch: Batch): Promise<ClientEvent> {
     const { pdu } = event
     const redacts = this.#redactsOf(event)
     return {
@@ -81,28 +99,28 @@ export class ClientEvents {
       content: redacts === undefined ? pdu.content : { ...pdu.content, redacts },
       ...(pdu.state_key === undefined ? {} : { state_key: pdu.state_key }),
       ...(redacts === undefined ? {} : { redacts }),
-      unsigned: await this.#unsigned(event, reader),
+      unsigned: await this.#unsigned(event, batch),
     }
   }
 
   /** Spec: Client-Server API, Aggregations of child events. */
   async #relations(
     event: StoredEvent,
-    reader: EventReader,
+    batch: Batch,
     { aggregated, ofLatest }: { readonly aggregated: AggregatedById; readonly ofLatest: AggregatedById },
   ): Promise<JsonObject | undefined> {
     const found = aggregated.get(event.eventId)
     if (found === undefined) return undefined
     const { edit, thread, references } = found
-    const nested = thread === undefined ? undefined : await this.#relations(thread.latest, reader, { aggregated: ofLatest, ofLatest: none })
+    const nested = thread === undefined ? undefined : await this.#relations(thread.latest, batch, { aggregated: ofLatest, ofLatest: none })
     return {
-      ...(edit === undefined ? {} : { 'm.replace': await this.#bundled(edit, reader) }),
+      ...(edit === undefined ? {} : { 'm.replace': await this.#bundled(edit, batch) }),
       ...(references === undefined ? {} : { 'm.reference': { chunk: references.map((eventId) => ({ event_id: eventId })) } }),
       ...(thread === undefined
         ? {}
         : {
             'm.thread': {
-              latest_event: await this.#bundled(thread.latest, reader, nested),
+              latest_event: await this.#bundled(thread.latest, batch, nested),
               count: thread.count,
               current_user_participated: thread.participated,
             },
@@ -110,8 +128,8 @@ export class ClientEvents {
     }
   }
 
-  async #bundled(event: StoredEvent, reader: EventReader, relations?: JsonObject): Promise<JsonObject> {
-    const formatted = await this.#format(event, reader)
+  async #bundled(event: StoredEvent, batch: Batch, relations?: JsonObject): Promise<JsonObject> {
+    const formatted = await this.#format(event, batch)
     const unsigned = { ...formatted.unsigned, ...(relations === undefined ? {} : { 'm.relations': relations }) }
     return { ...formatted, room_id: event.roomId, unsigned }
   }
@@ -122,33 +140,25 @@ export class ClientEvents {
     return version === undefined ? undefined : redactsOf(event.pdu, version)
   }
 
-  async #unsigned(event: StoredEvent, reader: EventReader): Promise<JsonObject> {
+  async #unsigned(event: StoredEvent, batch: Batch): Promise<JsonObject> {
     const { pdu, transactionId } = event
+    const { reader, surroundings } = batch
     const isOwn = transactionId !== undefined && pdu.sender === reader.userId && transactionId.deviceId === reader.deviceId
     return {
       age: Math.max(0, this.#clock.now() - pdu.origin_server_ts),
       ...(isOwn ? { transaction_id: transactionId.txnId } : {}),
-      ...(await this.#replaced(event)),
-      ...(await this.#redaction(event, reader)),
+      ...surroundings.get(event.eventId),
+      ...(await this.#redaction(event, batch)),
     }
   }
 
-  /** What the state was before a state event. */
-  async #replaced(event: StoredEvent): Promise<JsonObject> {
-    if (event.pdu.state_key === undefined || event.stateBefore === undefined) return {}
-    const replacedId = await this.#rooms.stateIdBefore(event, event.pdu.type, event.pdu.state_key)
-    const replaced = replacedId === undefined ? undefined : await this.#rooms.event(replacedId)
-    if (replaced === undefined) return {}
-    return { replaces_state: replaced.eventId, prev_content: replaced.pdu.content, prev_sender: replaced.pdu.sender }
-  }
-
-  async #redaction(event: StoredEvent, reader: EventReader): Promise<JsonObject> {
+  async #redaction(event: StoredEvent, batch: Batch): Promise<JsonObject> {
     if (event.redactedBy === undefined) return {}
     const redaction = await this.#rooms.event(event.redactedBy)
     if (redaction === undefined) return {}
     // A redaction may itself be redacted, and in a circle; its own redaction is not told here.
-    const { redactedBy: _redactedBy, stateBefore: _stateBefore, ...plain } = redaction
-    const formatted = await this.#format(plain, reader)
+    const { redactedBy: _redactedBy, ...plain } = redaction
+    const formatted = await this.#format(plain, batch)
     return { redacted_because: { ...formatted, room_id: event.roomId } }
   }
 }

@@ -76,8 +76,8 @@ export class SyncEngine {
 
   constructor(parts: SyncParts) {
     this.#parts = parts
-    this.events = new ClientEvents(parts.rooms, parts.clock, parts.aggregations)
     this.visibility = new Visibility(parts.rooms)
+    this.events = new ClientEvents({ ...parts, visibility: this.visibility })
     this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
     this.#extras = new JoinedExtras(parts)
     this.#ignoredUsers = new IgnoredUsers(parts.accountData)

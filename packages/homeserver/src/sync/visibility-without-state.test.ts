@@ -92,3 +92,15 @@ test.each([
   ])
   expect(await new Visibility(server.rooms).filter(events, server.user('bob'))).toEqual(shown ? events : events.slice(0, 1))
 })
+
+test('what came by a gap, and so has no place in the order of coming, is not shown to who had left before it', async () => {
+  const bob = server.user('bob')
+  const own = await server.createRoom(server.user('alice'))
+  await server.setMembership(own, bob, bob, 'join')
+  const inside = await server.stored(await server.say(own, server.user('alice'), 'inside'))
+  await server.setMembership(own, bob, bob, 'leave')
+  const later = await server.stored(await server.say(own, server.user('alice'), 'later'))
+  const sees = async ({ position: _position, ...placeless }: StoredEvent): Promise<boolean> =>
+    new Visibility(server.rooms).isVisible(placeless, bob)
+  expect([await sees(inside), await sees(later)]).toEqual([true, false])
+})

@@ -138,10 +138,13 @@ function placedByStateAfter(event: StoredEvent): StoredEvent {
   return event.stateBefore === undefined && event.stateAfter !== undefined ? { ...event, stateBefore: event.stateAfter } : event
 }
 
-/** Nobody sees what comes after they left, and who was never inside sees nothing but what the whole world may read. */
+/**
+ * Nobody sees what comes after they left, and who was never inside sees nothing but what the whole world may read. What came by a gap
+ * has no place in the order in which events came: nothing deeper than the leave is before it.
+ */
 function isDuring(stay: LastStay, event: StoredEvent): boolean {
   if (stay.kind !== 'ended') return stay.kind === 'inside'
-  return event.position === undefined || event.position <= stay.position
+  return event.position === undefined ? event.pdu.depth <= stay.by.pdu.depth : event.position <= stay.position
 }
 
 /** What is not understood counts as shared. */
