@@ -2,8 +2,6 @@ import { unreachable } from '@kith/matrix-protocol'
 import type { Fault } from './scenario.ts'
 import type { World } from './world.ts'
 
-const never = new AbortController().signal
-
 /** Faults, as they come and go over each other. A way stays cut until the last fault that cuts it has ended. */
 export class Faults {
   readonly #world: World
@@ -106,7 +104,7 @@ export class Faults {
 
   /** By the world's time, which goes on when servers sleep. */
   #wait(forMs: number): Promise<void> {
-    return this.#world.simulated.clock.sleep(forMs, never)
+    return this.#world.simulated.clock.sleep(forMs, new AbortController().signal)
   }
 
   #across(group: readonly string[]): (readonly [string, string])[] {

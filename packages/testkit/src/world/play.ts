@@ -63,6 +63,7 @@ export async function play(scenario: Scenario, options: WorldOptions & { readonl
     violations.push(error instanceof Error ? `${error.message} ${error.stack ?? ''}` : String(error))
   }
   for (const client of world.clients.values()) client.end()
+  for (const node of [...world.servers.values(), ...world.relays.values()]) await node.dispose()
   const crashes = [...world.servers.values(), ...world.relays.values()].reduce((sum, node) => sum + node.crashes, 0)
   return {
     scenario,

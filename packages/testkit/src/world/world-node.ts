@@ -30,6 +30,7 @@ abstract class WorldNode<Program extends AsyncDisposable> {
   crashes = 0
   #running: Running<Program> | undefined
   #asleep = false
+  readonly #end = new AbortController()
   #started = Promise.withResolvers<void>()
 
   constructor(world: SimulatedWorld, name: string, outside: Outside) {
@@ -84,6 +85,17 @@ abstract class WorldNode<Program extends AsyncDisposable> {
   /** Takes back a death that waits for a commit. */
   disarm(): void {
     this.#running?.process.killAtCommit(undefined)
+  }
+
+  /** Aborts when the world is over. */
+  get end(): AbortSignal {
+    return this.#end.signal
+  }
+
+  /** Ends for good: what waits in a process for something that never comes, be it dead, would keep the world in memory. */
+  async dispose(): Promise<void> {
+    await this.stop()
+    this.#end.abort()
   }
 
   /** Ends as it should. */

@@ -52,7 +52,7 @@ export class WorldUser {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       reply = await this.call(method, path, body)
       if (reply.kind === 'answered' && reply.status !== 429 && reply.status < 500) return reply
-      await this.server.world.clock.sleep(RETRY_MS, never)
+      await this.server.world.clock.sleep(RETRY_MS, new AbortController().signal)
     }
     return reply
   }
@@ -69,12 +69,11 @@ export class WorldUser {
   }
 }
 
-const never = new AbortController().signal
-
 async function call(server: WorldServer, token: string | undefined, method: string, path: string, body?: object): Promise<Reply> {
   const { program, process } = await server.running()
   const request = new Request(`http://${server.name}.test${path.startsWith('/_') ? path : `/_matrix/client/v3${path}`}`, {
     method,
+    signal: server.end,
     ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
