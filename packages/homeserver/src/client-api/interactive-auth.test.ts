@@ -114,6 +114,18 @@ describe('fallback pages', () => {
     expect(await alice.call('DELETE', '/devices/ONE', { auth: { session } })).toMatchObject({ status: 200 })
   })
 
+  test('no page takes a password for a session that a stranger began', async () => {
+    await node.register('alice', password)
+    const change = { new_password: 'of the stranger', logout_devices: true }
+    const { session } = (await node.call('POST', '/account/password', change)).body
+    expect(await page('GET', 'm.login.password', session)).toMatchObject({ status: 404, html: expect.not.stringContaining('<form') })
+    expect(await page('POST', 'm.login.password', session, { user: 'alice', password })).toMatchObject({ status: 404 })
+    expect(await node.call('POST', '/account/password', { ...change, auth: { session } })).toMatchObject({ status: 401 })
+    // In the request itself it is still whoever knows the password.
+    const auth = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'alice' }, password, session }
+    expect(await node.call('POST', '/account/password', { ...change, auth })).toMatchObject({ status: 200 })
+  })
+
   test('a stage that the session does not ask for passes nothing', async () => {
     const alice = await node.register('alice', password)
     const { session } = (await alice.call('DELETE', '/devices/ONE', {})).body
@@ -147,6 +159,29 @@ describe('registration tokens', () => {
     expect(await registerWith('alice', { type: 'm.login.registration_token', token: 'sesame' })).toMatchObject({ status: 200 })
     expect(await validity('sesame', guarded)).toMatchObject({ status: 200, body: { valid: true } })
     expect(await validity('guess', guarded)).toMatchObject({ status: 200, body: { valid: false } })
+  })
+
+  test('cannot be guessed for long, neither in requests nor on the page', async () => {
+    const type = 'm.login.registration_token'
+    const { burst } = limits.implementation.registrationTokenChecks
+    const limited = { status: 429, body: { errcode: 'M_LIMIT_EXCEEDED', retry_after_ms: expect.any(Number) } }
+    await using guarded = await TestNode.start({ registrationTokens: ['sesame'] })
+    const tryOut = async (token: string): Promise<Json> =>
+      guarded.call('POST', '/register', { username: 'alice', auth: { type, token, session } })
+    const tryOnPage = async (): Promise<number> => {
+      const body = new URLSearchParams({ session, token: 'guess' })
+      const url = `http://node.test/_matrix/client/v3/auth/${type}/fallback/web`
+      return (await guarded.clientApi(new Request(url, { method: 'POST', body }))).status
+    }
+    const { session } = (await guarded.call('POST', '/register', { username: 'alice' })).body
+    for (let count = 0; count < burst; count += 2) {
+      expect(await tryOut('guess')).toMatchObject({ status: 401 })
+      expect(await tryOnPage()).toBe(401)
+    }
+    expect(await tryOut('sesame')).toMatchObject(limited)
+    expect(await tryOnPage()).toBe(429)
+    await guarded.world.clock.advance(limits.implementation.registrationTokenChecks.returnMs)
+    expect(await tryOut('sesame')).toMatchObject({ status: 200 })
   })
 
   test('are invalid where registration is closed, and cannot be tried out for long', async () => {

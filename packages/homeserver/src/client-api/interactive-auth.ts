@@ -5,6 +5,7 @@ import { MatrixError } from '../matrix-error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { Passwords } from './passwords.ts'
+import type { RateLimits } from './rate-limit.ts'
 import type { AuthData } from './schemas.ts'
 
 const interactiveStages = ['m.login.dummy', 'm.login.password', 'm.login.registration_token'] as const
@@ -37,7 +38,10 @@ interface Problem {
   readonly error: string
 }
 
-interface InteractiveAuthPorts {
+interface InteractiveAuthParts {
+  readonly accounts: Accounts
+  readonly passwords: Passwords
+  readonly rates: Pick<RateLimits, 'registrationTokenChecks'>
   readonly clock: Clock
   readonly random: Random
 }
@@ -47,15 +51,11 @@ interface InteractiveAuthPorts {
  * @see https://spec.matrix.org/latest/client-server-api/#user-interactive-authentication-api
  */
 export class InteractiveAuth {
-  readonly #accounts: Accounts
-  readonly #passwords: Passwords
-  readonly #ports: InteractiveAuthPorts
+  readonly #parts: InteractiveAuthParts
   readonly #sessions = new Map<string, InteractiveSession>()
 
-  constructor(accounts: Accounts, passwords: Passwords, ports: InteractiveAuthPorts) {
-    this.#accounts = accounts
-    this.#passwords = passwords
-    this.#ports = ports
+  constructor(parts: InteractiveAuthParts) {
+    this.#parts = parts
   }
 
   /** Returns once all stages are passed, with who has proven to be themselves. @throws MatrixError 401 with the flows otherwise. */
@@ -74,15 +74,15 @@ export class InteractiveAuth {
     return passing.proven
   }
 
-  /** For the fallback page: tries one stage of a session. Undefined when there is no such session. */
+  /** For the fallback page: tries one stage of a session. Undefined when there is nothing to try there. */
   attempt(name: string, type: InteractiveStage, auth: NonNullable<AuthData>): 'passed' | 'failed' | undefined {
-    const session = this.#session(name)
+    const session = this.#sessionOfPage(name, type)
     if (session === undefined) return undefined
-    return this.#attempt(session[1], type, auth) === undefined ? 'passed' : 'failed'
+    return this.#attempt(session, type, auth) === undefined ? 'passed' : 'failed'
   }
 
-  has(name: string): boolean {
-    return this.#session(name) !== undefined
+  hasPage(name: string, type: InteractiveStage): boolean {
+    return this.#sessionOfPage(name, type) !== undefined
   }
 
   /** What is wrong with the attempt; undefined when the stage is passed. */
@@ -94,27 +94,45 @@ export class InteractiveAuth {
       case 'm.login.dummy':
         break
       case 'm.login.password': {
-        const userId = this.#passwords.userOf(auth)
+        const userId = this.#parts.passwords.userOf(auth)
         if (userId === undefined || (session.userId !== undefined && session.userId !== userId))
           return { errcode: 'M_FORBIDDEN', error: 'Wrong password' }
         session.proven = userId
         break
       }
       case 'm.login.registration_token':
-        if (auth.token === undefined || !this.#accounts.isRegistrationToken(auth.token))
-          return { errcode: 'M_UNAUTHORIZED', error: 'This is no valid registration token' }
+        if (!this.#isRegistrationToken(auth.token)) return { errcode: 'M_UNAUTHORIZED', error: 'This is no valid registration token' }
         break
     }
     session.completed.add(stage)
     return undefined
   }
 
+  /** @throws MatrixError M_LIMIT_EXCEEDED after too many wrong ones. */
+  #isRegistrationToken(token: string | undefined): boolean {
+    const { accounts, rates } = this.#parts
+    if (token === undefined) return false
+    rates.registrationTokenChecks.check()
+    if (accounts.isRegistrationToken(token)) return true
+    rates.registrationTokenChecks.count()
+    return false
+  }
+
   #session(name: string, wanted?: Wanted): readonly [string, InteractiveSession] | undefined {
     const session = this.#sessions.get(name)
-    if (session === undefined || session.expiresAt < this.#ports.clock.now()) return undefined
+    if (session === undefined || session.expiresAt < this.#parts.clock.now()) return undefined
     // What one user has proven lets no other one through.
     if (wanted !== undefined && (session.purpose !== wanted.purpose || session.userId !== wanted.userId)) return undefined
     return [name, session]
+  }
+
+  /**
+   * Whoever types a password into the page cannot see who began the session, and whoever began it goes on with what was proven. So a
+   * password is asked for only where a token of that same user began it: a stranger has to be given the password itself.
+   */
+  #sessionOfPage(name: string, type: InteractiveStage): InteractiveSession | undefined {
+    const session = this.#session(name)?.[1]
+    return type === 'm.login.password' && session?.userId === undefined ? undefined : session
   }
 
   #challenge([name, session]: readonly [string, InteractiveSession], problem?: Problem): MatrixError {
@@ -123,12 +141,12 @@ export class InteractiveAuth {
   }
 
   #begin(wanted: Wanted): readonly [string, InteractiveSession] {
-    const now = this.#ports.clock.now()
+    const now = this.#parts.clock.now()
     for (const [name, { expiresAt }] of this.#sessions) {
       if (expiresAt >= now && this.#sessions.size < limits.implementation.interactiveSessionsMax) break
       this.#sessions.delete(name)
     }
-    const name = encodeBase64Url(this.#ports.random.bytes(18))
+    const name = encodeBase64Url(this.#parts.random.bytes(18))
     const expiresAt = now + limits.implementation.interactiveSessionLifetimeMs
     const session: InteractiveSession = { ...wanted, expiresAt, completed: new Set(), proven: undefined }
     this.#sessions.set(name, session)

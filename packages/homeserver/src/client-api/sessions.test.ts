@@ -136,6 +136,18 @@ describe('login tokens', () => {
     expect(replies.map((reply) => reply.status).toSorted((one, other) => one - other)).toEqual([200, 403])
   })
 
+  test('end with the password that they were asked for with, and when all devices are logged out', async () => {
+    const alice = await node.register('alice', password)
+    const refused = { status: 403, body: { errcode: 'M_FORBIDDEN' } }
+    const { login_token: stolen } = await alice.ok('POST', v1('/login/get_token'), pass(alice.userId))
+    await alice.ok('POST', '/account/password', { ...pass(alice.userId), new_password: 'another', logout_devices: false })
+    expect(await node.call('POST', '/login', { type: 'm.login.token', token: stolen })).toMatchObject(refused)
+    const bob = await node.register('bob', password)
+    const { login_token: left } = await bob.ok('POST', v1('/login/get_token'), pass(bob.userId))
+    await bob.ok('POST', '/logout/all')
+    expect(await node.call('POST', '/login', { type: 'm.login.token', token: left })).toMatchObject(refused)
+  })
+
   test('a session that was passed once is asked again', async () => {
     const alice = await node.register('alice', password)
     const challenge = await alice.call('POST', v1('/login/get_token'), {})

@@ -19,7 +19,7 @@ export const interactiveFallbackEndpoints = [
     async handle(api, { params, query }) {
       const stage = stageFrom(params.authType)
       const session = query.get('session') ?? ''
-      if (!api.interactiveAuth.has(session)) return page(404, [endedText])
+      if (!api.interactiveAuth.hasPage(session, stage)) return page(404, [endedText])
       return page(200, formOf(stage, session))
     },
   }),

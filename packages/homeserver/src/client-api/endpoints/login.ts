@@ -77,6 +77,7 @@ export const loginEndpoints = [
     method: 'POST',
     path: '/logout/all',
     async handle(api, { session }) {
+      api.loginTokens.revoke(session.userId)
       await removeAllDevices(api, session.userId)
       return {}
     },
