@@ -127,7 +127,9 @@ test('an invite can be declined, also when its server is away', async () => {
   }
   const declined = await invite()
   const { next_batch: since } = await bob.sync()
+  expect((await bob.call('POST', `/rooms/${encodeURIComponent(declined)}/forget`)).status).toBe(403)
   await remote(bob, 'POST', `/rooms/${encodeURIComponent(declined)}/leave`, {})
+  expect(await bob.ok('POST', `/rooms/${encodeURIComponent(declined)}/forget`)).toEqual({})
   expect((await bob.sync(since)).rooms.leave[declined].timeline.events).toMatchObject([
     { state_key: bob.userId, content: { membership: 'leave' } },
   ])

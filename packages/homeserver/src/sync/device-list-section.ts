@@ -17,20 +17,16 @@ export function deviceListChanges(
   if (request.after === undefined) return { changed: [], left: [] }
   const { userId } = request.reader
   const touched = new Set<UserId>()
+  const former = new Set<UserId>()
   for (const section of sections) {
     if (section.kind === 'join') for (const member of section.changedMembers) touched.add(member)
-    if (section.kind === 'leave') for (const member of section.formerMembers) touched.add(member)
+    if (section.kind === 'join' || section.kind === 'leave') for (const member of section.formerMembers) former.add(member)
   }
   const keysChanged = keysChangedInStream ?? new Set(parts.keys.changedBetween(request.after, request.upTo))
-  if (keysChanged.size === 0 && touched.size === 0) return { changed: [], left: [] }
-  const shares = sharingOf(parts.rooms, userId, keysChanged.size + touched.size)
-  const changed = new Set([...keysChanged].filter(shares))
-  const left: UserId[] = []
-  for (const member of touched) {
-    if (!shares(member)) left.push(member)
-    else if (member !== userId) changed.add(member)
-  }
-  return { changed: [...changed], left }
+  if (keysChanged.size === 0 && touched.size === 0 && former.size === 0) return { changed: [], left: [] }
+  const shares = sharingOf(parts.rooms, userId, keysChanged.size + touched.size + former.size)
+  const changed = [...keysChanged.union(touched)].filter((member) => shares(member) && (member !== userId || keysChanged.has(member)))
+  return { changed, left: [...former].filter((member) => !shares(member)) }
 }
 
 /** Whether a room is shared with a user; for a few each is looked up, since the members of all rooms may be very many. */

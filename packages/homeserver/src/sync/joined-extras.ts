@@ -47,7 +47,7 @@ export class JoinedExtras {
     const receipts = await this.#receipts(roomId, request, isNew, changes.stream)
     const { ephemeral: wanted } = request.filter
     const ephemeral = wanted.acceptsRoom(roomId)
-      ? [...this.#typing(roomId, request), ...receipts].filter((event) => wanted.accepts(event))
+      ? [...this.#typing(roomId, request, isNew), ...receipts].filter((event) => wanted.accepts(event))
       : []
     const accountData = await this.#accountData(roomId, request, isNew, changes.accountData)
     const { ignored, filter } = request
@@ -78,10 +78,10 @@ export class JoinedExtras {
     }
   }
 
-  #typing(roomId: RoomId, request: SyncRequest): BareEvent[] {
+  #typing(roomId: RoomId, request: SyncRequest, isNew: boolean): BareEvent[] {
     const { typing } = this.#parts.ephemeral
-    const users = typing.changedAfter(roomId, request.after ?? 0, request.ignored)
-    if (users === undefined || (request.after === undefined && users.length === 0)) return []
+    const users = typing.changedAfter(roomId, isNew ? 0 : (request.after ?? 0), request.ignored)
+    if (users === undefined || (isNew && users.length === 0)) return []
     return [{ type: 'm.typing', content: { user_ids: users } }]
   }
 

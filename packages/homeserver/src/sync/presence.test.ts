@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+import { SlidingClient } from './sliding/sliding-client.test-support.ts'
 
 let world: SimulatedWorld
 let nodes: TestNode[]
@@ -59,6 +60,12 @@ test('whoever syncs is there, for those who share a room here and elsewhere, unt
   expect(told(await quiet(bob, since[1]))[alice.userId]).toMatchObject({ presence: 'offline' })
   // At first only those are told of who are there.
   expect(told(await quiet(bob))).toEqual({})
+})
+
+test('whoever syncs by sliding sync is there as well', async () => {
+  expect(await status(alice, carol)).toMatchObject({ presence: 'offline' })
+  await new SlidingClient(alice).sync()
+  expect(await status(alice, carol)).toMatchObject({ presence: 'online' })
 })
 
 test('a user may stay away, by each poll or by saying so', async () => {

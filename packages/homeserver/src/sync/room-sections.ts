@@ -40,6 +40,8 @@ export type RoomSection =
       readonly timeline: TimelineSection
       readonly state: JsonObject
       readonly changedMembers: readonly UserId[]
+      /** Members with whom the reader shared the room, and does no more. */
+      readonly formerMembers: readonly UserId[]
       readonly summary: JsonObject | undefined
     }
   | { readonly kind: 'leave'; readonly timeline: TimelineSection; readonly state: JsonObject; readonly formerMembers: readonly UserId[] }
@@ -128,8 +130,18 @@ export class RoomSections {
       timeline: await this.#timeline(slice, request),
       state: await this.#states.read(request, { roomId, known, changed, timeline: slice.events, isWhole }),
       changedMembers: members,
+      formerMembers: members.some((userId) => current?.membershipOf(userId) !== 'join') ? await this.#leavers(roomId, request) : [],
       summary: current !== undefined && (isWhole || members.length > 0) ? summaryOf(current, request.reader.userId) : undefined,
     }
+  }
+
+  /** What was hidden from the reader counts here as well: it may be that it was not. */
+  async #leavers(roomId: RoomId, request: SyncRequest): Promise<readonly UserId[]> {
+    const { rooms } = this.#parts
+    if (request.after === undefined) return []
+    const before = await rooms.stateAt(roomId, request.after)
+    const changes = new RoomStateChanges(rooms, roomId, before, await rooms.stateAt(roomId, request.upTo))
+    return membershipOf(await changes.memberBefore(request.reader.userId)) === 'join' ? changes.leavers() : []
   }
 
   async #left(
@@ -142,7 +154,10 @@ export class RoomSections {
     if (member === undefined || (request.after === undefined && !request.filter.includeLeave)) return undefined
     if (member.eventId === earlier?.eventId || (membershipOf(earlier) === 'leave' && membershipOf(member) === 'leave')) return undefined
     const stay = await visibility.lastStay(roomId, request.reader.userId)
-    const formerMembers = [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId)
+    const before = request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after)
+    const wasInside =
+      membershipOf(await new RoomStateChanges(rooms, roomId, before, undefined).memberBefore(request.reader.userId)) === 'join'
+    const formerMembers = wasInside ? [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId) : []
     // Whoever was not inside since the last answer sees no more than their own membership.
     if (stay.kind !== 'ended' || stay.position <= (request.after ?? 0)) {
       const only: TimelineSlice = { ...(await rooms.timelineSince(roomId, 0, 0, member.position)), events: [member], limited: false }
@@ -150,12 +165,7 @@ export class RoomSections {
       const state = { [request.stateName]: { events: request.stateName === 'state' ? [] : timeline.events } }
       return { kind: 'leave', timeline, state, formerMembers }
     }
-    const changes = new RoomStateChanges(
-      rooms,
-      roomId,
-      request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after),
-      await rooms.stateAt(roomId, stay.position),
-    )
+    const changes = new RoomStateChanges(rooms, roomId, before, await rooms.stateAt(roomId, stay.position))
     const inside = await this.#slice(roomId, request.after ?? 0, stay.position, request)
     // What became of the membership after the leave, such as a ban, is the user's to know; the rest is not.
     const slice = stay.by.eventId === member.eventId ? inside : { ...inside, events: [...inside.events, member] }

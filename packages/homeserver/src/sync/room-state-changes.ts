@@ -1,4 +1,4 @@
-import { type EventId, ownString, type RoomId, splitStateKey, type StateKey, type UserId } from '@kith/matrix-protocol'
+import { type EventId, ownString, parseUserId, type RoomId, splitStateKey, type StateKey, type UserId } from '@kith/matrix-protocol'
 import type { Rooms, StateAtPosition, StoredEvent } from '../rooms/index.ts'
 
 /** The state between two moments of a room, read no more than needed: mostly nothing has changed. */
@@ -35,6 +35,18 @@ export class RoomStateChanges {
 
   async memberAfter(userId: UserId): Promise<StoredEvent | undefined> {
     return this.#event(await this.#after?.idOf('m.room.member', userId))
+  }
+
+  /** Members of before that are none any more. */
+  async leavers(): Promise<UserId[]> {
+    const changed = [...(await this.changed())].flatMap(([key, eventId]) => {
+      const userId = parseUserId(memberOfKey(key))
+      return userId === undefined ? [] : [{ userId, eventId }]
+    })
+    const after = await this.#rooms.events(changed.map(({ eventId }) => eventId))
+    const gone = changed.filter((_, index) => membershipOf(after[index]) !== 'join').map(({ userId }) => userId)
+    const earlier = await Promise.all(gone.map(async (userId) => this.memberBefore(userId)))
+    return gone.filter((_, index) => membershipOf(earlier[index]) === 'join')
   }
 
   async #event(eventId: EventId | undefined): Promise<StoredEvent | undefined> {

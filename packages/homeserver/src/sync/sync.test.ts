@@ -203,6 +203,17 @@ describe('what is not in the timeline', () => {
     expect(typingIn(await poll)).toEqual([])
   })
 
+  test('whoever joins is told who is typing already', async () => {
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await alice.ok('PUT', `/rooms/${encodeURIComponent(roomId)}/typing/${alice.userId}`, { typing: true })
+    await alice.say(roomId, 'and goes on')
+    const { next_batch: since } = await bob.sync()
+    await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+    expect((await bob.sync(since)).rooms.join[roomId].ephemeral.events).toEqual([
+      { type: 'm.typing', content: { user_ids: [alice.userId] } },
+    ])
+  })
+
   test('receipts come to all, private ones to oneself', async () => {
     const roomId = await sharedRoom()
     const eventId = await alice.say(roomId, 'read me')
@@ -310,5 +321,22 @@ describe('to-device messages', () => {
     await send('1', { n: 1 }, 'NOBODY')
     expect((await bob.sync()).to_device.events).toEqual([])
     expect(await alice.call('PUT', '/sendToDevice/m.custom/2', { messages: { nobody: { '*': {} } } })).toMatchObject({ status: 400 })
+  })
+
+  test('device lists name nobody as gone with whom no room was shared', async () => {
+    const here = await alice.createRoom({ preset: 'public_chat' })
+    const passing = await alice.createRoom({ preset: 'public_chat' })
+    const carol = await node.register('carol')
+    await carol.ok('POST', `/join/${encodeURIComponent(here)}`)
+    await alice.ok('POST', `/rooms/${encodeURIComponent(here)}/invite`, { user_id: bob.userId })
+    const [hers, bobs] = [(await alice.sync()).next_batch, (await bob.sync()).next_batch]
+    // An invite that is declined, on both sides; and a member that comes and goes between two answers.
+    await bob.ok('POST', `/rooms/${encodeURIComponent(here)}/leave`)
+    await bob.ok('POST', `/join/${encodeURIComponent(passing)}`)
+    await bob.ok('POST', `/rooms/${encodeURIComponent(passing)}/leave`)
+    expect((await alice.sync(hers)).device_lists.left).toEqual([])
+    expect((await bob.sync(bobs)).device_lists.left).toEqual([])
+    await alice.ok('POST', `/rooms/${encodeURIComponent(here)}/leave`)
+    expect((await alice.sync(hers)).device_lists.left).toEqual([carol.userId])
   })
 })

@@ -8,6 +8,7 @@ import {
   type ServerName,
 } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { Membership } from '../../rooms/index.ts'
 import { type Api, endpoint } from '../endpoint.ts'
@@ -65,6 +66,7 @@ export const membershipEndpoints = [
     path: '/rooms/:roomId/forget',
     async handle(api, { params, session }) {
       const roomId = roomIdFrom(params.roomId)
+      if (isNothingLeft(api, session, roomId)) return {}
       const member = memberEvent(api, session, roomId)
       if (ownString(member.pdu.content, 'membership') === 'join')
         throw new MatrixError(400, 'M_UNKNOWN', 'Leave the room before forgetting it')
@@ -121,6 +123,12 @@ function changeOfOthers(name: 'kick' | 'ban' | 'unban', { to, from, otherwise }:
       return {}
     },
   })
+}
+
+/** Of a declined invite to a room that was never held here, or a knock at one that was taken back, there is nothing to forget. */
+function isNothingLeft({ rooms }: Api, { userId }: Session, roomId: RoomId): boolean {
+  const member = rooms.state(roomId)?.get('m.room.member', userId)
+  return member === undefined && rooms.invite(roomId, userId) === undefined && rooms.knock(roomId, userId) === undefined
 }
 
 function isTarget(body: v.InferOutput<typeof inviteSchema>): body is v.InferOutput<typeof targetSchema> {

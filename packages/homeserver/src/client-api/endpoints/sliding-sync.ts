@@ -2,7 +2,7 @@ import { unreachable } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
-import { integerFrom } from '../parameters.ts'
+import { choiceFrom, integerFrom } from '../parameters.ts'
 import { slidingRequestOf, slidingSyncSchema } from '../sliding-sync-body.ts'
 
 export const slidingSyncEndpoints = [
@@ -20,6 +20,7 @@ export const slidingSyncEndpoints = [
           token: query.get('pos') ?? body.pos ?? undefined,
           request: slidingRequestOf(body, session.userId),
           timeoutMs,
+          presence: choiceFrom(query, 'set_presence', ['online', 'offline', 'unavailable']) ?? 'online',
         },
         signal,
       )

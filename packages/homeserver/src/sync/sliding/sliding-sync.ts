@@ -2,6 +2,7 @@ import type { JsonObject, RoomId } from '@kith/matrix-protocol'
 import type { AccountData } from '../../accounts/account-data.ts'
 import { IgnoredUsers } from '../../accounts/ignored-users.ts'
 import type { Ephemeral } from '../../ephemeral/index.ts'
+import type { PresenceState } from '../../ephemeral/presence.ts'
 import type { Keys } from '../../keys/keys.ts'
 import type { ToDevice } from '../../keys/to-device.ts'
 import { limits } from '../../limits.ts'
@@ -44,6 +45,7 @@ export interface SlidingInput {
   readonly token: string | undefined
   readonly request: SlidingRequest
   readonly timeoutMs: number
+  readonly presence: PresenceState
 }
 
 export type SlidingOutcome = { readonly kind: 'answer'; readonly body: JsonObject } | { readonly kind: 'unknown-position' }
@@ -92,6 +94,7 @@ export class SlidingSync {
 
   async sync(input: SlidingInput, signal: AbortSignal): Promise<SlidingOutcome> {
     const { reader, request, token } = input
+    using _connected = this.#parts.ephemeral.presence.connect(reader.userId, reader.deviceId, input.presence)
     const { since, enabled } = request.extensions.toDevice
     if (enabled && since !== undefined) await this.#parts.toDevice.acknowledge(reader.userId, reader.deviceId, since)
     const body = await this.#connections.run(reader, input.connectionId, token, async (connection, superseded) => {
