@@ -63,6 +63,9 @@ export const clientLimits = {
   presenceRepeatMs: 25 * 60_000,
   presenceOfOthersLifetimeMs: 30 * 60_000,
   pushRulesPerKindMax: 1000,
+  /** All rules of a user together are no larger than other account data. */
+  pushRuleBytesMax: 16 * 1024,
+  pushRuleKeyCharactersMax: 255,
   /** Characters of patterns times those of texts that are compared for one event and user. */
   pushPatternStepsMax: 10_000_000,
   /** Of all users; each may have a request under way. */

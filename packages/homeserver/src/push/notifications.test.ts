@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../limits.ts'
 import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
 
 let node: TestNode
@@ -260,6 +261,25 @@ describe('/pushrules', () => {
       expect(await bob.call(method, `${rules}/nothing${tail}`, body)).toMatchObject({ status: 404, body: { errcode: 'M_NOT_FOUND' } })
     expect((await bob.call('DELETE', `${rules}/.m.rule.reaction`)).status).toBe(400)
     expect((await bob.call('GET', '/pushrules/global/nokind/x')).status).toBe(400)
+  })
+
+  test('a rule is bounded, and so is what all of them come to', async () => {
+    const tooLarge = { status: 413, body: { errcode: 'M_TOO_LARGE' } }
+    const { pushRuleBytesMax, pushRuleKeyCharactersMax: keyMax, accountDataBytesMax } = limits.implementation
+    const tweak = (length: number) => ({ actions: [{ set_tweak: 'sound', value: 'x'.repeat(length) }] })
+    expect(await put('a', '', tweak(pushRuleBytesMax))).toMatchObject(tooLarge)
+    await put('a')
+    expect(await bob.call('PUT', `${rules}/a/actions`, tweak(pushRuleBytesMax))).toMatchObject(tooLarge)
+    const keyed = (length: number) => ({ conditions: [{ kind: 'event_match', key: 'k'.repeat(length), pattern: '*' }] })
+    expect(await put('a', '', keyed(keyMax + 1))).toMatchObject({ status: 400, body: { errcode: 'M_BAD_JSON' } })
+    expect(await put('a', '', keyed(keyMax))).toMatchObject({ status: 200 })
+    const size = pushRuleBytesMax - 1_000
+    const held = Math.floor(accountDataBytesMax / pushRuleBytesMax)
+    for (let count = 0; count < held; count++) expect(await put(`of ${count}`, '', tweak(size))).toMatchObject({ status: 200 })
+    for (let count = 0; count < 4; count++) await put(`more ${count}`, '', tweak(size))
+    expect(await put('one more', '', tweak(size))).toMatchObject(tooLarge)
+    await bob.ok('DELETE', `${rules}/${encodeURIComponent('of 0')}`)
+    expect(await put('one more', '', tweak(size))).toMatchObject({ status: 200 })
   })
 
   test('what a rule says decides the counts from then on', async () => {

@@ -4,7 +4,7 @@ import { limits } from '../limits.ts'
 import { defaultPushRules } from './default-rules.ts'
 import { type PushAction, type PushRule, type PushRuleDraft, type PushRuleKind, pushRuleKinds, type PushRuleset } from './push-rule.ts'
 
-export type ChangeRuleOutcome = 'changed' | 'not-found' | 'default-rule' | 'unknown-neighbour' | 'too-many'
+export type ChangeRuleOutcome = 'changed' | 'not-found' | 'default-rule' | 'unknown-neighbour' | 'too-many' | 'too-large'
 
 const accountDataType = 'm.push_rules'
 
@@ -13,20 +13,20 @@ const accountDataType = 'm.push_rules'
  * count, so that later versions can change what they match.
  */
 export class PushRules {
-  readonly #accountData: AccountData
+  readonly #accountData: Pick<AccountData, 'get' | 'update'>
   readonly #cache = new Map<UserId, PushRuleset>()
 
-  constructor(accountData: AccountData) {
+  constructor(accountData: Pick<AccountData, 'get' | 'update'>) {
     this.#accountData = accountData
   }
 
   async get(userId: UserId): Promise<PushRuleset> {
-    let rules = this.#cache.get(userId)
-    if (rules === undefined) {
-      const stored = await this.#accountData.get(userId, '', accountDataType)
-      rules = merge(defaultPushRules(userId), readStored(stored))
-      this.#cache.set(userId, rules)
-    }
+    const cached = this.#cache.get(userId)
+    if (cached !== undefined) return cached
+    const stored = await this.#accountData.get(userId, '', accountDataType)
+    // Rules that were changed meanwhile are newer than what was read.
+    const rules = this.#cache.get(userId) ?? merge(defaultPushRules(userId), readStored(stored))
+    this.#cache.set(userId, rules)
     return rules
   }
 
@@ -58,7 +58,7 @@ export class PushRules {
         userRules.findIndex((rule) => rule.rule_id === ruleId),
       )
       const at = neighbour === undefined ? present : place.before === undefined ? index + 1 : index
-      return { ...rules, [kind]: [...own.toSpliced(at, 0, added), ...rules[kind].filter((rule) => rule.default)] }
+      return fitting(added, { ...rules, [kind]: [...own.toSpliced(at, 0, added), ...rules[kind].filter((rule) => rule.default)] })
     })
   }
 
@@ -80,7 +80,8 @@ export class PushRules {
     return this.#change(userId, (rules) => {
       const found = rules[kind].find((rule) => rule.rule_id === ruleId)
       if (found === undefined) return 'not-found'
-      return { ...rules, [kind]: rules[kind].map((rule) => (rule === found ? { ...rule, ...change } : rule)) }
+      const changed = { ...found, ...change }
+      return fitting(changed, { ...rules, [kind]: rules[kind].map((rule) => (rule === found ? changed : rule)) })
     })
   }
 
@@ -103,6 +104,12 @@ export class PushRules {
     if (changed !== undefined) this.#cache.set(userId, changed)
     return outcome
   }
+}
+
+function fitting(changed: PushRule, rules: PushRuleset): PushRuleset | 'too-large' {
+  const { pushRuleBytesMax, accountDataBytesMax } = limits.implementation
+  const fits = JSON.stringify(changed).length <= pushRuleBytesMax && JSON.stringify(rules).length <= accountDataBytesMax
+  return fits ? rules : 'too-large'
 }
 
 /** The user's own rules before the predefined ones, of which `enabled` and `actions` may have been changed. */

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type PushRule, type PushRuleKind, pushRuleKinds } from '../../push/push-rule.ts'
 import type { ChangeRuleOutcome } from '../../push/push-rules.ts'
@@ -16,7 +17,7 @@ const ruleSchema = v.looseObject({
       v.array(
         v.pipe(
           jsonObjectSchema,
-          v.check((condition) => typeof condition['kind'] === 'string'),
+          v.check(({ kind, key }) => typeof kind === 'string' && !isTooLong(key), 'not a condition'),
         ),
       ),
       v.maxLength(50),
@@ -86,6 +87,11 @@ export const pushEndpoints = [
   }),
 ]
 
+/** A key is taken apart for every event. */
+function isTooLong(key: unknown): boolean {
+  return typeof key === 'string' && key.length > limits.implementation.pushRuleKeyCharactersMax
+}
+
 function kindFrom(text: string): PushRuleKind {
   const kind = pushRuleKinds.find((known) => known === text)
   if (kind === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a kind of push rules')
@@ -108,8 +114,10 @@ function answerChange(outcome: ChangeRuleOutcome): object {
       throw new MatrixError(400, 'M_INVALID_PARAM', 'Predefined rules can be disabled, not replaced or removed')
     case 'unknown-neighbour':
       throw new MatrixError(400, 'M_UNKNOWN', 'There is no rule of the user to place this one beside')
+    case 'too-large':
+      throw new MatrixError(413, 'M_TOO_LARGE', 'The rule, or all rules together, would be too large')
     case 'too-many':
-      throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many rules')
+      throw new MatrixError(400, 'M_UNKNOWN', 'There are too many rules')
   }
 }
 
