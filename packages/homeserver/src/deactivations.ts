@@ -6,6 +6,7 @@ import type { FederationPort } from './client-api/federation-access.ts'
 import { conversationTables } from './conversation/tables.ts'
 import type { Keys } from './keys/keys.ts'
 import { removeAllDevices } from './keys/remove-devices.ts'
+import { keysTables } from './keys/tables.ts'
 import type { ToDevice } from './keys/to-device.ts'
 import { limits } from './limits.ts'
 import type { Clock, Log, Storage } from './ports/index.ts'
@@ -85,7 +86,9 @@ export class Deactivations implements AsyncDisposable {
     }
     for (const invite of rooms.invites(userId)) await federation.leaveRoom({ roomId: invite.roomId, userId, content }, signal)
     const { notifications, unread } = notificationTables
-    if (erase) await eraseUserData(storage, userId, [notifications, unread, conversationTables.forgottenRooms])
+    const { backupVersions, backupSessions } = keysTables
+    const others = [notifications, unread, conversationTables.forgottenRooms, backupVersions, backupSessions]
+    if (erase) await eraseUserData(storage, userId, others)
   }
 }
 

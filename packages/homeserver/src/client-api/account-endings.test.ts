@@ -140,6 +140,13 @@ test('what is erased is gone from the disk, what is not asked for stays', async 
   await bob.ok('PUT', path, { text: 'DIARY' })
   const carol = await node.register('carol', password)
   await carol.ok('PUT', `/user/${carol.userId}/account_data/org.example.diary`, { text: 'LETTERS' })
+  for (const user of [bob, carol]) {
+    const { version } = await user.ok('POST', '/room_keys/version', { algorithm: 'm.megolm_backup.v1', auth_data: { of: user.userId } })
+    const session = { first_message_index: 0, forwarded_count: 0, is_verified: true, session_data: { of: user.userId } }
+    await user.ok('PUT', `/room_keys/keys/${encodeURIComponent('!r:x.org')}/s?version=${version}`, session)
+  }
+  const backedUp = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('keys.backup-')))
+  expect(backedUp()).toContain(bob.userId)
   const disk = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('accounts.')))
   const notified = (): string => JSON.stringify([...(node.disk.tables.get('push.notifications') ?? [])])
   await carol.createRoom({ invite: [bob.userId] })
@@ -150,4 +157,6 @@ test('what is erased is gone from the disk, what is not asked for stays', async 
   await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
   expect(disk()).toContain('LETTERS')
   await vi.waitFor(() => expect(notified()).not.toContain(bob.userId))
+  await vi.waitFor(() => expect(backedUp()).not.toContain(bob.userId))
+  expect(backedUp()).toContain(carol.userId)
 })

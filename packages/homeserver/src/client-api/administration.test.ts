@@ -84,6 +84,9 @@ test('a suspended user reads, leaves, and takes back what they said, but says no
     ['PUT', `/rooms/${roomId}/redact/${foreign}/t1`],
   ] as const)
     expect(await bob.call(method, path, {})).toMatchObject(suspended)
+  const presence = `/presence/${bob.userId}/status`
+  expect(await bob.call('PUT', presence, { presence: 'online', status_msg: 'look here' })).toMatchObject(suspended)
+  await bob.ok('PUT', presence, { presence: 'online' })
   await bob.sync()
   await bob.ok('PUT', `/rooms/${roomId}/redact/${own}/t2`, {})
   await bob.ok('POST', `/rooms/${roomId}/leave`)

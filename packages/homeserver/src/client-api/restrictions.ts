@@ -52,7 +52,7 @@ export function userLocked(): MatrixError {
   return new MatrixError(401, 'M_USER_LOCKED', 'This account is locked', { soft_logout: true })
 }
 
-function userSuspended(): MatrixError {
+export function userSuspended(): MatrixError {
   return new MatrixError(403, 'M_USER_SUSPENDED', 'This account is suspended')
 }
 

@@ -8,6 +8,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { mainTimeline, threadOf } from '../../push/thread-of.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { eventIdFrom, ownUserId, roomIdFrom, userIdFrom } from '../parameters.ts'
+import { userSuspended } from '../restrictions.ts'
 import { joinedState } from '../room-access.ts'
 import { eventIdSchema } from '../schemas.ts'
 
@@ -71,7 +72,11 @@ export const ephemeralEndpoints = [
       status_msg: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(limits.implementation.statusMessageCharactersMax)))),
     }),
     async handle(api, { params, session, body }) {
-      api.ephemeral.presence.set(ownUserId(params.userId, session), body.presence, body.status_msg ?? undefined)
+      const userId = ownUserId(params.userId, session)
+      const says = (body.status_msg ?? '') !== ''
+      // Whether they are there is no speech; what they say of it is.
+      if (says && api.accounts.isRestricted(userId, 'suspended')) throw userSuspended()
+      api.ephemeral.presence.set(userId, body.presence, body.status_msg ?? undefined)
       return {}
     },
   }),
