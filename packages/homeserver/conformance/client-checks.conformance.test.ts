@@ -45,6 +45,11 @@ describe('a planted answer is noticed', () => {
     ['a gateway that is none', () => ({ status: 502, responseBody: fault }), /a fault of ours: 502/],
     ['an error without an errcode', () => ({ status: 400, responseBody: { error: 'no' } }), /required property 'errcode'/],
     ['an errcode that is none', () => ({ status: 400, responseBody: { errcode: 'M_OOPS', error: 'no' } }), /M_OOPS is no errcode/],
+    [
+      'a fixed limit that looks like one that passes',
+      () => ({ status: 400, responseBody: { errcode: 'M_LIMIT_EXCEEDED', error: 'Too many' } }),
+      /M_LIMIT_EXCEEDED with the status 400/,
+    ],
     ['an error that says nothing', () => ({ status: 400, responseBody: { errcode: 'M_UNKNOWN' } }), /says nothing to people/],
     ['an error that is no JSON', () => ({ status: 404, contentType: 'text/html', responseBody: '<h1>' }), /the error is text\/html/],
     ['an answer of another kind', () => ({ contentType: 'text/plain' }), /the answer is text\/plain/],

@@ -76,13 +76,15 @@ function isChallenge({ status, responseBody }: ClientExchange): boolean {
 }
 
 function problemsOfError(exchange: ClientExchange): string[] {
-  const { contentType, responseBody } = exchange
+  const { status, contentType, responseBody } = exchange
   if (!contentType.startsWith('application/json')) return [`the error is ${contentType}`]
   if (typeof responseBody !== 'object' || responseBody === null) return ['the error is no object']
   const { errcode, error } = responseBody as { errcode?: unknown; error?: unknown }
   // A challenge of interactive authentication has an errcode only where a stage failed.
   if (errcode === undefined && isChallenge(exchange)) return []
   const problems = typeof error === 'string' && error !== '' ? [] : ['the error says nothing to people']
+  // Clients wait and ask again: https://spec.matrix.org/v1.19/client-server-api/#rate-limiting
+  if (errcode === 'M_LIMIT_EXCEEDED' && status !== 429) problems.push(`M_LIMIT_EXCEEDED with the status ${status}`)
   if (typeof errcode !== 'string' || !errcodes.has(errcode)) problems.push(`${String(errcode)} is no errcode of the specification`)
   return problems
 }

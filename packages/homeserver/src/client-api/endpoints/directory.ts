@@ -37,7 +37,7 @@ export const directoryEndpoints = [
         case 'taken':
           throw new MatrixError(409, 'M_UNKNOWN', 'This alias is taken')
         case 'too-many':
-          throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'This room has too many aliases')
+          throw new MatrixError(400, 'M_UNKNOWN', 'This room has too many aliases')
         default:
           return unreachable(outcome)
       }

@@ -19,7 +19,7 @@ export const filterEndpoints = [
       if (JSON.stringify(body).length > limits.implementation.filterBytesMax)
         throw new MatrixError(413, 'M_TOO_LARGE', 'The filter is too large')
       const filterId = await api.filters.add(userId, body)
-      if (filterId === undefined) throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many filters')
+      if (filterId === undefined) throw new MatrixError(400, 'M_UNKNOWN', 'There are too many filters')
       return { filter_id: filterId }
     },
   }),

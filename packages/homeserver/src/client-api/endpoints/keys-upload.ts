@@ -70,7 +70,7 @@ export const keysUploadEndpoints = [
         toKeys(body.fallback_keys),
       )
       if (outcome.kind === 'conflict') throw new MatrixError(400, 'M_UNKNOWN', `One time key ${outcome.keyId.slice(0, 300)} already exists`)
-      if (outcome.kind === 'too-many') throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many one-time keys')
+      if (outcome.kind === 'too-many') throw new MatrixError(400, 'M_UNKNOWN', 'There are too many one-time keys')
       const counts = await api.keys.oneTime.counts(session.userId, session.deviceId)
       return { one_time_key_counts: counts.oneTime }
     },

@@ -58,7 +58,7 @@ export const publicRoomsEndpoints = [
       if (!(await mayNameRoom(api, session, roomId, signal))) throw new MatrixError(403, 'M_FORBIDDEN', 'You may not publish this room')
       if (body.visibility === 'private') await api.directory.published.unpublish(roomId)
       else if (!(await api.directory.published.publish(roomId, session.userId))) {
-        throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'Too many rooms are published')
+        throw new MatrixError(400, 'M_UNKNOWN', 'Too many rooms are published')
       }
       return {}
     },

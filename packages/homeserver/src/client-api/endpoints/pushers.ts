@@ -46,7 +46,7 @@ export const pusherEndpoints = [
       }
       const pusher = pusherFrom(api, session, body)
       const outcome = await api.pushers.set(pusher, body.append === true, api.timeline.position)
-      if (outcome === 'too-many') throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many pushers')
+      if (outcome === 'too-many') throw new MatrixError(400, 'M_UNKNOWN', 'There are too many pushers')
       return {}
     },
   }),
