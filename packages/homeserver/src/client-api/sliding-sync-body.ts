@@ -17,6 +17,8 @@ const {
   slidingRangesPerListMax,
   slidingSubscriptionsMax,
   slidingStatePatternsMax,
+  slidingStatePatternsPerRequestMax,
+  slidingSpacesPerRequestMax,
   slidingFilterValuesMax,
   slidingTimelineEventsMax,
   syncTimelineEventsDefault,
@@ -69,8 +71,7 @@ const list = v.object({
 const enabled = v.nullish(v.boolean())
 const scope = v.nullish(v.object({ enabled, lists: v.nullish(names), rooms: v.nullish(names) }))
 
-/** @see https://github.com/matrix-org/matrix-spec-proposals/pull/4186 */
-export const slidingSyncSchema = v.object({
+const bodySchema = v.object({
   conn_id: v.nullish(text),
   pos: v.nullish(text),
   timeout: v.nullish(count),
@@ -90,7 +91,27 @@ export const slidingSyncSchema = v.object({
   ),
 })
 
-type Body = v.InferOutput<typeof slidingSyncSchema>
+type Body = v.InferOutput<typeof bodySchema>
+
+/** @see https://github.com/matrix-org/matrix-spec-proposals/pull/4186 */
+export const slidingSyncSchema = v.pipe(
+  bodySchema,
+  v.check((body) => patternsIn(body) <= slidingStatePatternsPerRequestMax, 'The request names too many kinds of state'),
+  v.check((body) => spacesIn(body) <= slidingSpacesPerRequestMax, 'The request names too many spaces'),
+)
+
+function patternsIn({ lists, room_subscriptions: subscriptions }: Body): number {
+  const configs = [...(lists ?? []), ...(subscriptions ?? [])].map(([, config]) => config.required_state ?? [])
+  return configs.reduce((sum, state) => sum + (Array.isArray(state) ? state.length : lengthOf(state.include) + lengthOf(state.exclude)), 0)
+}
+
+function spacesIn({ lists }: Body): number {
+  return (lists ?? []).reduce((sum, [, { filters: of }]) => sum + lengthOf(of?.spaces ?? undefined), 0)
+}
+
+function lengthOf(values: readonly unknown[] | undefined): number {
+  return values?.length ?? 0
+}
 
 export function slidingRequestOf(body: Body, reader: UserId): SlidingRequest {
   const { to_device: toDevice, e2ee, account_data: accountData, receipts, typing } = body.extensions ?? {}

@@ -102,6 +102,9 @@ export const clientLimits = {
   slidingRangesPerListMax: 20,
   slidingSubscriptionsMax: 500,
   slidingStatePatternsMax: 200,
+  /** The same in all lists and subscriptions of a request, and the spaces that its lists name: the state of each is walked. */
+  slidingStatePatternsPerRequestMax: 10_000,
+  slidingSpacesPerRequestMax: 200,
   slidingFilterValuesMax: 100,
   slidingTimelineEventsMax: 100,
   /** Rooms that one answer tells of; the next one goes on. */

@@ -2,6 +2,7 @@ import type { EventId, RoomId, UserId } from '@kith/matrix-protocol'
 import type { Receipt } from '../../ephemeral/receipts.ts'
 import type { RoomActivity } from '../../rooms/index.ts'
 import { Ledger } from './ledger.ts'
+import { WantedStates } from './wanted-state.ts'
 
 /** What the client was told of a room down this connection. */
 export interface SentRoom {
@@ -55,6 +56,7 @@ export class Connection {
   readonly accountData = new Ledger<RoomId, true>()
   /** The typing users that were told last. */
   readonly typing = new Ledger<RoomId, string>()
+  readonly wanted = new WantedStates()
   readonly #name: string
   #answers = 0
   #confirmed = { token: undefined as string | undefined, progress: beginning }

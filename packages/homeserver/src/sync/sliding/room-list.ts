@@ -145,7 +145,7 @@ function viewOf({ roomId, as }: ListedRoom, rooms: Rooms): (type: string) => Jso
 
 function childrenOf(spaces: readonly string[], rooms: Rooms, userId: UserId): Set<string> {
   const children = new Set<string>()
-  for (const space of spaces) {
+  for (const space of new Set(spaces)) {
     const state = rooms.state(space as RoomId)
     if (state?.membershipOf(userId) === 'join') for (const child of childrenIn(state)) children.add(child)
   }

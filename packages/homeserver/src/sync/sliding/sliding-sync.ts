@@ -22,7 +22,6 @@ import { type RoomAnswer, RoomAnswers } from './room-answers.ts'
 import { filterRooms, type Forgotten, type ListedRoom, listRooms, showsWhole } from './room-list.ts'
 import type { ListRequest, RoomConfig, SlidingRequest } from './sliding-request.ts'
 import { UserRooms } from './user-rooms.ts'
-import { combine } from './wanted-state.ts'
 
 export interface SlidingSyncParts {
   readonly ports: { readonly clock: Clock; readonly random: Random }
@@ -185,9 +184,10 @@ export class SlidingSync {
     request: Parameters<RoomAnswers['read']>[2],
   ): Promise<ReadonlyMap<RoomId, RoomAnswer>> {
     const answers = new Map<RoomId, RoomAnswer>()
+    request.connection.wanted.begin()
     for (const [roomId, { listed, configs, lists }] of asked) {
       if (answers.size >= limits.implementation.slidingRoomsPerAnswerMax) break
-      const answer = await this.#answers.read(listed, combine(configs), request)
+      const answer = await this.#answers.read(listed, request.connection.wanted.combine(configs), request)
       if (answer !== undefined) answers.set(roomId, lists.length === 0 ? answer : { ...answer, body: { ...answer.body, lists } })
     }
     return answers

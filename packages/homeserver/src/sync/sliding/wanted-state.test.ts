@@ -4,9 +4,11 @@ import { expect, test } from 'vitest'
 import { slidingRequestOf, slidingSyncSchema } from '../../client-api/sliding-sync-body.ts'
 import { showsWhole } from './room-list.ts'
 import type { RoomConfig } from './sliding-request.ts'
-import { combine } from './wanted-state.ts'
+import { WantedStates } from './wanted-state.ts'
 
 const me = '@me:x' as UserId
+
+const combine = (configs: readonly RoomConfig[]) => new WantedStates().combine(configs)
 
 function configOf(requiredState: unknown): RoomConfig {
   const body = v.parse(slidingSyncSchema, { lists: { all: { required_state: requiredState } } })
@@ -65,4 +67,38 @@ test('what several ask for is what any of them asks for', () => {
   expect(state.lazyMembers).toBe(true)
   expect(timelineLimit).toBe(50)
   expect(combine([lazy, lazy]).state.name).toBe(combine([lazy]).state.name)
+  expect(combine([configOf([])]).state.name).not.toBe(combine([lazy]).state.name)
+})
+
+test('a set is kept once and under a short name, however many rooms are told of by it and however long it is', () => {
+  const long = (offset: number): RoomConfig =>
+    configOf(Array.from({ length: 200 }, (_, index) => ['x'.repeat(255), String(offset + index).padStart(255, 'y')]))
+  const wanted = new WantedStates()
+  const [one, two] = [long(0), long(200)]
+  const { state } = wanted.combine([one, two])
+  expect(wanted.combine([two, one]).state).toBe(state)
+  expect(state.name.length).toBeLessThan(50)
+  wanted.begin()
+  expect(wanted.combine([long(200), long(0), one]).state).toBe(state)
+  wanted.begin()
+  wanted.begin()
+  const later = wanted.combine([one, two]).state
+  expect(later).not.toBe(state)
+  expect(later.name).toBe(state.name)
+})
+
+test('what a whole request asks for is bounded', () => {
+  const subscriptions = (count: number) => ({
+    room_subscriptions: Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`!${index}:x`, { required_state: Array.from({ length: 200 }, () => ['a', 'b']) }]),
+    ),
+  })
+  const lists = (count: number) => ({
+    lists: Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`${index}`, { filters: { spaces: Array.from({ length: 100 }, () => '!a:x') } }]),
+    ),
+  })
+  const accepts = (body: object): boolean => v.is(slidingSyncSchema, body)
+  expect([accepts(subscriptions(50)), accepts(subscriptions(51))]).toEqual([true, false])
+  expect([accepts(lists(2)), accepts(lists(3))]).toEqual([true, false])
 })

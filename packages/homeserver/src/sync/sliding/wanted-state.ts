@@ -1,3 +1,4 @@
+import { encodeUtf8, sha256 } from '@kith/matrix-protocol'
 import type { RoomConfig, RequiredState, StatePattern } from './sliding-request.ts'
 
 /** What all the lists and subscriptions that a room is part of want of it, together. */
@@ -11,14 +12,13 @@ export interface WantedRoom {
 export class WantedState {
   readonly #parts: readonly RequiredState[]
   readonly lazyMembers: boolean
-  /** Equal for equal sets. */
+  /** Equal for equal sets, and short: it is remembered with each room. */
   readonly name: string
 
-  constructor(parts: readonly RequiredState[]) {
-    const distinct = new Map(parts.map((part) => [JSON.stringify(part), part]))
-    this.#parts = [...distinct.values()]
+  constructor(name: string, parts: readonly RequiredState[]) {
+    this.name = name
+    this.#parts = parts
     this.lazyMembers = parts.some((part) => part.lazyMembers)
-    this.name = [...distinct.keys()].toSorted().join(' ')
   }
 
   has(type: string, stateKey: string): boolean {
@@ -38,12 +38,42 @@ export class WantedState {
   }
 }
 
-export function combine(configs: readonly RoomConfig[]): WantedRoom {
-  return {
-    timelineLimit: Math.max(0, ...configs.map((config) => config.timelineLimit)),
-    heroes: configs.some((config) => config.heroes),
-    state: new WantedState(configs.map((config) => config.requiredState)),
+/** The sets that a connection asks for. Many rooms share each of them, and so do the requests that follow each other. */
+export class WantedStates {
+  readonly #names = new WeakMap<RequiredState, string>()
+  #before: ReadonlyMap<string, WantedState> = new Map()
+  #states = new Map<string, WantedState>()
+
+  /** The sets of the request before this one stay at hand; older ones only with the rooms that were told of by them. */
+  begin(): void {
+    this.#before = this.#states
+    this.#states = new Map()
   }
+
+  combine(configs: readonly RoomConfig[]): WantedRoom {
+    const parts = new Map(configs.map(({ requiredState }) => [this.#nameOf(requiredState), requiredState]))
+    const names = [...parts.keys()].toSorted().join(' ')
+    return {
+      timelineLimit: Math.max(0, ...configs.map((config) => config.timelineLimit)),
+      heroes: configs.some((config) => config.heroes),
+      state: this.#states.getOrInsertComputed(
+        names,
+        () => this.#before.get(names) ?? new WantedState(parts.size > 1 ? hashOf(names) : names, [...parts.values()]),
+      ),
+    }
+  }
+
+  #nameOf(part: RequiredState): string {
+    const known = this.#names.get(part)
+    if (known !== undefined) return known
+    const name = hashOf(JSON.stringify(part))
+    this.#names.set(part, name)
+    return name
+  }
+}
+
+function hashOf(text: string): string {
+  return sha256(encodeUtf8(text)).toBase64()
 }
 
 /** Whether a client that asks for this takes the members that it is told of for all there are. */
