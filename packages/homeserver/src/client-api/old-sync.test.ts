@@ -45,6 +45,19 @@ describe('/events', () => {
     expect((await idle).chunk).toEqual([])
   })
 
+  test('too many polls of one device end each other, the oldest first', async () => {
+    const { end } = await alice.ok('GET', '/events')
+    const answered: number[] = []
+    const polls = Array.from({ length: 11 }, async (_, index) => {
+      await alice.ok('GET', `/events?from=${end}&timeout=30000`)
+      answered.push(index)
+    })
+    await polls[0]
+    expect(answered).toEqual([0])
+    await node.world.clock.advance(30_000)
+    await Promise.all(polls)
+  })
+
   test('messages between devices stay for /sync', async () => {
     const { next_batch: since } = await bob.sync()
     await alice.ok('PUT', '/sendToDevice/m.test/t1', { messages: { [bob.userId]: { '*': { hello: 1 } } } })
@@ -122,4 +135,43 @@ describe('/initialSync', () => {
     expect(seen).not.toHaveProperty('membership')
     expect(idsOf(seen.messages.chunk).at(-1)).toBe(sent)
   })
+})
+
+test('of those whom the user ignores neither messages nor invites are told', async () => {
+  const roomId = await alice.createRoom({ preset: 'public_chat' })
+  await bob.ok('POST', `/join/${roomId}`)
+  await bob.ok('PUT', `/user/${bob.userId}/account_data/m.ignored_user_list`, { ignored_users: { [alice.userId]: {} } })
+  const { end } = await bob.ok('GET', '/events')
+  await alice.say(roomId, 'unheard')
+  const initial_state = [{ type: 'm.room.history_visibility', content: { history_visibility: 'world_readable' } }]
+  const invitedTo = await alice.createRoom({ initial_state, invite: [bob.userId] })
+  const own = await bob.say(roomId, 'heard')
+  const told = (await bob.ok('GET', `/events?from=${end}`)).chunk.filter(
+    (event: Json) => event.room_id === roomId || event.state_key === bob.userId,
+  )
+  expect(idsOf(told)).toEqual([own])
+  const { rooms } = await bob.ok('GET', '/initialSync')
+  expect(rooms.map((room: Json) => room.room_id)).toEqual([roomId])
+  for (const room of [rooms[0], await bob.ok('GET', `/rooms/${roomId}/initialSync`)])
+    expect(room.messages.chunk.filter((event: Json) => event.type === 'm.room.message').map((event: Json) => event.event_id)).toEqual([own])
+  expect(await bob.ok('GET', `/rooms/${invitedTo}/initialSync`)).not.toHaveProperty('invite')
+})
+
+test('archived rooms are those that the user was in and remembers', async () => {
+  const [left, forgotten] = [await alice.createRoom({ preset: 'public_chat' }), await alice.createRoom({ preset: 'public_chat' })]
+  for (const roomId of [left, forgotten]) {
+    await bob.ok('POST', `/join/${roomId}`)
+    await bob.ok('POST', `/rooms/${roomId}/leave`)
+  }
+  await bob.ok('POST', `/rooms/${forgotten}/forget`)
+  const declined = await alice.createRoom({ invite: [bob.userId] })
+  await bob.ok('POST', `/rooms/${declined}/leave`)
+  const { rooms } = await bob.ok('GET', '/initialSync?archived=true')
+  expect(rooms.map((room: Json) => room.room_id)).toEqual([left])
+})
+
+test('/initialSync, which tells of all rooms, has bounded pages of each', async () => {
+  const roomId = await alice.createRoom()
+  for (let index = 0; index < 101; index++) await alice.say(roomId, `${index}`)
+  expect((await alice.ok('GET', '/initialSync?limit=1000')).rooms[0].messages.chunk).toHaveLength(100)
 })

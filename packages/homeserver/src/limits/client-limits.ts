@@ -84,6 +84,8 @@ export const clientLimits = {
   /** Rows of the stream that one sync reads to learn what changed; beyond them it looks at every room of the user. */
   syncRowsScannedMax: 20_000,
   syncsWaitingPerDeviceMax: 10,
+  /** Messages of each room in an answer to /initialSync, which tells of all rooms. */
+  initialSyncMessagesMax: 100,
   syncTimelineEventsDefault: 20,
   /** For incremental answers: a gap costs a client more than a long answer does, and some clients overlook one in which they know an event. */
   syncTimelineEventsCatchUpDefault: 200,

@@ -68,11 +68,11 @@ export class SyncEngine {
   readonly events: ClientEvents
   readonly visibility: Visibility
   readonly watch: StreamWatch
+  readonly polls: WaitingPolls
   readonly #parts: SyncParts
   readonly #sections: RoomSections
   readonly #extras: JoinedExtras
   readonly #ignoredUsers: IgnoredUsers
-  readonly #polls: WaitingPolls
 
   constructor(parts: SyncParts) {
     this.#parts = parts
@@ -82,7 +82,7 @@ export class SyncEngine {
     this.#extras = new JoinedExtras(parts)
     this.#ignoredUsers = new IgnoredUsers(parts.accountData)
     this.watch = new StreamWatch(parts)
-    this.#polls = new WaitingPolls(parts.clock, this.watch)
+    this.polls = new WaitingPolls(parts.clock, this.watch)
   }
 
   async sync(input: SyncInput, signal: AbortSignal): Promise<SyncAnswer> {
@@ -98,7 +98,7 @@ export class SyncEngine {
       const answer = await this.#answer(input, from, upTo)
       const remaining = deadline - clock.now()
       if (from === undefined || input.fullState || isLast || remaining <= 0 || !isEmptyAnswer(answer, reader.userId)) return answer
-      const { woken, quietUpTo } = await this.#polls.wait(reader, upTo, remaining, signal)
+      const { woken, quietUpTo } = await this.polls.wait(reader, upTo, remaining, signal)
       isLast = !woken
       // Nothing up to here concerned this client, so the next look begins here.
       from = { position: quietUpTo, inbox: quietUpTo }

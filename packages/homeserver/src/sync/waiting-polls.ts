@@ -22,7 +22,22 @@ export class WaitingPolls {
     this.#watch = watch
   }
 
+  /** Until something concerns the user. */
   async wait(reader: EventReader, position: number, durationMs: number, signal: AbortSignal): Promise<WaitOutcome> {
+    let quietUpTo = position
+    const onQuiet = (upTo: number): void => void (quietUpTo = Math.max(quietUpTo, upTo))
+    const concerned = async (either: AbortSignal): Promise<void> => this.#watch.concerning(reader.userId, position, either, onQuiet)
+    const woken = await this.waitFor(reader, durationMs, signal, concerned)
+    return { woken, quietUpTo }
+  }
+
+  /** False when the time ran out, or when too many polls of the device wait. */
+  async waitFor(
+    reader: EventReader,
+    durationMs: number,
+    signal: AbortSignal,
+    happen: (signal: AbortSignal) => Promise<void>,
+  ): Promise<boolean> {
     const name = `${reader.userId} ${reader.deviceId}`
     const waiting = this.#waiting.getOrInsertComputed(name, () => new Set())
     const end = new AbortController()
@@ -33,15 +48,12 @@ export class WaitingPolls {
       waiting.delete(oldest)
     }
     const either = AbortSignal.any([signal, end.signal])
-    let quietUpTo = position
-    const onQuiet = (upTo: number): void => void (quietUpTo = Math.max(quietUpTo, upTo))
     try {
-      const concerned = this.#watch.concerning(reader.userId, position, either, onQuiet)
-      await Promise.race([concerned, this.#clock.sleep(durationMs, either).then(() => end.abort())])
-      return { woken: !end.signal.aborted, quietUpTo }
+      await Promise.race([happen(either), this.#clock.sleep(durationMs, either).then(() => end.abort())])
+      return !end.signal.aborted
     } catch (error) {
       if (signal.aborted || !end.signal.aborted) throw error
-      return { woken: false, quietUpTo }
+      return false
     } finally {
       end.abort()
       waiting.delete(end)

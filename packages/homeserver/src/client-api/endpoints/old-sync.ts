@@ -1,5 +1,6 @@
 import { ownString, parseEventId, type RoomId, type UserId } from '@kith/matrix-protocol'
 import type { Session } from '../../accounts/accounts.ts'
+import { withoutIgnored } from '../../accounts/ignored-users.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { StoredEvent } from '../../rooms/index.ts'
@@ -9,9 +10,8 @@ import { type Api, endpoint } from '../endpoint.ts'
 import { integerFrom, roomIdFrom } from '../parameters.ts'
 import { describeRoom } from '../room-snapshot.ts'
 import { readable, visibleEvent, waitForMembers } from '../room-access.ts'
-import { waitBounded } from '../wait-bounded.ts'
 
-const { messagesPageMax, syncTimeoutMaxMs } = limits.implementation
+const { initialSyncMessagesMax, messagesPageMax, syncTimeoutMaxMs } = limits.implementation
 const messagesDefault = 10
 
 /** What clients used before /sync. It is read from the same stream, and needs no care of its own. */
@@ -25,14 +25,14 @@ export const oldSyncEndpoints = [
       const roomId = query.get('room_id')
       const watched = roomId === null ? undefined : roomIdFrom(roomId)
       const deadline = api.ports.clock.now() + integerFrom(query, 'timeout', 0, syncTimeoutMaxMs)
-      for (let after = Math.min(from, api.timeline.position); ;) {
+      for (let after = Math.min(from, api.timeline.position), isLast = false; ;) {
         const upTo = api.timeline.position
         const events = await eventsBetween(api, session, watched, after, upTo)
         const remaining = deadline - api.ports.clock.now()
-        if (events.length > 0 || remaining <= 0)
+        if (events.length > 0 || remaining <= 0 || isLast)
           return { start: eventsToken(from), end: eventsToken(upTo), chunk: await api.sync.events.withRoomId(events, session) }
         after = upTo
-        await waitBounded(api.ports.clock, remaining, signal, (bounded) => api.timeline.changed(upTo, bounded))
+        isLast = !(await api.sync.polls.waitFor(session, remaining, signal, async (either) => api.timeline.changed(upTo, either)))
       }
     },
   }),
@@ -49,14 +49,15 @@ export const oldSyncEndpoints = [
     method: 'GET',
     path: '/initialSync',
     async handle(api, { session, query, signal }) {
-      const limit = integerFrom(query, 'limit', messagesDefault, messagesPageMax)
+      const limit = integerFrom(query, 'limit', messagesDefault, initialSyncMessagesMax)
+      const ignored = await api.conversation.ignoredUsers.of(session.userId)
       const end = eventsToken(api.timeline.position)
       const rooms: object[] = []
       for (const roomId of roomsOf(api, session.userId, query.get('archived') === 'true')) {
-        rooms.push(await describeRoom(api, session, roomId, limit, signal))
+        if (await isTold(api, session.userId, roomId, ignored)) rooms.push(await describeRoom(api, session, roomId, limit, signal))
       }
       for (const { roomId, event } of api.rooms.invites(session.userId)) {
-        if (event.content['membership'] === 'invite') rooms.push({ room_id: roomId, membership: 'invite' })
+        if (event.content['membership'] === 'invite' && !ignored.has(event.sender)) rooms.push({ room_id: roomId, membership: 'invite' })
       }
       const accountData = await api.accountData.all(session.userId, '')
       return { end, rooms, presence: [], account_data: accountData.map(({ type, content }) => ({ type, content })) }
@@ -96,9 +97,11 @@ async function eventsBetween(
   upTo: number,
 ): Promise<readonly StoredEvent[]> {
   const found: StoredEvent[] = []
+  const ignored = await api.conversation.ignoredUsers.of(session.userId)
   for (const roomId of await changedRooms(api, session, watched, after, upTo)) {
     const { events } = await api.rooms.timelineSince(roomId, after, messagesPageMax, upTo)
-    found.push(...(await api.sync.visibility.filter(events, session.userId)))
+    const heard = withoutIgnored(events, ignored).filter((event) => !isInviteBy(ignored, session.userId, event))
+    found.push(...(await api.sync.visibility.filter(heard, session.userId)))
   }
   return found.toSorted((one, other) => (one.position ?? 0) - (other.position ?? 0))
 }
@@ -128,6 +131,19 @@ function roomsOf(api: Api, userId: UserId, withArchived: boolean): RoomId[] {
     const membership = ownString(member?.pdu.content, 'membership')
     return membership === 'join' || membership === 'invite' || (withArchived && (membership === 'leave' || membership === 'ban'))
   })
+}
+
+/** All but invites by those whom the user ignores, rooms that they were never inside, and those that they have forgotten. */
+async function isTold(api: Api, userId: UserId, roomId: RoomId, ignored: ReadonlySet<string>): Promise<boolean> {
+  const member = api.rooms.state(roomId)?.get('m.room.member', userId)
+  const membership = ownString(member?.pdu.content, 'membership')
+  if (membership === 'join') return true
+  if (membership === 'invite') return member !== undefined && !isInviteBy(ignored, userId, member)
+  return !api.conversation.forgotten.has(userId, roomId) && (await api.sync.visibility.lastStay(roomId, userId)).kind === 'ended'
+}
+
+function isInviteBy(ignored: ReadonlySet<string>, userId: UserId, { pdu }: StoredEvent): boolean {
+  return pdu.type === 'm.room.member' && pdu.state_key === userId && pdu.content['membership'] === 'invite' && ignored.has(pdu.sender)
 }
 
 async function anyVisibleEvent(api: Api, session: Session, text: string): Promise<StoredEvent> {
