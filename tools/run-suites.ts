@@ -20,7 +20,7 @@ interface VitestSuite {
 }
 
 const vitestSuites = new Map<string, VitestSuite>([
-  ['unit', { config: 'vitest.config.ts', timeoutMs: 8 * minute, withoutBrowser: ['unit', 'gates'] }],
+  ['unit', { config: 'vitest.config.ts', timeoutMs: 11 * minute, withoutBrowser: ['unit', 'gates'] }],
   // The time is for the seeds of a CI run; whoever asks for more seeds waits for them.
   [
     'simulation',

@@ -112,7 +112,8 @@ class Story {
     } else if (step.kind === 'name') {
       const { event_id: eventId } = await user.ok('PUT', `${path}/state/m.room.name/`, { name })
       this.#note(step.who, { eventId, thread: 'main', notifies: false, mentions: undefined })
-    } else if (step.kind === 'react' && target !== undefined && !target.redacted) {
+      // To messages only: of a reaction to a reaction to a reaction servers need not find the thread.
+    } else if (step.kind === 'react' && target?.notifies === true && !target.redacted) {
       const content = { 'm.relates_to': { rel_type: 'm.annotation', event_id: target.eventId, key: name } }
       const { event_id: eventId } = await user.ok('PUT', `${path}/send/m.reaction/${name}`, content)
       this.#note(step.who, { eventId, thread: target.thread, notifies: false, mentions: undefined })
@@ -201,7 +202,7 @@ test(
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: Number(process.env['KITH_SYNC_RUNS'] ?? 60) },
     )
     // Stories after which nothing is unread would prove nothing.
     expect(counted).toBeGreaterThan(50)
