@@ -58,7 +58,8 @@ test.each(['all', 'webrtc-direct'] as const)(
         return true
       })
     }
-    await rm(directory, { recursive: true, force: true })
+    // Processes of a browser that was closed may still be writing to its profile.
+    await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   },
   420_000,
 )

@@ -17,7 +17,7 @@ const seed = Number(process.env.KITH_SEED ?? Date.now() % 1_000_000)
 test(`a server in Chromium is killed in joins and in bursts over ${ROUNDS} rounds, and its rooms are whole (KITH_SEED=${seed})`, async () => {
   await using cleanUp = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'kith-kills-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true }))
+  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   const app = cleanUp.use(await startWebApp('all'))
   const hosting = await createServer(join(directory, 'host'), await relayAddresses(app.url))
   cleanUp.defer(async () => void (await hosting.process.end('SIGKILL')))

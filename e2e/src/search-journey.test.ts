@@ -30,7 +30,7 @@ async function find(account: ApiAccount, term: string, key: string): Promise<str
 test('a node in Chromium finds its messages by their words, also after it was killed', async () => {
   await using cleanUp = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'kith-search-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true }))
+  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   const app = cleanUp.use(await startWebApp('all'))
   const victim = cleanUp.use(await startBrowserVictim(app.url, join(directory, 'profile')))
   await findAgain(victim.account, async () => {
@@ -43,7 +43,7 @@ test('a node in Chromium finds its messages by their words, also after it was ki
 test('a headless node does as well', async () => {
   await using cleanUp = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'kith-search-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true }))
+  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   const server = await createServer(join(directory, 'server'), [])
   cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
   await server.start()

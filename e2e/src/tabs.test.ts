@@ -53,7 +53,7 @@ test('three tabs of one profile: every one reaches the node, the chat moves, a c
     })
   }
   await second.waitForDeliveryState(expected, 'delivered', 60_000)
-  await rm(directory, { recursive: true, force: true })
+  await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
 }, 240_000)
 
 /** Through the service worker, as any Matrix client of the origin would ask. */
