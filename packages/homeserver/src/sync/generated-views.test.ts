@@ -202,7 +202,7 @@ test(
           }
         },
       ),
-      { numRuns: Number(process.env['KITH_SYNC_RUNS'] ?? 60) },
+      { numRuns: 60 },
     )
     // Stories after which nothing is unread would prove nothing.
     expect(counted).toBeGreaterThan(50)
