@@ -38,7 +38,9 @@ const allowed = [
   { from: { path: `^${homeserver}/ports/`, pathNot: test }, to: { path: `^${homeserver}/ports/` } },
   {
     from: { path: `^${homeserver}/(${everyPart.join('|')})/`, pathNot: test },
-    to: { path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(keyed-queue|property-path|watched-number)\\.ts$)` },
+    to: {
+      path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(every-entry|keyed-queue|property-path|wait-bounded|watched-number)\\.ts$)`,
+    },
   },
   ...Object.entries(homeserverParts).map(([part, others]) => ({
     from: { path: `^${homeserver}/${part}/`, pathNot: test },

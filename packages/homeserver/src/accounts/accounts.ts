@@ -11,7 +11,8 @@ import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import { type Key, type Storage, type StoredValue, type Table, WriteBatch } from '../ports/storage.ts'
+import { everyEntry } from '../every-entry.ts'
+import { type Storage, WriteBatch } from '../ports/storage.ts'
 import { hashPassword, type PasswordHash, verifyPassword } from './password-hash.ts'
 import { accountsTables, type Restriction, type StoredAccount } from './tables.ts'
 
@@ -229,21 +230,5 @@ export class Accounts {
       await commit(new WriteBatch().put(accountsTables.accounts, [userId], changed))
       this.#accounts.set(userId, changed)
     })
-  }
-}
-
-const pageSize = 1000
-
-/** The whole of a table, page by page. */
-export async function* everyEntry<K extends Key, V extends StoredValue>(
-  storage: Storage,
-  table: Table<K, V>,
-): AsyncGenerator<{ readonly key: K; readonly value: V }> {
-  let after: Key | undefined
-  for (;;) {
-    const page = await storage.range(table, { limit: pageSize, ...(after === undefined ? {} : { after }) })
-    yield* page
-    if (page.length < pageSize) return
-    after = page.at(-1)?.key
   }
 }

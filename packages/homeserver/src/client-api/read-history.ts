@@ -1,6 +1,7 @@
 import type { EventId, RoomId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { StoredEvent } from '../rooms/index.ts'
+import { waitBounded } from '../wait-bounded.ts'
 import type { Api } from './endpoint.ts'
 
 interface HistoryInput {
@@ -45,16 +46,10 @@ async function fillGap(api: Api, roomId: RoomId, gapAt: readonly EventId[], sign
   const state = api.rooms.state(roomId)
   const others = [...(state?.joinedServers() ?? [])].filter((server) => server !== api.serverName)
   if (others.length === 0) return false
-  const patience = new AbortController()
-  const either = AbortSignal.any([signal, patience.signal])
-  const { clock } = api.ports
   const { backfillPageSize, backfillPatienceMs } = limits.implementation
-  try {
-    return await Promise.race([
-      api.federation.backfill(roomId, gapAt, backfillPageSize, either).then((count) => count > 0),
-      clock.sleep(backfillPatienceMs, either).then(() => false),
-    ])
-  } finally {
-    patience.abort()
-  }
+  let count = 0
+  await waitBounded(api.ports.clock, backfillPatienceMs, signal, async (bounded) => {
+    count = await api.federation.backfill(roomId, gapAt, backfillPageSize, bounded)
+  })
+  return count > 0
 }

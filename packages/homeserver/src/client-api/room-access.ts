@@ -1,10 +1,11 @@
 import { type EventId, ownString, type RoomId, type StateKey } from '@kith/matrix-protocol'
 import type { Session } from '../accounts/accounts.ts'
+import { isWorldReadable } from '../directory/index.ts'
 import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import type { RoomState, StateAtPosition, StoredEvent } from '../rooms/index.ts'
 import type { Api } from './endpoint.ts'
-import { waitBounded } from './wait-bounded.ts'
+import { waitBounded } from '../wait-bounded.ts'
 
 /** The current state of a room that the user is in. @throws MatrixError M_FORBIDDEN, also for rooms that nobody here knows. */
 export function joinedState(api: Api, session: Session, roomId: RoomId): RoomState {
@@ -62,11 +63,6 @@ export async function visibleEvent(api: Api, session: Session, roomId: RoomId, e
 
 export function notInRoom(): MatrixError {
   return new MatrixError(403, 'M_FORBIDDEN', 'You are not in this room')
-}
-
-function isWorldReadable(state: RoomState): boolean {
-  const event = state.get('m.room.history_visibility', '')
-  return event !== undefined && ownString(event.pdu.content, 'history_visibility') === 'world_readable'
 }
 
 /**

@@ -1,10 +1,8 @@
 import type { EventId, RoomId, UserId } from '@kith/matrix-protocol'
+import { everyEntry } from '../every-entry.ts'
 import { type Storage, WriteBatch } from '../ports/index.ts'
 import type { Rooms } from '../rooms/index.ts'
 import { conversationTables } from './tables.ts'
-
-/** Read at once when a node starts. */
-const rowsPerRead = 1_000
 
 /** Rooms that users left and want to hear no more of. @see https://spec.matrix.org/latest/client-server-api/#leaving-rooms */
 export class ForgottenRooms {
@@ -19,13 +17,8 @@ export class ForgottenRooms {
 
   static async open(storage: Storage, rooms: Rooms): Promise<ForgottenRooms> {
     const opened = new ForgottenRooms(storage, rooms)
-    let after: readonly [UserId, RoomId] | undefined
-    for (;;) {
-      const rows = await storage.range(conversationTables.forgottenRooms, { limit: rowsPerRead, ...(after === undefined ? {} : { after }) })
-      for (const { key, value } of rows) opened.#forgotten.set(key.join(' '), value)
-      after = rows.at(-1)?.key
-      if (after === undefined || rows.length < rowsPerRead) return opened
-    }
+    for await (const { key, value } of everyEntry(storage, conversationTables.forgottenRooms)) opened.#forgotten.set(key.join(' '), value)
+    return opened
   }
 
   /** @param leftBy the user's membership, which is not that of a member. */

@@ -1,4 +1,5 @@
 import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { everyEntry } from '../every-entry.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
@@ -13,7 +14,6 @@ interface TypingRoom {
   readonly changes: Map<UserId, number>
 }
 
-const pageSize = 1_000
 const nobody: ReadonlySet<string> = new Set()
 
 /**
@@ -38,15 +38,9 @@ export class Typing implements Disposable {
   static async open(storage: Storage, clock: Clock, timeline: Timeline): Promise<Typing> {
     const typing = new Typing(storage, clock, timeline)
     const ended = new WriteBatch()
-    let after: readonly [RoomId] | undefined
-    for (;;) {
-      const rows = await storage.range(ephemeralTables.typedRooms, { limit: pageSize, ...(after === undefined ? {} : { after }) })
-      for (const { key, value } of rows) {
-        if (value === 0) ended.put(ephemeralTables.typedRooms, key, timeline.position)
-        typing.#rooms.set(key[0], { users: new Map(), changedAt: value === 0 ? timeline.position : value, changes: new Map() })
-      }
-      after = rows.at(-1)?.key
-      if (after === undefined || rows.length < pageSize) break
+    for await (const { key, value } of everyEntry(storage, ephemeralTables.typedRooms)) {
+      if (value === 0) ended.put(ephemeralTables.typedRooms, key, timeline.position)
+      typing.#rooms.set(key[0], { users: new Map(), changedAt: value === 0 ? timeline.position : value, changes: new Map() })
     }
     if (ended.writes.length === 0) return typing
     await storage.commit(ended.writes)

@@ -1,5 +1,5 @@
 import { type JsonObject, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
-import { everyEntry } from '../accounts/accounts.ts'
+import { everyEntry } from '../every-entry.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { keysTables } from './tables.ts'

@@ -90,6 +90,7 @@ export class Keys {
       () =>
         deviceIds.map((deviceId) => ({ type: 'm.device_list_update', content: { user_id: userId, device_id: deviceId, deleted: true } })),
     )
+    await Promise.all(deviceIds.map(async (deviceId) => this.oneTime.deviceRemoved(userId, deviceId)))
   }
 
   async crossSigningKey(userId: UserId, usage: CrossSigningUsage): Promise<JsonObject | undefined> {

@@ -10,6 +10,12 @@ export type UploadOutcome =
   | { readonly kind: 'conflict'; readonly keyId: string }
   | { readonly kind: 'too-many' }
 
+export interface KeyCounts {
+  /** By algorithm. */
+  readonly oneTime: Readonly<Record<string, number>>
+  readonly unusedFallback: readonly string[]
+}
+
 export interface ClaimedKey {
   readonly keyId: string
   readonly key: JsonObject
@@ -22,6 +28,8 @@ export type UploadedKeys = ReadonlyMap<string, JsonObject>
 export class OneTimeKeys {
   readonly #storage: Storage
   readonly #queue = new KeyedQueue<string>()
+  /** By device, since they were read last: each sync tells them. What changes a device's keys forgets them, in the device's queue. */
+  readonly #counts = new Map<string, KeyCounts>()
 
   constructor(storage: Storage) {
     this.#storage = storage
@@ -54,7 +62,7 @@ export class OneTimeKeys {
         const used = old !== undefined && old.keyId === keyId && canonicalJson(old.key) === canonicalJson(key) && old.used
         batch.put(keysTables.fallbackKeys, [userId, deviceId, algorithm], { keyId, key, used })
       }
-      if (batch.writes.length > 0) await this.#storage.commit(batch.writes)
+      if (batch.writes.length > 0) await this.#commit(userId, deviceId, batch)
       return { kind: 'stored' }
     })
   }
@@ -64,21 +72,33 @@ export class OneTimeKeys {
     return this.#queue.run(`${userId} ${deviceId}`, async () => {
       const [oldest] = await this.#storage.range(keysTables.oneTimeKeys, { prefix: [userId, deviceId, algorithm], limit: 1 })
       if (oldest !== undefined) {
-        await this.#storage.commit(new WriteBatch().delete(keysTables.oneTimeKeys, oldest.key).writes)
+        await this.#commit(userId, deviceId, new WriteBatch().delete(keysTables.oneTimeKeys, oldest.key))
         return oldest.value
       }
       const fallback = await this.#storage.get(keysTables.fallbackKeys, [userId, deviceId, algorithm])
       if (fallback === undefined) return undefined
       if (!fallback.used) {
         const used: StoredFallbackKey = { ...fallback, used: true }
-        await this.#storage.commit(new WriteBatch().put(keysTables.fallbackKeys, [userId, deviceId, algorithm], used).writes)
+        await this.#commit(userId, deviceId, new WriteBatch().put(keysTables.fallbackKeys, [userId, deviceId, algorithm], used))
       }
       return { keyId: fallback.keyId, key: { ...fallback.key, fallback: true } }
     })
   }
 
   /** How many one-time keys of each algorithm are left, and of which algorithms the fallback key is unused. */
-  async counts(userId: UserId, deviceId: string): Promise<{ readonly oneTime: Record<string, number>; readonly unusedFallback: string[] }> {
+  async counts(userId: UserId, deviceId: string): Promise<KeyCounts> {
+    const device = `${userId} ${deviceId}`
+    return (
+      this.#counts.get(device) ??
+      this.#queue.run(device, async () => {
+        const counts = this.#counts.get(device) ?? (await this.#count(userId, deviceId))
+        this.#counts.set(device, counts)
+        return counts
+      })
+    )
+  }
+
+  async #count(userId: UserId, deviceId: string): Promise<KeyCounts> {
     const stored = await this.#storage.range(keysTables.oneTimeKeys, {
       prefix: [userId, deviceId],
       limit: 2 * limits.implementation.oneTimeKeysPerDeviceMax,
@@ -93,6 +113,15 @@ export class OneTimeKeys {
     }
   }
 
+  async #commit(userId: UserId, deviceId: string, batch: WriteBatch): Promise<void> {
+    try {
+      await this.#storage.commit(batch.writes)
+    } finally {
+      this.#counts.delete(`${userId} ${deviceId}`)
+    }
+  }
+
+  /** Once that is committed, `deviceRemoved` has to be called. */
   async removeDevice(userId: UserId, deviceId: string, batch: WriteBatch): Promise<void> {
     const limit = 2 * limits.implementation.oneTimeKeysPerDeviceMax
     for (const { key } of await this.#storage.range(keysTables.oneTimeKeys, { prefix: [userId, deviceId], limit })) {
@@ -101,6 +130,12 @@ export class OneTimeKeys {
     for (const { key } of await this.#storage.range(keysTables.fallbackKeys, { prefix: [userId, deviceId], limit })) {
       batch.delete(keysTables.fallbackKeys, key)
     }
+  }
+
+  /** In the device's queue, behind whoever counts the keys as they were. */
+  async deviceRemoved(userId: UserId, deviceId: string): Promise<void> {
+    const device = `${userId} ${deviceId}`
+    await this.#queue.run(device, async () => this.#counts.delete(device))
   }
 }
 

@@ -10,7 +10,8 @@ import {
   serverNameOf,
   type UserId,
 } from '@kith/matrix-protocol'
-import { type Accounts, everyEntry } from '../accounts/accounts.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import { everyEntry } from '../every-entry.ts'
 import type { Devices } from '../accounts/devices.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
 import { limits } from '../limits.ts'

@@ -6,6 +6,7 @@ import type { Random } from '../ports/random.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import type { Thumbnailer } from '../ports/thumbnailer.ts'
 import type { UrlPreviewer } from '../ports/url-previewer.ts'
+import { waitBounded } from '../wait-bounded.ts'
 import { WatchedNumber } from '../watched-number.ts'
 import { BlobStore, WritingBlob } from './blob-store.ts'
 import type { ByteRange } from './byte-range.ts'
@@ -140,13 +141,7 @@ export class MediaStore {
       if ((await this.#pending(mediaId)) === undefined) return { kind: 'unknown' }
       const leftMs = until - clock.now()
       if (leftMs <= 0) return { kind: 'not-yet' }
-      const done = new AbortController()
-      const either = AbortSignal.any([signal, done.signal])
-      try {
-        await Promise.race([this.#uploads.beyond(seen, either), clock.sleep(leftMs, either)])
-      } finally {
-        done.abort()
-      }
+      await waitBounded(clock, leftMs, signal, (bounded) => this.#uploads.beyond(seen, bounded))
     }
   }
 

@@ -17,8 +17,6 @@ export interface StreamChanges {
   readonly invites: ReadonlySet<RoomId>
 }
 
-const pageSize = 1000
-
 export async function readStreamChanges(timeline: Timeline, userId: UserId, after: number, upTo: number): Promise<StreamChanges> {
   const rooms = new Set<RoomId>()
   const completed = new Set<RoomId>()
@@ -26,23 +24,16 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
   const ownReceipts = new Set<RoomId>()
   const deviceLists = new Set<UserId>()
   const invites = new Set<RoomId>()
-  let cursor = after
-  for (let scanned = 0; scanned < limits.implementation.syncRowsScannedMax; scanned += pageSize) {
-    const page = await timeline.since(cursor, pageSize)
-    for (const { key, value } of page) {
-      if (key[0] > upTo) break
-      if (value.kind === 'room-event' || value.kind === 'room-state') rooms.add(value.roomId)
-      if (value.kind === 'room-state' && value.completes === true) completed.add(value.roomId)
-      if (value.kind === 'device-list') deviceLists.add(value.userId)
-      if (value.kind === 'receipt' && (value.userId === userId || value.isPrivate !== true)) {
-        receipts.add(value.roomId)
-        if (value.userId === userId) ownReceipts.add(value.roomId)
-      } else if (value.kind === 'invite' && value.userId === userId) invites.add(value.roomId)
-    }
-    const last = page.at(-1)
-    if (page.length < pageSize || last === undefined || last.key[0] >= upTo)
-      return { rooms, completed, receipts, ownReceipts, deviceLists, invites }
-    cursor = last.key[0]
+  const stretch = await timeline.between(after, upTo, limits.implementation.syncRowsScannedMax)
+  for (const { row } of stretch.rows) {
+    if (row.kind === 'room-event' || row.kind === 'room-state') rooms.add(row.roomId)
+    if (row.kind === 'room-state' && row.completes === true) completed.add(row.roomId)
+    if (row.kind === 'device-list') deviceLists.add(row.userId)
+    if (row.kind === 'receipt' && (row.userId === userId || row.isPrivate !== true)) {
+      receipts.add(row.roomId)
+      if (row.userId === userId) ownReceipts.add(row.roomId)
+    } else if (row.kind === 'invite' && row.userId === userId) invites.add(row.roomId)
   }
+  if (stretch.isWhole) return { rooms, completed, receipts, ownReceipts, deviceLists, invites }
   return { rooms: undefined, completed: undefined, receipts, ownReceipts, deviceLists: undefined, invites }
 }

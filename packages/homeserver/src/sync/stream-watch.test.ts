@@ -28,7 +28,7 @@ async function start() {
   const ephemeral = { typing: { roomsChangedAfter: () => [] }, presence: { changedAfter: () => present } }
   const counted = new Proxy(timeline, {
     get: (target, name) => {
-      if (name === 'since') reads++
+      if (name === 'between') reads++
       const value: unknown = Reflect.get(target, name)
       return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },

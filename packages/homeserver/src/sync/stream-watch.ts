@@ -2,7 +2,7 @@ import { type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/m
 import type { Ephemeral } from '../ephemeral/index.ts'
 import { limits } from '../limits.ts'
 import type { Rooms } from '../rooms/index.ts'
-import type { Timeline, TimelineRow } from '../timeline/index.ts'
+import type { StreamRow, Timeline, TimelineRow } from '../timeline/index.ts'
 
 interface Waiter {
   readonly userId: UserId
@@ -12,13 +12,11 @@ interface Waiter {
 
 /** What happened in a stretch of the stream; undefined rows: too much to look through. */
 interface Stretch {
-  readonly rows: readonly { readonly position: number; readonly row: TimelineRow }[] | undefined
+  readonly rows: readonly StreamRow[] | undefined
   readonly typingRooms: readonly RoomId[]
   /** Those who share a room with somebody whose presence or keys changed, and these themselves. */
   readonly sharing: ReadonlySet<UserId>
 }
-
-const pageSize = 500
 
 /**
  * Wakes those who wait for the stream when something concerns them, and lets the others sleep: a stretch is read once for all of them.
@@ -92,19 +90,10 @@ export class StreamWatch {
     const { timeline, ephemeral } = this.#parts
     const typingRooms = ephemeral.typing.roomsChangedAfter(from)
     const present = ephemeral.presence.changedAfter(from)
-    const rows: { position: number; row: TimelineRow }[] = []
-    let cursor = from
-    while (rows.length < limits.implementation.syncRowsScannedMax) {
-      const page = await timeline.since(cursor, pageSize)
-      rows.push(...page.filter(({ key }) => key[0] <= upTo).map(({ key, value }) => ({ position: key[0], row: value })))
-      const last = page.at(-1)
-      if (page.length < pageSize || last === undefined || last.key[0] >= upTo) {
-        const keysChanged = rows.flatMap(({ row }) => (row.kind === 'device-list' ? [row.userId] : []))
-        return { rows, typingRooms, sharing: this.#sharing(serverNameOf(someone), present, keysChanged) }
-      }
-      cursor = last.key[0]
-    }
-    return { rows: undefined, typingRooms, sharing: new Set() }
+    const { rows, isWhole } = await timeline.between(from, upTo, limits.implementation.syncRowsScannedMax)
+    if (!isWhole) return { rows: undefined, typingRooms, sharing: new Set() }
+    const keysChanged = rows.flatMap(({ row }) => (row.kind === 'device-list' ? [row.userId] : []))
+    return { rows, typingRooms, sharing: this.#sharing(serverNameOf(someone), present, keysChanged) }
   }
 
   #concerns(userId: UserId, { rows, typingRooms, sharing }: Stretch): boolean {

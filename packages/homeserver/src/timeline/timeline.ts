@@ -4,6 +4,14 @@ import { type Entry, type Storage, WriteBatch } from '../ports/storage.ts'
 import { WatchedNumber } from '../watched-number.ts'
 import { type OutboxItem, timelineTables, type TimelineRow } from './tables.ts'
 
+/** Read at once where a stretch of the stream is looked through. */
+const rowsPerRead = 1_000
+
+export interface StreamRow {
+  readonly position: number
+  readonly row: TimelineRow
+}
+
 /** What one commit writes. Valid only inside the builder given to `Timeline.commit`. */
 export class TimelineTransaction {
   readonly batch = new WriteBatch()
@@ -113,6 +121,23 @@ export class Timeline {
   /** The rows after `position`, oldest first, at most `limit`. */
   async since(position: number, limit: number): Promise<Entry<readonly [position: number], TimelineRow>[]> {
     return this.#storage.range(timelineTables.stream, { after: [position], limit })
+  }
+
+  /**
+   * The rows after `position` up to `upTo`, oldest first, `rowsMax` or some more of them at most. `isWhole`: whether that is all.
+   */
+  async between(position: number, upTo: number, rowsMax: number): Promise<{ readonly rows: StreamRow[]; readonly isWhole: boolean }> {
+    const rows: StreamRow[] = []
+    let after = position
+    while (after < upTo) {
+      if (rows.length >= rowsMax) return { rows, isWhole: false }
+      const page = await this.since(after, rowsPerRead)
+      for (const { key, value } of page) if (key[0] <= upTo) rows.push({ position: key[0], row: value })
+      const last = page.at(-1)
+      if (page.length < rowsPerRead || last === undefined) break
+      after = last.key[0]
+    }
+    return { rows, isWhole: true }
   }
 
   /** Resolves as soon as the committed position is beyond `position`; rejects with the signal's reason. */

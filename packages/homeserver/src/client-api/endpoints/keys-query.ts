@@ -1,4 +1,4 @@
-import { parseUserId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
+import { parseUserId, type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { KeyQueryAnswer } from '../../keys/key-types.ts'
 import type { StoredRemoteKeys } from '../../keys/tables.ts'
@@ -97,9 +97,10 @@ async function addRemoteKeys(
 ): Promise<ServerName[]> {
   const askedAt = api.keys.remote.position
   const missing = new Map<ServerName, UserId[]>()
+  const rooms = api.rooms.joinedRooms(asker)
   for (const userId of userIds) {
     const cached = await api.keys.remote.get(userId)
-    if (cached !== undefined && !cached.stale && isFollowed(api, asker, userId, cached.askedAt))
+    if (cached !== undefined && !cached.stale && isFollowed(api, rooms, [asker, userId], cached.askedAt))
       await addCached(api, asker, userId, cached, answer)
     else missing.set(serverNameOf(userId), [...(missing.get(serverNameOf(userId)) ?? []), userId])
   }
@@ -124,12 +125,10 @@ async function addRemoteKeys(
  * Whether a room was shared with the user ever since. Updates of keys come only to servers that share one: what was learnt of somebody
  * who was invited, or had left, may have changed by the time they join.
  */
-function isFollowed(api: Api, asker: UserId, userId: UserId, since: number): boolean {
-  return api.rooms.joinedRooms(asker).some((roomId) => {
+function isFollowed(api: Api, rooms: readonly RoomId[], users: readonly UserId[], since: number): boolean {
+  return rooms.some((roomId) => {
     const state = api.rooms.state(roomId)
-    return [asker, userId].every(
-      (member) => state?.membershipOf(member) === 'join' && (state.get('m.room.member', member)?.position ?? 0) <= since,
-    )
+    return users.every((member) => state?.membershipOf(member) === 'join' && (state.get('m.room.member', member)?.position ?? 0) <= since)
   })
 }
 

@@ -7,7 +7,7 @@ import type { DeliveryState, NetworkInfo } from '../federation-access.ts'
 import { fingerprintOf } from '../fingerprint.ts'
 import { integerFrom, serverNameFrom } from '../parameters.ts'
 import { jsonObjectSchema, userIdSchema } from '../schemas.ts'
-import { waitBounded } from '../wait-bounded.ts'
+import { waitBounded } from '../../wait-bounded.ts'
 
 const versions = ['unstable/im.kith'] as const
 const { addressCharactersMax, addressesPerRelayMax } = limits.implementation

@@ -13,7 +13,7 @@ import { readableStateIds } from '../room-access.ts'
 import { roomEventFilterShape } from '../filter-shape.ts'
 import { jsonObjectSchema, objectSchema } from '../schemas.ts'
 import { formatSearchToken, parseSearchToken, type SearchToken } from '../search-token.ts'
-import { waitBounded } from '../wait-bounded.ts'
+import { waitBounded } from '../../wait-bounded.ts'
 
 const { searchTermCharactersMax, searchTermWordsMax, searchContextMax, searchPageDefault, searchPageMax, searchPatienceMs } =
   limits.implementation

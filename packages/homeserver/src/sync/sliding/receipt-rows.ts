@@ -8,22 +8,10 @@ export interface ReceiptRows {
   readonly own: ReadonlySet<RoomId> | undefined
 }
 
-const pageSize = 1000
-
 export async function readReceiptRows(timeline: Timeline, userId: UserId, after: number, upTo: number): Promise<ReceiptRows> {
-  const any = new Set<RoomId>()
-  const own = new Set<RoomId>()
-  let cursor = after
-  for (let scanned = 0; cursor < upTo && scanned < limits.implementation.syncRowsScannedMax; scanned += pageSize) {
-    const page = await timeline.since(cursor, pageSize)
-    for (const { key, value } of page) {
-      if (key[0] > upTo || value.kind !== 'receipt') continue
-      any.add(value.roomId)
-      if (value.userId === userId) own.add(value.roomId)
-    }
-    const last = page.at(-1)
-    if (page.length < pageSize || last === undefined) return { any, own }
-    cursor = last.key[0]
-  }
-  return cursor < upTo ? { any: undefined, own: undefined } : { any, own }
+  const { rows, isWhole } = await timeline.between(after, upTo, limits.implementation.syncRowsScannedMax)
+  if (!isWhole) return { any: undefined, own: undefined }
+  const receipts = rows.flatMap(({ row }) => (row.kind === 'receipt' ? [row] : []))
+  const own = receipts.filter((receipt) => receipt.userId === userId)
+  return { any: new Set(receipts.map(({ roomId }) => roomId)), own: new Set(own.map(({ roomId }) => roomId)) }
 }

@@ -12,6 +12,7 @@ import type { Notifications } from '../../push/notifications.ts'
 import type { PushRules } from '../../push/push-rules.ts'
 import type { Rooms } from '../../rooms/index.ts'
 import type { Timeline } from '../../timeline/index.ts'
+import { waitBounded } from '../../wait-bounded.ts'
 import type { EventReader } from '../client-events.ts'
 import type { SyncEngine } from '../sync-engine.ts'
 import type { Connection, Progress } from './connection.ts'
@@ -121,7 +122,7 @@ export class SlidingSync {
       const remaining = deadline - clock.now()
       if (draft.hasNews || !connection.hasBegun || remaining <= 0) return { pos: connection.stage(draft.progress), ...draft.body }
       connection.moveOn(draft.progress)
-      if (!(await waitWithin(clock, remaining, signal, async (either) => sync.watch.concerning(input.reader.userId, upTo, either))))
+      if (!(await waitBounded(clock, remaining, signal, async (either) => sync.watch.concerning(input.reader.userId, upTo, either))))
         return { pos: connection.stage(draft.progress), ...draft.body }
     }
   }
@@ -215,23 +216,4 @@ function windowOf(filtered: readonly ListedRoom[], { ranges }: ListRequest): rea
 function visibleRoom({ listed, lists, isSubscribed }: AskedRoom): VisibleRoom {
   const isJoined = listed.as.kind === 'member' && listed.as.membership === 'join'
   return { roomId: listed.roomId, lists, isSubscribed, isJoined }
-}
-
-/** False when the time ran out. */
-async function waitWithin(
-  clock: Clock,
-  durationMs: number,
-  signal: AbortSignal,
-  happen: (signal: AbortSignal) => Promise<void>,
-): Promise<boolean> {
-  const end = new AbortController()
-  const either = AbortSignal.any([signal, end.signal])
-  const inTime = happen(either).then(() => true)
-  const late = clock.sleep(durationMs, either).then(() => false)
-  try {
-    return await Promise.race([inTime, late])
-  } finally {
-    end.abort()
-    await Promise.allSettled([inTime, late])
-  }
 }
