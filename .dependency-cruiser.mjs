@@ -20,7 +20,8 @@ const homeserverParts = {
   conversation: ['timeline', 'rooms', 'accounts', 'sync'],
   search: ['timeline', 'rooms', 'accounts', 'sync'],
   media: [],
-  'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media', 'conversation', 'search'],
+  'app-services': ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'directory', 'sync'],
+  'client-api': ['timeline', 'rooms', 'sync', 'accounts', 'keys', 'ephemeral', 'directory', 'push', 'media', 'conversation', 'search', 'app-services'],
   relay: ['timeline', 'rooms', 'federation'],
   federation: ['timeline', 'rooms', 'accounts', 'keys', 'ephemeral', 'relay', 'directory', 'media'],
 }
@@ -184,7 +185,7 @@ export default {
       name: 'matrix-errors-at-edges',
       comment: 'Inside, expected outcomes are unions; a MatrixError is made where a request is answered.',
       severity: 'error',
-      from: part('timeline|rooms|sync|conversation|search|accounts|keys|ephemeral|directory|push|media'),
+      from: part('timeline|rooms|sync|conversation|search|app-services|accounts|keys|ephemeral|directory|push|media'),
       to: { path: `^${homeserver}/matrix-error\\.ts$` },
     },
     {
