@@ -43,9 +43,10 @@ export class FakeService {
     this.underWay += 1
     this.atOnce = Math.max(this.atOnce, this.underWay)
     try {
-      const answer = await this.answer(call)
+      const { promise: stopped, reject } = Promise.withResolvers<never>()
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
       signal.throwIfAborted()
-      return answer
+      return await Promise.race([this.answer(call), stopped])
     } finally {
       this.underWay -= 1
     }

@@ -49,7 +49,7 @@ export function appServiceFrom(api: Api, credentials: Credentials): AppService |
 }
 
 /** Whether the session may do as much as it likes: a bridge speaks for many. */
-export function isFreeOfRates(api: Api, session: Session): boolean {
+export function isFreeOfRates(api: Pick<Api, 'appServices'>, session: Session): boolean {
   const service = api.appServices.get(session.appServiceId)
   return service !== undefined && (session.userId === service.senderId || !service.registration.rateLimited)
 }
