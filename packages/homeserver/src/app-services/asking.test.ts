@@ -1,0 +1,175 @@
+import { expect, test } from 'vitest'
+import type { AppServiceAnswer, AppServiceCall } from '../ports/index.ts'
+import { TestNode, TestUser } from '../client-api/test-node.test-support.ts'
+import { callAs, isTransaction, registerFor, registrationOf, startWithService } from './service-node.test-support.ts'
+
+const json = (body: unknown, status = 200): AppServiceAnswer => ({ kind: 'answered', status, body, text: JSON.stringify(body) })
+const pathOf = ({ url }: AppServiceCall): string => decodeURIComponent(url.pathname.replace('/base/_matrix/app/v1', ''))
+const ping = '/_matrix/client/v1/appservice/bridge/ping'
+
+test('a service makes its users and aliases when somebody asks for them, and nobody else is asked about', async () => {
+  const { node, service } = await startWithService()
+  await using _stopped = node
+  const alice = await node.register('alice')
+  const roomId = await alice.createRoom({ preset: 'public_chat' })
+  const { server } = node.identity
+  service.answer = async (call) => {
+    if (pathOf(call) === `/users/@net_new:${server}`) await registerFor(node, 'net_new')
+    else if (pathOf(call) === `/rooms/#net_hall:${server}`)
+      await callAs(node, undefined, 'POST', '/createRoom', { preset: 'public_chat', room_alias_name: 'net_hall' })
+    else return json({}, isTransaction(call) ? 200 : 404)
+    return json({})
+  }
+  const invite = async (name: string) =>
+    alice.call('POST', `/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: `@${name}:${server}` })
+  expect((await invite('net_new')).status).toBe(200)
+  expect((await invite('net_none')).status).toBe(404)
+  expect((await invite('nobody')).status).toBe(404)
+  expect((await alice.call('POST', `/join/${encodeURIComponent(`#net_hall:${server}`)}`, {})).status).toBe(200)
+  expect((await alice.call('GET', `/directory/room/${encodeURIComponent(`#net_no:${server}`)}`)).status).toBe(404)
+  expect((await alice.call('GET', `/directory/room/${encodeURIComponent(`#else:${server}`)}`)).status).toBe(404)
+  expect((await alice.call('GET', `/profile/${encodeURIComponent(`@net_none:${server}`)}`)).status).toBe(404)
+  expect((await node.call('GET', `/profile/${encodeURIComponent(`@net_other:${server}`)}`)).status).toBe(404)
+  const asked = service.calls.filter((call) => !isTransaction(call)).map(pathOf)
+  expect(asked).toEqual([
+    `/users/@net_new:${server}`,
+    `/users/@net_none:${server}`,
+    `/rooms/#net_hall:${server}`,
+    `/rooms/#net_no:${server}`,
+    `/users/@net_none:${server}`,
+  ])
+})
+
+test.each([
+  ['answers', json({}), 200, undefined],
+  ['answers badly', json({ errcode: 'M_X' }, 401), 502, 'M_BAD_STATUS'],
+  ['cannot be reached', { kind: 'unreachable', reason: 'x' } as const, 502, 'M_CONNECTION_FAILED'],
+  ['is too slow', { kind: 'timed-out' } as const, 504, 'M_CONNECTION_TIMEOUT'],
+])('a ping of a service that %s', async (_name, answer, status, errcode) => {
+  const { node, service } = await startWithService()
+  await using _stopped = node
+  service.answer = () => answer
+  const reply = await callAs(node, undefined, 'POST', ping, { transaction_id: 'abc' })
+  expect([reply.status, reply.body.errcode]).toEqual([status, errcode])
+  expect(service.calls.find((call) => pathOf(call) === '/ping')?.body).toEqual({ transaction_id: 'abc' })
+  if (errcode === 'M_BAD_STATUS') expect(reply.body).toMatchObject({ status: 401, body: '{"errcode":"M_X"}' })
+  if (status === 200) expect(reply.body).toEqual({ duration_ms: 0 })
+})
+
+test('only a service pings, and only itself; one without an address is told so', async () => {
+  const { node } = await startWithService({ url: undefined })
+  await using _stopped = node
+  const alice = await node.register('alice')
+  expect((await alice.call('POST', ping, {})).body.errcode).toBe('M_FORBIDDEN')
+  const other = '/_matrix/client/v1/appservice/other/ping'
+  expect((await callAs(node, undefined, 'POST', other, {})).body.errcode).toBe('M_FORBIDDEN')
+  const reply = await callAs(node, undefined, 'POST', ping, {})
+  expect([reply.status, reply.body.errcode]).toEqual([400, 'M_URL_NOT_SET'])
+})
+
+test('other networks are what the services say of them', async () => {
+  const { node, service } = await startWithService({ protocols: ['irc'] })
+  await using _stopped = node
+  const alice = await node.register('alice')
+  const found = [{ userid: '@net_a:x', protocol: 'irc', fields: {} }]
+  const said = { user_fields: [], location_fields: [], icon: '', field_types: {}, instances: [{ network_id: 'n', desc: 'N', fields: {} }] }
+  service.answer = (call) => (pathOf(call).startsWith('/thirdparty/protocol/') ? json(said) : json([...found, 'rubbish']))
+  const described = { ...said, instances: [{ ...said.instances[0], instance_id: 'bridge|n' }] }
+  expect(await alice.ok('GET', '/thirdparty/protocols')).toEqual({ irc: described })
+  expect(await alice.ok('GET', '/thirdparty/protocol/irc')).toEqual(described)
+  expect(await alice.ok('GET', '/thirdparty/user/irc?nick=a&access_token=secret&user_id=x')).toEqual(found)
+  expect(await alice.ok('GET', '/thirdparty/location?alias=%23a')).toEqual(found)
+  expect(service.calls.filter((call) => !isTransaction(call)).map(({ url }) => url.search)).toEqual(['', '', '?nick=a', '?alias=%23a'])
+  expect((await alice.call('GET', '/thirdparty/user/xmpp')).body.errcode).toBe('M_NOT_FOUND')
+  service.answer = () => json('rubbish')
+  expect(await alice.ok('GET', '/thirdparty/protocols')).toEqual({})
+  expect(await alice.ok('GET', '/thirdparty/user?userid=x')).toEqual([])
+})
+
+test('rooms of a network are shown to those who look there, also after a restart', async () => {
+  const { node } = await startWithService()
+  await using _stopped = node
+  const alice = await node.register('alice')
+  const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Bridged' })
+  const path = `/directory/list/appservice/irc/${encodeURIComponent(roomId)}`
+  const list = async (body: object) => (await alice.ok('POST', '/publicRooms', body)).chunk.map((room: { room_id: string }) => room.room_id)
+  expect((await alice.call('PUT', path, { visibility: 'public' })).body.errcode).toBe('M_FORBIDDEN')
+  expect((await callAs(node, undefined, 'PUT', path, { visibility: 'public' })).status).toBe(200)
+  const unknown = `/directory/list/appservice/irc/${encodeURIComponent('!none:x')}`
+  expect((await callAs(node, undefined, 'PUT', unknown, { visibility: 'public' })).body.errcode).toBe('M_NOT_FOUND')
+  await node[Symbol.asyncDispose]()
+  await node.start({ appServices: [registrationOf()] })
+  expect(await list({})).toEqual([])
+  expect(await list({ third_party_instance_id: 'bridge|irc' })).toEqual([roomId])
+  expect(await list({ third_party_instance_id: 'bridge|xmpp' })).toEqual([])
+  expect(await list({ include_all_networks: true })).toEqual([roomId])
+  expect((await callAs(node, undefined, 'PUT', path, { visibility: 'private' })).status).toBe(200)
+  expect(await list({ include_all_networks: true })).toEqual([])
+})
+
+test.each(['none', 'stable', 'unstable'] as const)('what passes is told to a service that asks for it: %s', async (ephemeral) => {
+  const { node, service } = await startWithService({ ephemeral })
+  await using _stopped = node
+  const alice = await node.register('alice')
+  await registerFor(node, 'net_bob')
+  const bob = `@net_bob:${node.identity.server}`
+  const roomId = encodeURIComponent(await alice.createRoom({ preset: 'public_chat' }))
+  const elsewhere = encodeURIComponent(await alice.createRoom())
+  await callAs(node, 'net_bob', 'POST', `/join/${roomId}`, {})
+  await callAs(node, 'net_bob', 'PUT', '/devices/DEV', {})
+  const eventId = await alice.say(decodeURIComponent(roomId), 'x')
+  await node.world.run(100)
+  for (const room of [roomId, elsewhere]) await alice.ok('PUT', `/rooms/${room}/typing/${alice.userId}`, { typing: true, timeout: 5_000 })
+  await alice.ok('POST', `/rooms/${roomId}/receipt/m.read/${encodeURIComponent(eventId)}`, {})
+  await alice.ok('PUT', '/sendToDevice/m.dummy/1', { messages: { [bob]: { DEV: { a: 1 } } } })
+  await node.world.run(1_000)
+  const bodies = [...service.transactions.values()]
+  const passing = bodies.flatMap((body) => (body['ephemeral'] ?? []) as { type: string; room_id?: string }[])
+  const messages = bodies.flatMap((body) => (body['de.sorunome.msc2409.to_device'] ?? []) as object[])
+  const unstable = bodies.flatMap((body) => (body['de.sorunome.msc2409.ephemeral'] ?? []) as object[])
+  if (ephemeral === 'none') {
+    expect([passing, messages, unstable]).toEqual([[], [], []])
+    return
+  }
+  const types = passing.map(({ type }) => type)
+  expect(types).toContain('m.typing')
+  expect(types).toContain('m.receipt')
+  expect(passing.filter(({ type }) => type !== 'm.presence').every((event) => event.room_id === decodeURIComponent(roomId))).toBe(true)
+  expect(messages).toEqual([
+    { type: 'm.dummy', sender: alice.userId, content: { a: 1 }, to_user_id: bob, to_device_id: 'DEV' },
+  ])
+  expect(unstable).toEqual(ephemeral === 'unstable' ? passing : [])
+  const sync = await callAs(node, 'net_bob', 'GET', '/sync?device_id=DEV')
+  expect(sync.body.to_device?.events ?? []).toEqual([])
+})
+
+test('a private receipt is its user’s own business', async () => {
+  const { node, service } = await startWithService({ ephemeral: 'stable' })
+  await using _stopped = node
+  const alice = await node.register('alice')
+  await registerFor(node, 'net_bob')
+  const roomId = await alice.createRoom({ preset: 'public_chat' })
+  await callAs(node, 'net_bob', 'POST', `/join/${encodeURIComponent(roomId)}`, {})
+  const eventId = encodeURIComponent(await alice.say(roomId, 'x'))
+  await alice.ok('POST', `/rooms/${encodeURIComponent(roomId)}/receipt/m.read.private/${eventId}`, {})
+  await node.world.run(1_000)
+  expect(JSON.stringify([...service.transactions.values()])).not.toContain('m.read')
+})
+
+test('a node does not start with services that cannot be told apart, or whose sender is a person', async () => {
+  const { node } = await startWithService()
+  await using _stopped = node
+  const alice = await node.register('alice')
+  expect(alice).toBeInstanceOf(TestUser)
+  await node[Symbol.asyncDispose]()
+  const again = { id: 'two', senderLocalpart: 'two' }
+  await expect(node.start({ appServices: [registrationOf(), registrationOf(again)] })).rejects.toThrow(/same as_token/)
+  await expect(node.start({ appServices: [registrationOf({ senderLocalpart: 'alice' })] })).rejects.toThrow(/somebody else/)
+})
+
+test('a node without a way to call services still lets them act', async () => {
+  const node = new TestNode()
+  await using _stopped = node
+  await node.start({ appServices: [registrationOf()] })
+  expect((await registerFor(node, 'net_bob')).status).toBe(200)
+})
