@@ -48,7 +48,13 @@ async function startBridge(registration: IAppserviceRegistration, port: number, 
   bridge.on('query.user', (_userId: string, create: (profile: object) => void) => create({ display_name: 'An echo' }))
   bridge.on('query.room', (_alias: string, create: (room: object) => void) => create({ preset: 'public_chat', name: 'The canyon' }))
   bridge.on('thirdparty.protocol', (_name: string, answer: (protocol: object) => void) =>
-    answer({ user_fields: [], location_fields: [], icon: '', field_types: {}, instances: [{ network_id: 'n', desc: 'Echoes', fields: {} }] }),
+    answer({
+      user_fields: [],
+      location_fields: [],
+      icon: '',
+      field_types: {},
+      instances: [{ network_id: 'n', desc: 'Echoes', fields: {} }],
+    }),
   )
   bridge.on('room.message', (_roomId: string, event: { event_id: string; content: { body: string } }) => {
     heard.push({ eventId: event.event_id, body: event.content.body })

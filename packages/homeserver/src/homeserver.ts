@@ -81,10 +81,13 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const deactivations = opened.use(new Deactivations({ ...ports, ...users, rooms, federation }))
   const visibility = new Visibility(rooms)
   const conversation = await Conversation.open({ ...ports, ...users, rooms })
-  const { receipts } = ephemeral
   const { aggregations, forgotten, ignoredUsers } = conversation
-  const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility, ignoredUsers }, opened)
-  const services = await buildAppServices(ports, { ...users, timeline, rooms, directory, ephemeral, serverName }, config.appServices ?? [], opened)
+  const push = await buildPush(
+    ports,
+    { ...users, serverName, timeline, rooms, receipts: ephemeral.receipts, visibility, ignoredUsers },
+    opened,
+  )
+  const services = await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)
   const clientApi = createClientApi({
     ports,
     serverName,

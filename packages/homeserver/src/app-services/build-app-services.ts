@@ -12,11 +12,15 @@ import type { AppServiceRegistration } from './registration.ts'
  */
 export async function buildAppServices(
   ports: Ports,
-  parts: Omit<DeliveryParts, 'storage' | 'random' | 'log' | 'clock' | 'calls'> & { readonly accounts: Accounts; readonly serverName: ServerName },
-  registrations: readonly AppServiceRegistration[],
+  parts: Omit<DeliveryParts, 'storage' | 'random' | 'log' | 'clock' | 'calls'> & {
+    readonly accounts: Accounts
+    readonly serverName: ServerName
+  },
+  config: { readonly appServices?: readonly AppServiceRegistration[] },
   opened: AsyncDisposableStack,
 ) {
   const { appServiceClient: client } = ports
+  const { appServices: registrations = [] } = config
   const networkRooms = await NetworkRooms.open(ports.storage)
   if (registrations.length === 0 || client === undefined) {
     return { appServices: new AppServices(registrations, parts.serverName, undefined), networkRooms }
@@ -29,7 +33,8 @@ export async function buildAppServices(
   for (const { registration, senderId } of appServices.all) {
     const outcome = await parts.accounts.register({ localpart: registration.senderLocalpart, appServiceId: registration.id })
     const isOwn = outcome.kind === 'registered' || parts.accounts.appServiceOf(senderId) === registration.id
-    if (!isOwn) throw new RangeError(`The sender ${senderId} of the application service ${registration.id} is somebody else, or cannot be a user`)
+    if (!isOwn)
+      throw new RangeError(`The sender ${senderId} of the application service ${registration.id} is somebody else, or cannot be a user`)
   }
   opened.use(await AppServiceDelivery.open({ ...ports, ...parts, calls }, appServices.all))
   return { appServices, networkRooms }

@@ -63,9 +63,7 @@ async function itemsOf(parts: NewsParts, look: Look, row: TimelineRow): Promise<
       return invite === undefined ? [] : [{ kind: 'invite', event: invite }]
     }
     case 'to-device':
-      return hearsMore && service.hasUser(row.userId)
-        ? [{ kind: 'to-device', userId: row.userId, deviceId: row.deviceId, position }]
-        : []
+      return hearsMore && service.hasUser(row.userId) ? [{ kind: 'to-device', userId: row.userId, deviceId: row.deviceId, position }] : []
     case 'receipt': {
       if (!hearsMore || !(await interest.concernsRoomNow(row.roomId))) return []
       const reader = service.hasUser(row.userId) ? row.userId : service.senderId

@@ -71,7 +71,8 @@ class Scene implements AsyncDisposable {
         this.mood = step.mood
         return
       case 'wait':
-        return void (await node.world.run(step.ms))
+        await node.world.run(step.ms)
+        return
       case 'restart':
         return this.restart()
       case 'crash': {
@@ -103,7 +104,7 @@ class Scene implements AsyncDisposable {
     const told: string[] = []
     for (const { value } of await storage.range(timelineTables.stream, { limit: 100_000 })) {
       if (value.kind !== 'room-event') continue
-      const pdu = (await storage.get(roomsTables.events, [value.eventId]) as Json).pdu
+      const pdu = ((await storage.get(roomsTables.events, [value.eventId])) as Json).pdu
       const members = inside.getOrInsertComputed(value.roomId, () => new Set<string>())
       const isOwn = (userId: unknown): boolean => /^@(net_|bridge:)/.test(String(userId))
       const isMember = pdu.type === 'm.room.member'

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, ownString } from '@kith/matrix-protocol'
 import { type Json, type Reply, TestNode } from '../client-api/test-node.test-support.ts'
 import type { AppServiceAnswer, AppServiceCall } from '../ports/index.ts'
 import type { AppServiceRegistration } from './registration.ts'
@@ -102,5 +102,5 @@ export async function registerFor(node: TestNode, username: string): Promise<Rep
 
 function idsOf(body: JsonObject): string[] {
   const events = body['events']
-  return Array.isArray(events) ? events.filter(isJsonObject).map((event) => String(event['event_id'])) : []
+  return Array.isArray(events) ? events.filter(isJsonObject).map((event) => ownString(event, 'event_id') ?? '') : []
 }

@@ -51,7 +51,11 @@ export const directoryEndpoints = [
       const alias = ownAlias(api, params.alias)
       const stored = await api.directory.aliases.get(alias)
       if (stored === undefined) throw noAlias()
-      if (stored.creator !== session.userId && !isOfService(api, session, alias) && !(await mayNameRoom(api, session, stored.roomId, signal))) {
+      if (
+        stored.creator !== session.userId &&
+        !isOfService(api, session, alias) &&
+        !(await mayNameRoom(api, session, stored.roomId, signal))
+      ) {
         throw new MatrixError(403, 'M_FORBIDDEN', 'This alias belongs to another user')
       }
       await api.directory.aliases.remove(alias)
