@@ -82,12 +82,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const visibility = new Visibility(rooms)
   const conversation = await Conversation.open({ ...ports, ...users, rooms })
   const { aggregations, forgotten, ignoredUsers } = conversation
-  const push = await buildPush(
-    ports,
-    { ...users, serverName, timeline, rooms, receipts: ephemeral.receipts, visibility, ignoredUsers },
-    opened,
-  )
-  const services = await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)
+  const { receipts } = ephemeral
+  const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility, ignoredUsers }, opened)
   const clientApi = createClientApi({
     ports,
     serverName,
@@ -104,16 +100,14 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     conversation,
     search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),
     directory,
-    ...services,
+    ...(await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)),
     media,
     openIdTokens,
     federation,
   })
 
   network.serve(federation.serve)
-  federation.start()
-  broadcast.start()
-  deactivations.start()
+  for (const part of [federation, broadcast, deactivations]) part.start()
   const running = opened.move()
   return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -1,12 +1,11 @@
 import type { ServerName, UserId } from '@kith/matrix-protocol'
 import { expect, test } from 'vitest'
 import { isFreeOfRates } from '../client-api/authenticate.ts'
-import type { TestNode } from '../client-api/test-node.test-support.ts'
 import { limits } from '../limits.ts'
 import { AppServices } from './app-services.ts'
 import { AS_TOKEN, callAs, registerFor, registrationOf, startWithService } from './service-node.test-support.ts'
 
-const room = (node: TestNode, roomId: string, rest: string): string => `/rooms/${encodeURIComponent(roomId)}/${rest}`
+const room = (roomId: string, rest: string): string => `/rooms/${encodeURIComponent(roomId)}/${rest}`
 
 test('a service acts as its sender or as a user of its namespaces that it registered, and as nobody else', async () => {
   const { node } = await startWithService()
@@ -86,14 +85,14 @@ test('a service says when things happened; for people it is now', async () => {
   const { room_id: roomId } = (await callAs(node, undefined, 'POST', '/createRoom', { preset: 'public_chat' })).body
   await alice.ok('POST', `/join/${encodeURIComponent(roomId)}`, {})
   const timeOf = async (eventId: string): Promise<number> =>
-    (await alice.ok('GET', room(node, roomId, `event/${encodeURIComponent(eventId)}`))).origin_server_ts
-  const said = await callAs(node, undefined, 'PUT', room(node, roomId, 'send/m.room.message/1?ts=12345'), { body: 'old' })
-  const named = await callAs(node, undefined, 'PUT', room(node, roomId, 'state/m.room.topic?ts=23456'), { topic: 'old' })
-  const mine = await alice.ok('PUT', room(node, roomId, 'send/m.room.message/1?ts=12345'), { body: 'new' })
+    (await alice.ok('GET', room(roomId, `event/${encodeURIComponent(eventId)}`))).origin_server_ts
+  const said = await callAs(node, undefined, 'PUT', room(roomId, 'send/m.room.message/1?ts=12345'), { body: 'old' })
+  const named = await callAs(node, undefined, 'PUT', room(roomId, 'state/m.room.topic?ts=23456'), { topic: 'old' })
+  const mine = await alice.ok('PUT', room(roomId, 'send/m.room.message/1?ts=12345'), { body: 'new' })
   expect(await timeOf(said.body.event_id)).toBe(12_345)
   expect(await timeOf(named.body.event_id)).toBe(23_456)
   expect(await timeOf(mine.event_id)).toBeGreaterThan(23_456)
-  const wrong = await callAs(node, undefined, 'PUT', room(node, roomId, 'send/m.room.message/2?ts=soon'), { body: 'x' })
+  const wrong = await callAs(node, undefined, 'PUT', room(roomId, 'send/m.room.message/2?ts=soon'), { body: 'x' })
   expect(wrong.body.errcode).toBe('M_INVALID_PARAM')
 })
 
