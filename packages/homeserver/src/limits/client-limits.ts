@@ -186,7 +186,7 @@ export const clientLimits = {
   /** How far a service without news is read past what is stored of it: so much is looked at again after a crash. */
   appServiceRowsUnstoredMax: 5_000,
   appServiceBackoffMinMs: 1_000,
-  appServiceBackoffMaxMs: 300_000,
+  appServiceBackoffMaxMs: 60_000,
   appServiceLookUpResultsMax: 1_000,
   appServiceNetworkRoomsMax: 10_000,
 } as const

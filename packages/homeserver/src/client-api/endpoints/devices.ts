@@ -64,7 +64,7 @@ export const deviceEndpoints = [
 ]
 
 /**
- * An application service's users have devices without tokens of their own. True when there was none of the id.
+ * An application service's users have devices that nobody logged in to: their tokens are given to nobody. True when there was none of the id.
  * @see https://spec.matrix.org/latest/application-service-api/#device-management
  */
 async function makeForService(api: Api, session: Session, deviceId: string, displayName: string | undefined): Promise<boolean> {
