@@ -64,7 +64,8 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   )
   const pushGateway = opened.use(new HttpPushGateway({ allowsInsecure: options.allowInsecurePush }))
   const previews = options.urlPreviews ? { urlPreviewer: opened.use(new HttpUrlPreviewer({ log })) } : {}
-  const services = appServices.length === 0 ? {} : { appServiceClient: opened.use(new HttpAppServiceClient()) }
+  const listening = Promise.withResolvers<void>()
+  const client = appServices.length === 0 ? undefined : opened.use(new HttpAppServiceClient({ ready: listening.promise }))
   const homeserver = opened.use(
     await createHomeserver(
       {
@@ -78,7 +79,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
         thumbnailer: sharpThumbnailer,
         pushGateway,
         ...previews,
-        ...services,
+        ...(client === undefined ? {} : { appServiceClient: client }),
       },
       {
         relays: options.relays,
@@ -90,6 +91,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
     ),
   )
   const clientHttp = opened.use(await listenForClients(options.clientPort, homeserver.clientApi))
+  listening.resolve()
   await network.start(signal)
   const running = opened.move()
   return { homeserver, network, clientPort: clientHttp.port, [Symbol.asyncDispose]: () => running.disposeAsync() }

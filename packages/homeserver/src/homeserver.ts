@@ -61,6 +61,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const users = await openUsers(ports, { serverName, timeline, rooms }, config)
   const ephemeral = opened.use(await Ephemeral.open({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
+  const services = await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)
   const media = await MediaStore.open(ports, serverName)
   const openIdTokens = new OpenIdTokens(ports)
   const federation = opened.use(
@@ -68,7 +69,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       timeline,
       rooms,
       serverName,
-      users: localUsersOf({ ...users, ephemeral }),
+      users: localUsersOf({ ...users, ephemeral, ...services }),
       directory,
       media,
       openIdTokens,
@@ -100,7 +101,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     conversation,
     search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),
     directory,
-    ...(await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)),
+    ...services,
     media,
     openIdTokens,
     federation,

@@ -34,6 +34,25 @@ test('redirects are not followed: the token is for nobody else', async () => {
   expect(await client.request({ method: 'GET', url: service.url, token: 't' }, never)).toMatchObject({ kind: 'answered', status: 302 })
 })
 
+test('nothing is asked before the node can be asked back', async () => {
+  let asked = 0
+  await using service = await serve((_request, response) => {
+    asked += 1
+    response.end('{}')
+  })
+  const { promise: ready, resolve } = Promise.withResolvers<void>()
+  await using client = new HttpAppServiceClient({ ready })
+  const stopping = new AbortController()
+  const call = { method: 'GET', url: service.url, token: 't' } as const
+  const [answered, stopped] = [client.request(call, never), client.request(call, stopping.signal)]
+  stopping.abort(new Error('stopped'))
+  await expect(stopped).rejects.toThrow('stopped')
+  expect(asked).toBe(0)
+  resolve()
+  expect(await answered).toMatchObject({ kind: 'answered', status: 200 })
+  expect(asked).toBe(1)
+})
+
 test('a service that is silent, away, or says too much holds nobody up', async () => {
   await using silent = await serve(() => undefined)
   await using long = await serve((_request, response) => response.end('x'.repeat(2 * 1024 * 1024)))

@@ -10,13 +10,17 @@ const TEXT_CHARACTERS_MAX = 4096
 export class HttpAppServiceClient implements AppServiceClient, AsyncDisposable {
   readonly #guarded: GuardedFetch
   readonly #timeoutMs: number
+  readonly #ready: Promise<void>
 
-  constructor({ timeoutMs = CALL_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}) {
+  /** @param ready calls wait for it: a service that is told something may ask back at once, and must be heard. */
+  constructor({ timeoutMs = CALL_TIMEOUT_MS, ready = Promise.resolve() }: { readonly timeoutMs?: number; readonly ready?: Promise<void> } = {}) {
     this.#guarded = createGuardedFetch({ mayConnectTo: () => true, answerTimeoutMs: timeoutMs })
     this.#timeoutMs = timeoutMs
+    this.#ready = ready
   }
 
   async request({ method, url, token, body }: AppServiceCall, signal: AbortSignal): Promise<AppServiceAnswer> {
+    await unlessAborted(this.#ready, signal)
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     try {
       const response = await this.#guarded.fetch(url, {
@@ -36,6 +40,19 @@ export class HttpAppServiceClient implements AppServiceClient, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#guarded[Symbol.asyncDispose]()
+  }
+}
+
+/** @throws the signal's reason when that comes first. */
+async function unlessAborted(task: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([task, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

@@ -25,7 +25,7 @@ export class AppServiceCalls {
     return this.#client.request({ method, url: whole, token: hsToken, ...(body === undefined ? {} : { body }) }, signal)
   }
 
-  /** Gives the services that have such a user the occasion to make it. True when one says that it did. */
+  /** Whether one of the services that have such a user says that it made it. */
   async makesUser(services: readonly AppService[], userId: UserId, signal: AbortSignal): Promise<boolean> {
     return this.#firstTaken(
       services.filter((service) => service.hasUser(userId)),

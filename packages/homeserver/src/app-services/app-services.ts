@@ -29,6 +29,16 @@ export class AppServices {
     return this.#byToken.size === 0 ? undefined : this.#byToken.get(hashToken(token))
   }
 
+  /** Gives the services that have such a user the occasion to make it. True when one says that it did. */
+  async makesUser(userId: UserId, signal: AbortSignal): Promise<boolean> {
+    return (await this.calls?.makesUser(this.all, userId, signal)) === true
+  }
+
+  /** The same for an alias and its room. */
+  async makesAlias(alias: RoomAlias, signal: AbortSignal): Promise<boolean> {
+    return (await this.calls?.makesAlias(this.all, alias, signal)) === true
+  }
+
   /** Whether somebody else than the service, or than everybody, may not have the user. */
   keepsUserFrom(userId: UserId, service: AppService | undefined): boolean {
     return this.all.some((other) => other !== service && other.claimsUser(userId))

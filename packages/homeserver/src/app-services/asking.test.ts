@@ -1,3 +1,4 @@
+import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { expect, test } from 'vitest'
 import type { AppServiceAnswer, AppServiceCall } from '../ports/index.ts'
 import { type Json, TestNode, TestUser } from '../client-api/test-node.test-support.ts'
@@ -38,6 +39,42 @@ test('a service makes its users and aliases when somebody asks for them, and nob
     `/rooms/#net_no:${server}`,
     `/users/@net_none:${server}`,
   ])
+})
+
+test('users of other servers have users and rooms made, too, and an invite from there reaches the service', async () => {
+  const world = new SimulatedWorld(23)
+  const { node, service } = await startWithService({}, new TestNode(world))
+  const away = new TestNode(world)
+  await using _stopped = node
+  await using _alsoStopped = away
+  await away.start()
+  const alice = await away.register('alice')
+  const { server } = node.identity
+  const take = service.answer
+  service.answer = async (call) => {
+    if (isTransaction(call)) return take(call)
+    if (pathOf(call) === `/users/@net_new:${server}`) await registerFor(node, 'net_new')
+    else if (pathOf(call) === `/rooms/#net_hall:${server}`)
+      await callAs(node, undefined, 'POST', '/createRoom', { preset: 'public_chat', room_alias_name: 'net_hall' })
+    else return json({}, 404)
+    return json({})
+  }
+  const found = await world.finish(alice.ok('GET', `/directory/room/${encodeURIComponent(`#net_hall:${server}`)}`))
+  expect(found.servers).toEqual([server])
+  const ghost = `@net_new:${server}`
+  expect(await world.finish(alice.ok('GET', `/profile/${encodeURIComponent(ghost)}`))).toMatchObject({ displayname: 'net_new' })
+  const roomId = await alice.createRoom({ preset: 'private_chat' })
+  const invite = async (userId: string) => world.finish(alice.call('POST', `/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: userId }))
+  expect((await invite(ghost)).status).toBe(200)
+  expect((await invite(`@net_none:${server}`)).status).toBe(403)
+  await world.run(1_000)
+  expect(service.events.filter((event) => event.room_id === roomId)).toMatchObject([
+    { type: 'm.room.member', state_key: ghost, sender: alice.userId, content: { membership: 'invite' }, event_id: expect.any(String) },
+  ])
+  await world.finish(callAs(node, 'net_new', 'POST', `/join/${encodeURIComponent(roomId)}`, {}))
+  const said = await alice.say(roomId, 'welcome')
+  await world.run(5_000)
+  expect(service.eventIds).toContain(said)
 })
 
 test.each([

@@ -96,6 +96,19 @@ test('a service says when things happened; for people it is now', async () => {
   expect(wrong.body.errcode).toBe('M_INVALID_PARAM')
 })
 
+test('the members of a room are told to a service one of whose users is inside, whoever of them asks', async () => {
+  const { node } = await startWithService()
+  await using _stopped = node
+  const alice = await node.register('alice')
+  await registerFor(node, 'net_bob')
+  const roomId = await alice.createRoom({ preset: 'public_chat' })
+  expect((await callAs(node, undefined, 'GET', room(roomId, 'joined_members'))).status).toBe(403)
+  await callAs(node, 'net_bob', 'POST', room(roomId, 'join'), {})
+  const { joined } = (await callAs(node, undefined, 'GET', room(roomId, 'joined_members'))).body
+  expect(Object.keys(joined).toSorted()).toEqual([alice.userId, `@net_bob:${node.identity.server}`].toSorted())
+  expect((await callAs(node, undefined, 'GET', room(roomId, 'members'))).status).toBe(403)
+})
+
 test('a rate-limited service may not do as much as it likes, except as its sender', async () => {
   const { node } = await startWithService({ rateLimited: true })
   await using _stopped = node

@@ -76,13 +76,13 @@ export function isTransaction({ url }: AppServiceCall): boolean {
 /** A node with one application service, which takes everything. */
 export async function startWithService(
   changes: Partial<AppServiceRegistration> = {},
+  node = new TestNode(),
 ): Promise<{ node: TestNode; service: FakeService; registration: AppServiceRegistration }> {
   const service = new FakeService()
   service.answer = (call) => {
     if (isTransaction(call)) service.take(call)
     return taken
   }
-  const node = new TestNode()
   node.optionalPorts = { appServiceClient: service }
   const registration = registrationOf(changes)
   await node.start({ appServices: [registration], openRegistration: false })

@@ -131,8 +131,7 @@ export async function inviteUser(
 /** Whether the local user exists; one of an application service may come to be only when somebody asks for them. */
 export async function existsOrIsMade(api: Api, userId: UserId, signal: AbortSignal): Promise<boolean> {
   if (api.accounts.exists(userId)) return true
-  const { calls, all } = api.appServices
-  return (await calls?.makesUser(all, userId, signal)) === true && api.accounts.exists(userId)
+  return (await api.appServices.makesUser(userId, signal)) && api.accounts.exists(userId)
 }
 
 /** Tells every joined room of a user's changed profile. Rooms whose rules forbid it keep the old one. */

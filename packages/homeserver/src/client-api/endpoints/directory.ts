@@ -121,8 +121,7 @@ async function storedAlias(api: Api, alias: RoomAlias, signal: AbortSignal): Pro
   const { aliases } = api.directory
   const stored = await aliases.get(alias)
   if (stored !== undefined) return stored
-  const { calls, all } = api.appServices
-  return (await calls?.makesAlias(all, alias, signal)) === true ? aliases.get(alias) : undefined
+  return (await api.appServices.makesAlias(alias, signal)) ? aliases.get(alias) : undefined
 }
 
 function aliasFrom(text: string): RoomAlias {
