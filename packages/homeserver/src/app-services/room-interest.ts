@@ -79,8 +79,11 @@ export class RoomInterest {
     return [...(rooms.state(roomId)?.joinedUsersOf(serverName) ?? [])]
   }
 
+  /** Also those whose accounts have ended since. */
   #ownUsers(): readonly UserId[] {
-    return (this.#users ??= this.#parts.accounts.userIds().filter((userId) => this.#service.hasUser(userId)))
+    const { accounts } = this.#parts
+    const everybody = (): UserId[] => [...accounts.userIds(), ...accounts.deactivated().map(({ userId }) => userId)]
+    return (this.#users ??= everybody().filter((userId) => this.#service.hasUser(userId)))
   }
 
   async #wasInside(event: StoredEvent, userId: UserId): Promise<boolean> {
