@@ -109,3 +109,16 @@ test('a bridge of matrix-bot-sdk makes users and rooms, hears what is said, also
   const fromAlice = running.heard.filter(({ body }) => body !== 'one, one')
   expect(fromAlice.map(({ eventId }) => eventId)).toEqual(said.slice(1))
 }, 180_000)
+
+test('a registration that cannot be followed ends the start with one line that says why', async () => {
+  await using cleanUp = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'kith-app-service-'))
+  cleanUp.defer(async () => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'registration.yaml')
+  await writeFile(file, JSON.stringify({ ...registrationAt(1), as_token: 'short' }))
+  const server = await createServer(join(directory, 'server'), [], ['--app-service', file])
+  cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
+  await expect(server.start()).rejects.toThrow('exited with 1')
+  await eventually('it says why', 5_000, () => server.process.errorLines.length > 0)
+  expect(server.process.errorLines).toEqual([`kith: ${file}: as_token: must have 8 characters or more, and no spaces`])
+}, 60_000)
