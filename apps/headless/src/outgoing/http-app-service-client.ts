@@ -13,7 +13,10 @@ export class HttpAppServiceClient implements AppServiceClient, AsyncDisposable {
   readonly #ready: Promise<void>
 
   /** @param ready calls wait for it: a service that is told something may ask back at once, and must be heard. */
-  constructor({ timeoutMs = CALL_TIMEOUT_MS, ready = Promise.resolve() }: { readonly timeoutMs?: number; readonly ready?: Promise<void> } = {}) {
+  constructor({
+    timeoutMs = CALL_TIMEOUT_MS,
+    ready = Promise.resolve(),
+  }: { readonly timeoutMs?: number; readonly ready?: Promise<void> } = {}) {
     this.#guarded = createGuardedFetch({ mayConnectTo: () => true, answerTimeoutMs: timeoutMs })
     this.#timeoutMs = timeoutMs
     this.#ready = ready

@@ -64,7 +64,8 @@ test('users of other servers have users and rooms made, too, and an invite from 
   const ghost = `@net_new:${server}`
   expect(await world.finish(alice.ok('GET', `/profile/${encodeURIComponent(ghost)}`))).toMatchObject({ displayname: 'net_new' })
   const roomId = await alice.createRoom({ preset: 'private_chat' })
-  const invite = async (userId: string) => world.finish(alice.call('POST', `/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: userId }))
+  const invite = async (userId: string) =>
+    world.finish(alice.call('POST', `/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: userId }))
   expect((await invite(ghost)).status).toBe(200)
   expect((await invite(`@net_none:${server}`)).status).toBe(403)
   await world.run(1_000)

@@ -80,7 +80,11 @@ export const roomStateEndpoints = [
 function stateForInsider(api: Api, session: Session, roomId: RoomId): RoomState {
   const service = api.appServices.get(session.appServiceId)
   const state = service === undefined ? undefined : api.rooms.state(roomId)
-  const isInside = state?.joinedUsersOf(api.serverName).values().some((userId) => service?.hasUser(userId) === true) === true
+  const isInside =
+    state
+      ?.joinedUsersOf(api.serverName)
+      .values()
+      .some((userId) => service?.hasUser(userId) === true) === true
   return state !== undefined && isInside ? state : joinedState(api, session, roomId)
 }
 
