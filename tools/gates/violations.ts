@@ -171,6 +171,13 @@ const boundaries = [
     "export { MatrixError } from '../matrix-error.ts'",
     /matrix-errors-at-edges/,
   ),
+  plantImport(`${homeserver}/app-services/planted-m.ts`, `${homeserver}/federation/planted-m.ts`, /not-in-allowed/),
+  plant(
+    'a Matrix error in application services',
+    `${homeserver}/app-services/planted-error.ts`,
+    "export { MatrixError } from '../matrix-error.ts'",
+    /matrix-errors-at-edges/,
+  ),
   plantImport(`${homeserver}/search/planted-j.ts`, `${homeserver}/client-api/planted-j.ts`, /not-in-allowed/),
   plantImport(`${homeserver}/conversation/planted-k.ts`, `${homeserver}/federation/planted-k.ts`, /not-in-allowed/),
   plantImport(`${homeserver}/sync/planted-l.ts`, `${homeserver}/conversation/planted-l.ts`, /not-in-allowed/),

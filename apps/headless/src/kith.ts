@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
 import { DEFAULT_ROOM_VERSION, supportedRoomVersions } from '@kith/matrix-protocol'
+import type { AppServiceRegistration } from '@kith/homeserver'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { announceAddresses } from './announce-addresses.ts'
 import { createStderrLog } from './node-ports.ts'
@@ -24,6 +25,7 @@ interface ServeFlags extends Omit<RelayFlags, 'port'> {
   readonly defaultRoomVersion: string
   readonly urlPreviews: boolean
   readonly allowInsecurePush: boolean
+  readonly appService: readonly string[]
 }
 
 const program = new Command('kith').description('Matrix without a company: every device its own homeserver')
@@ -63,6 +65,7 @@ program
   )
   .option('--url-previews', 'show what linked pages say of themselves; their servers are asked by this node', false)
   .option('--allow-insecure-push', 'let push gateways be without TLS and in this network', false)
+  .option('--app-service <file...>', 'the registration of a bridge or bot, as YAML; may be repeated', appendValue, [])
   .addOption(
     new Option('--default-room-version <version>', 'for rooms whose creator names none')
       .choices(supportedRoomVersions.map(({ id }) => id))
@@ -72,6 +75,7 @@ program
   .action(async (flags: ServeFlags) => {
     const { startServe } = await import('./start-serve.ts')
     await runUntilTerminated(async (signal) => {
+      const appServices = await appServicesOf(flags.appService)
       const server = await startServe(
         {
           dataDirectory: flags.data,
@@ -83,6 +87,7 @@ program
           defaultRoomVersion: flags.defaultRoomVersion,
           urlPreviews: flags.urlPreviews,
           allowInsecurePush: flags.allowInsecurePush,
+          appServices,
           log: createStderrLog(flags.logLevel),
         },
         signal,
@@ -109,6 +114,13 @@ async function runUntilTerminated(start: (signal: AbortSignal) => Promise<AsyncD
   }
   // Everything is stored and closed. What may still hold the process are sockets of native code, which linger for some seconds.
   process.exit()
+}
+
+/** What reads them is loaded only where there are some. */
+async function appServicesOf(files: readonly string[]): Promise<readonly AppServiceRegistration[]> {
+  if (files.length === 0) return []
+  const { readAppServiceFiles } = await import('./app-service-file.ts')
+  return readAppServiceFiles(files)
 }
 
 function print(line: string): void {

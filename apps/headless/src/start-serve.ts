@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createHomeserver, type Homeserver } from '@kith/homeserver'
+import { type AppServiceRegistration, createHomeserver, type Homeserver } from '@kith/homeserver'
 import type { Log, PeerNetwork } from '@kith/homeserver/ports'
 import { homeserverTableNames } from '@kith/homeserver/storage-schema'
 import { createWebCrypto } from '@kith/homeserver/web-crypto'
@@ -11,6 +11,7 @@ import { openSqliteSearchIndex } from '@kith/storage/sqlite-search-index'
 import { listenForClients } from './client-http.ts'
 import { loadOrCreateSeed } from './identity-file.ts'
 import { nodeClock, nodeRandom } from './node-ports.ts'
+import { HttpAppServiceClient } from './outgoing/http-app-service-client.ts'
 import { HttpPushGateway } from './outgoing/http-push-gateway.ts'
 import { HttpUrlPreviewer } from './outgoing/http-url-previewer.ts'
 import { sharpThumbnailer } from './sharp-thumbnailer.ts'
@@ -31,6 +32,8 @@ export interface ServeOptions {
   readonly urlPreviews: boolean
   /** Whether push gateways may be without TLS and in this network. */
   readonly allowInsecurePush: boolean
+  /** Bridges and bots that act as users of this server. */
+  readonly appServices?: readonly AppServiceRegistration[]
   readonly log: Log
 }
 
@@ -42,7 +45,7 @@ export interface RunningServer extends AsyncDisposable {
 
 /** A homeserver on SQLite with its Client-Server API on loopback HTTP. */
 export async function startServe(options: ServeOptions, signal: AbortSignal): Promise<RunningServer> {
-  const { dataDirectory, log } = options
+  const { dataDirectory, log, appServices = [] } = options
   await mkdir(dataDirectory, { recursive: true })
   await using opened = new AsyncDisposableStack()
   const storage = opened.use(openSqliteStorage({ path: join(dataDirectory, 'homeserver.sqlite'), tableNames: homeserverTableNames }))
@@ -61,6 +64,8 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   )
   const pushGateway = opened.use(new HttpPushGateway({ allowsInsecure: options.allowInsecurePush }))
   const previews = options.urlPreviews ? { urlPreviewer: opened.use(new HttpUrlPreviewer({ log })) } : {}
+  const listening = Promise.withResolvers<void>()
+  const client = appServices.length === 0 ? undefined : opened.use(new HttpAppServiceClient({ ready: listening.promise }))
   const homeserver = opened.use(
     await createHomeserver(
       {
@@ -74,16 +79,19 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
         thumbnailer: sharpThumbnailer,
         pushGateway,
         ...previews,
+        ...(client === undefined ? {} : { appServiceClient: client }),
       },
       {
         relays: options.relays,
         openRegistration: options.openRegistration || options.registrationTokens.length > 0,
         registrationTokens: options.registrationTokens,
         defaultRoomVersion: options.defaultRoomVersion,
+        appServices,
       },
     ),
   )
   const clientHttp = opened.use(await listenForClients(options.clientPort, homeserver.clientApi))
+  listening.resolve()
   await network.start(signal)
   const running = opened.move()
   return { homeserver, network, clientPort: clientHttp.port, [Symbol.asyncDispose]: () => running.disposeAsync() }

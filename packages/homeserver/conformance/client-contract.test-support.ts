@@ -1,6 +1,7 @@
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import type { PreviewOutcome } from '../src/ports/url-previewer.ts'
 import type { PushGatewayOutcome } from '../src/ports/push-gateway.ts'
+import { AS_TOKEN, registrationOf } from '../src/app-services/service-node.test-support.ts'
 import { type Json, TestNode, TestUser } from '../src/client-api/test-node.test-support.ts'
 import { type ClientExchange, problemsOfClientResponse } from './client-exchange-checks.test-support.ts'
 import { problemsOfRequest } from './exchange-checks.test-support.ts'
@@ -41,6 +42,8 @@ export class ClientContract implements AsyncDisposable {
   carol!: TestUser
   /** Away. */
   bob!: TestUser
+  /** At home: the sender of an application service that leads to no other network. */
+  bridge!: TestUser
   /** A public room of alice's with the others in it. */
   roomId = ''
 
@@ -51,11 +54,15 @@ export class ClientContract implements AsyncDisposable {
       // Only some nodes can call the web, and this one calls nobody: its gateway takes everything, and every page of the web is the same.
       const post = async (): Promise<PushGatewayOutcome> => ({ kind: 'answered', status: 200, body: { rejected: [] } })
       const preview = async (): Promise<PreviewOutcome> => ({ kind: 'found', properties: { 'og:title': 'Example' } })
-      if (node === this.home) node.optionalPorts = { pushGateway: { allowsInsecure: false, post }, urlPreviewer: { preview } }
-      await node.start()
+      const appServiceClient = { request: async () => ({ kind: 'answered', status: 200, body: {}, text: '{}' }) as const }
+      if (node === this.home)
+        node.optionalPorts = { pushGateway: { allowsInsecure: false, post }, urlPreviewer: { preview }, appServiceClient }
+      await node.start(node === this.home ? { appServices: [registrationOf()] } : {})
     }
     this.alice = await this.home.register('alice', PASSWORD)
     this.carol = await this.home.register('carol')
+    const login = { user_id: `@bridge:${this.home.identity.server}`, device_id: '', access_token: AS_TOKEN }
+    this.bridge = new TestUser(this.home, login)
     this.bob = await this.away.register('bob')
     this.roomId = await this.alice.createRoom({ preset: 'public_chat', name: 'The square', room_alias_name: 'square' })
     await this.carol.ok('POST', `/join/${encodeURIComponent(this.roomId)}`)

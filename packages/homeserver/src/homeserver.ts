@@ -2,6 +2,8 @@ import { DEFAULT_ROOM_VERSION, type RoomVersion, roomVersion, type ServerName, s
 import { ClientTransactions } from './accounts/client-transactions.ts'
 import { Filters } from './accounts/filters.ts'
 import { OpenIdTokens } from './accounts/open-id-tokens.ts'
+import { buildAppServices } from './app-services/build-app-services.ts'
+import type { AppServiceRegistration } from './app-services/registration.ts'
 import { createClientApi } from './client-api/client-api.ts'
 import { Conversation } from './conversation/conversation.ts'
 import { Deactivations } from './deactivations.ts'
@@ -31,6 +33,8 @@ export interface HomeserverConfig {
   readonly passwordCostLog2?: number
   /** The version of rooms whose creator names none. Default: matrix-protocol's DEFAULT_ROOM_VERSION. */
   readonly defaultRoomVersion?: string
+  /** Bridges and bots that act as users of this server, called through the port `appServiceClient`. */
+  readonly appServices?: readonly AppServiceRegistration[]
 }
 
 export interface Homeserver extends AsyncDisposable {
@@ -44,7 +48,7 @@ const SOFTWARE_VERSION = '0.1.0'
 /**
  * A whole Matrix homeserver on the given ports. It installs its handler at the network; the caller starts the network afterwards.
  * The server name follows from the public key of the crypto port.
- * @throws RangeError when the room version in the config is unknown.
+ * @throws RangeError when the room version in the config is unknown, or an application service cannot be registered.
  */
 export async function createHomeserver(ports: Ports, config: HomeserverConfig): Promise<Homeserver> {
   const { storage, clock, network } = ports
@@ -57,6 +61,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const users = await openUsers(ports, { serverName, timeline, rooms }, config)
   const ephemeral = opened.use(await Ephemeral.open({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
+  const services = await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)
   const media = await MediaStore.open(ports, serverName)
   const openIdTokens = new OpenIdTokens(ports)
   const federation = opened.use(
@@ -64,7 +69,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
       timeline,
       rooms,
       serverName,
-      users: localUsersOf({ ...users, ephemeral }),
+      users: localUsersOf({ ...users, ephemeral, ...services }),
       directory,
       media,
       openIdTokens,
@@ -77,8 +82,8 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const deactivations = opened.use(new Deactivations({ ...ports, ...users, rooms, federation }))
   const visibility = new Visibility(rooms)
   const conversation = await Conversation.open({ ...ports, ...users, rooms })
-  const { receipts } = ephemeral
   const { aggregations, forgotten, ignoredUsers } = conversation
+  const { receipts } = ephemeral
   const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility, ignoredUsers }, opened)
   const clientApi = createClientApi({
     ports,
@@ -96,15 +101,14 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     conversation,
     search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),
     directory,
+    ...services,
     media,
     openIdTokens,
     federation,
   })
 
   network.serve(federation.serve)
-  federation.start()
-  broadcast.start()
-  deactivations.start()
+  for (const part of [federation, broadcast, deactivations]) part.start()
   const running = opened.move()
   return { serverName, clientApi, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -1,6 +1,7 @@
 import { type JsonObject, type ServerName, unreachable } from '@kith/matrix-protocol'
 import type { AccountData } from './accounts/account-data.ts'
 import type { Accounts } from './accounts/accounts.ts'
+import type { AppServices } from './app-services/app-services.ts'
 import type { Ephemeral } from './ephemeral/index.ts'
 import type { LocalUsers, UserEduType } from './federation/local-users.ts'
 import type { Keys } from './keys/keys.ts'
@@ -13,10 +14,14 @@ export function localUsersOf(parts: {
   readonly keys: Keys
   readonly toDevice: ToDevice
   readonly ephemeral: Ephemeral
+  readonly appServices: AppServices
 }): LocalUsers {
-  const { accounts, accountData, keys, toDevice, ephemeral } = parts
+  const { accounts, accountData, keys, toDevice, ephemeral, appServices } = parts
   return {
     exists: (userId) => accounts.exists(userId),
+    existsOrIsMade: async (userId, signal) =>
+      accounts.exists(userId) || ((await appServices.makesUser(userId, signal)) && accounts.exists(userId)),
+    makesAlias: (alias, signal) => appServices.makesAlias(alias, signal),
     blocksInvites: (userId) => accountData.blocksInvites(userId),
     profileOf: (userId) => accounts.profile(userId),
     queryKeys: (userIds) => keys.queryLocal(userIds),

@@ -1,5 +1,6 @@
 import { encodeUtf8, sha256 } from '@kith/matrix-protocol'
 import { accountsTables } from './accounts/tables.ts'
+import { appServiceTables } from './app-services/tables.ts'
 import { conversationTables } from './conversation/tables.ts'
 import { directoryTables } from './directory/tables.ts'
 import { ephemeralTables } from './ephemeral/tables.ts'
@@ -29,6 +30,7 @@ const homeserverTables: readonly Tables[] = [
   mediaTables,
   federationTables,
   relayTables,
+  appServiceTables,
 ] as never
 
 /** All tables of a homeserver; engines that must declare their tables are given this list. */
@@ -41,7 +43,7 @@ export const relayTableNames: readonly string[] = namesOf([mailboxTables] as nev
  * One fingerprint for each list of homeserver tables that was ever released, oldest first. A changed list gets a new line, which makes
  * a new version of the schema; released lines never change.
  */
-export const homeserverSchemaFingerprints: readonly string[] = ['80d27844b7c3012b']
+export const homeserverSchemaFingerprints: readonly string[] = ['89574b7cfd59fb7c']
 
 /** For engines that migrate when it grows. */
 export const homeserverSchemaVersion = homeserverSchemaFingerprints.length

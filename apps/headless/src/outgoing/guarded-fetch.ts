@@ -15,12 +15,12 @@ export interface GuardOptions {
   readonly mayConnectTo?: (address: string) => boolean
   /** Tests have no certificate that anybody trusts. */
   readonly certificateAuthority?: string
+  /** Until the head of an answer, and between two pieces of its body. */
+  readonly answerTimeoutMs?: number
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
-const HEADERS_TIMEOUT_MS = 10_000
-/** Between two pieces of a body. */
-const BODY_TIMEOUT_MS = 10_000
+const ANSWER_TIMEOUT_MS = 10_000
 const CONNECTIONS_PER_ORIGIN = 4
 const RESPONSE_HEAD_BYTES_MAX = 32 * 1024
 
@@ -37,7 +37,7 @@ export interface GuardedFetch extends AsyncDisposable {
  * 2. A name one of whose addresses is not public is refused as a whole.
  */
 export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
-  const { resolve = resolveAll, mayConnectTo = isPublicAddress, certificateAuthority } = options
+  const { resolve = resolveAll, mayConnectTo = isPublicAddress, certificateAuthority, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options
   const connect = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
     lookup: judgedLookup(resolve, mayConnectTo),
@@ -50,8 +50,8 @@ export function createGuardedFetch(options: GuardOptions = {}): GuardedFetch {
       if (isIP(literal) !== 0 && !mayConnectTo(literal)) callback(new ForbiddenDestinationError('The address is not public'), null)
       else connect(target, callback)
     },
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    bodyTimeout: BODY_TIMEOUT_MS,
+    headersTimeout: answerTimeoutMs,
+    bodyTimeout: answerTimeoutMs,
     connections: CONNECTIONS_PER_ORIGIN,
     maxHeaderSize: RESPONSE_HEAD_BYTES_MAX,
   })

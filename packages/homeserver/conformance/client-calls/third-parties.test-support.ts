@@ -5,6 +5,17 @@ export async function callThirdParties(contract: ClientContract): Promise<void> 
   await callAddresses(contract)
   await callTokenRequests(contract)
   await callNetworks(contract)
+  await callAppServices(contract)
+}
+
+async function callAppServices(contract: ClientContract): Promise<void> {
+  const { alice, bridge, roomId } = contract
+  const path = { appserviceId: 'bridge' }
+  await contract.ask(bridge, 'pingAppservice', { path, body: { transaction_id: 'abc' } })
+  await contract.ask(alice, 'pingAppservice', { path, body: {} }, 403)
+  const room = { path: { networkId: 'irc', roomId }, body: { visibility: 'public' } }
+  await contract.ask(bridge, 'updateAppserviceRoomDirectoryVisibility', room)
+  await contract.ask(alice, 'updateAppserviceRoomDirectoryVisibility', room, 403)
 }
 
 async function callAddresses(contract: ClientContract): Promise<void> {

@@ -20,6 +20,8 @@ import { accountsTables, type Restriction, type StoredAccount } from './tables.t
 export interface Session {
   readonly userId: UserId
   readonly deviceId: string
+  /** The application service that acts as this user, with its own token. Its device is empty where it names none. */
+  readonly appServiceId?: string
 }
 
 export type RegisterOutcome =
@@ -59,6 +61,8 @@ export class Accounts {
   readonly #accounts = new Map<UserId, StoredAccount>()
   /** Names whose registration is being written. */
   readonly #reserved = new Set<UserId>()
+  /** Those of them that are people's. */
+  readonly #reservedByPeople = new Set<UserId>()
   readonly #changes = new KeyedQueue<UserId>()
 
   private constructor(ports: AccountsPorts, config: AccountsConfig) {
@@ -107,7 +111,17 @@ export class Accounts {
   }
 
   isRegistrationOpen(): boolean {
-    return this.#config.openRegistration || (this.#accounts.size === 0 && this.#reserved.size === 0)
+    return this.#config.openRegistration || (this.#hasNoPeople() && this.#reservedByPeople.size === 0)
+  }
+
+  /** The application service whose registration made the account. */
+  appServiceOf(userId: UserId): string | undefined {
+    return this.#accounts.get(userId)?.appServiceId
+  }
+
+  /** Those who came for application services own nothing, and shut nobody out. */
+  #hasNoPeople(): boolean {
+    return this.#accounts.values().every(({ appServiceId }) => appServiceId !== undefined)
   }
 
   userIds(): UserId[] {
@@ -122,21 +136,32 @@ export class Accounts {
     return this.#accounts.has(userId) || this.#reserved.has(userId) ? 'in-use' : 'available'
   }
 
-  /** Without a name, one is made up. The first account becomes the owner; afterwards registration is closed unless configured open. */
-  async register(input: { readonly localpart?: string; readonly password?: string }): Promise<RegisterOutcome> {
-    if (!this.isRegistrationOpen() || this.#accounts.size >= limits.implementation.accountsMax) return { kind: 'closed' }
+  /**
+   * Without a name, one is made up. The first account becomes the owner; afterwards registration is closed unless configured open.
+   * An application service's users may always be registered.
+   */
+  async register(input: {
+    readonly localpart?: string
+    readonly password?: string
+    readonly appServiceId?: string
+  }): Promise<RegisterOutcome> {
+    const { appServiceId } = input
+    if (appServiceId === undefined && !this.isRegistrationOpen()) return { kind: 'closed' }
+    if (this.#accounts.size >= limits.implementation.accountsMax) return { kind: 'closed' }
     const localpart = input.localpart ?? encodeBase64Url(this.#ports.random.bytes(9)).toLowerCase()
     const availability = this.availability(localpart)
     if (availability !== 'available') return { kind: availability }
     const userId = makeUserId(localpart, this.#config.serverName)
     this.#reserved.add(userId)
+    if (appServiceId === undefined) this.#reservedByPeople.add(userId)
     try {
       const account: StoredAccount = {
         userId,
         createdAt: this.#ports.clock.now(),
-        owner: this.#accounts.size === 0,
+        owner: appServiceId === undefined && this.#hasNoPeople(),
         deactivated: false,
         ...(input.password === undefined ? {} : { password: this.#hash(input.password) }),
+        ...(appServiceId === undefined ? {} : { appServiceId }),
       }
       const batch = new WriteBatch().put(accountsTables.accounts, [userId], account)
       batch.put(accountsTables.profiles, [userId], { displayname: localpart })
@@ -145,6 +170,7 @@ export class Accounts {
       return { kind: 'registered', userId }
     } finally {
       this.#reserved.delete(userId)
+      this.#reservedByPeople.delete(userId)
     }
   }
 

@@ -19,6 +19,8 @@ export interface StoredAccount {
   readonly erased?: true
   readonly suspended?: true
   readonly locked?: true
+  /** The application service that registered it. */
+  readonly appServiceId?: string
 }
 
 export interface StoredDevice {

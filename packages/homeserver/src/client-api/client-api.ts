@@ -1,6 +1,5 @@
-import { isJsonObject, unreachable } from '@kith/matrix-protocol'
+import { isJsonObject } from '@kith/matrix-protocol'
 import * as v from 'valibot'
-import type { Session } from '../accounts/accounts.ts'
 import { KeyedQueue } from '../keyed-queue.ts'
 import { KeyBackup } from '../keys/key-backup.ts'
 import { limits } from '../limits.ts'
@@ -8,6 +7,7 @@ import { MatrixError } from '../matrix-error.ts'
 import { StorageFullError } from '../ports/storage.ts'
 import { RoomBusyError } from '../rooms/index.ts'
 import { SlidingSync } from '../sync/sliding/sliding-sync.ts'
+import { authenticate, isFreeOfRates } from './authenticate.ts'
 import type { ClientApiComponents } from './components.ts'
 import { preflightResponse, withCors } from './cors.ts'
 import type { Api, Endpoint } from './endpoint.ts'
@@ -68,10 +68,10 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
       break
   }
   const { endpoint, params } = route
-  const session = await authenticate(api, endpoint, request, url)
+  const session = await authenticate(api, endpoint.auth, { headers: request.headers, query: url.searchParams })
   if (session !== undefined) {
     await refuseRestricted(api, session, endpoint, params)
-    if (endpoint.method !== 'GET') api.rates.changesPerUser.take(session.userId)
+    if (endpoint.method !== 'GET' && !isFreeOfRates(api, session)) api.rates.changesPerUser.take(session.userId)
   }
   const body = await readBody(endpoint, request)
   const answer = await endpoint.handle(api, {
@@ -89,28 +89,6 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
   // Nobody will read it, and what is being read cannot be forgotten.
   await response.body?.cancel()
   return new Response(null, response)
-}
-
-async function authenticate(api: Api, endpoint: Endpoint, request: Request, url: URL): Promise<Session | undefined> {
-  if (endpoint.auth === 'none') return undefined
-  const header = request.headers.get('authorization')
-  const token =
-    header?.toLowerCase().startsWith('bearer ') === true ? header.slice('bearer '.length).trim() : url.searchParams.get('access_token')
-  if (token === null || token === '') {
-    if (endpoint.auth === 'optional') return undefined
-    throw new MatrixError(401, 'M_MISSING_TOKEN', 'Missing access token')
-  }
-  const outcome = await api.devices.authenticate(token)
-  switch (outcome.kind) {
-    case 'session':
-      return outcome.session
-    case 'expired':
-      throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'This access token has expired', { soft_logout: true })
-    case 'unknown':
-      throw new MatrixError(401, 'M_UNKNOWN_TOKEN', 'Unknown access token', { soft_logout: false })
-    default:
-      return unreachable(outcome)
-  }
 }
 
 async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> {

@@ -1,6 +1,8 @@
 import type { RoomVersion, ServerName, UserId } from '@kith/matrix-protocol'
 import type { AccountData } from '../accounts/account-data.ts'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { AppServices } from '../app-services/app-services.ts'
+import type { NetworkRooms } from '../app-services/network-rooms.ts'
 import type { ClientTransactions } from '../accounts/client-transactions.ts'
 import type { Devices } from '../accounts/devices.ts'
 import type { Filters } from '../accounts/filters.ts'
@@ -52,6 +54,8 @@ export interface ClientApiComponents {
   /** Absent where this node has no search index. */
   readonly search: EventSearch | undefined
   readonly directory: Directory
+  readonly appServices: AppServices
+  readonly networkRooms: NetworkRooms
   readonly media: MediaStore
   readonly openIdTokens: OpenIdTokens
   readonly federation: FederationPort

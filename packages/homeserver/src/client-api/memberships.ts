@@ -108,7 +108,7 @@ export async function inviteUser(
 ): Promise<void> {
   const { roomId, invitee } = invite
   if (serverNameOf(invitee) === api.serverName) {
-    if (!api.accounts.exists(invitee)) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user')
+    if (!(await existsOrIsMade(api, invitee, signal))) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user')
     if (await api.accountData.blocksInvites(invitee)) throw new MatrixError(403, 'M_INVITE_BLOCKED', 'This user takes no invites')
     const content = await memberContent(api, invitee, 'invite', invite.content)
     sentEventId(await api.rooms.send({ roomId, sender, type: 'm.room.member', stateKey: invitee, content }, signal))
@@ -135,6 +135,12 @@ export async function inviteUser(
 export function withoutVoucher(content: JsonObject): JsonObject {
   const { join_authorised_via_users_server: _voucher, ...rest } = content
   return rest
+}
+
+/** Whether the local user exists; one of an application service may come to be only when somebody asks for them. */
+export async function existsOrIsMade(api: Api, userId: UserId, signal: AbortSignal): Promise<boolean> {
+  if (api.accounts.exists(userId)) return true
+  return (await api.appServices.makesUser(userId, signal)) && api.accounts.exists(userId)
 }
 
 /** Tells every joined room of a user's changed profile. Rooms whose rules forbid it keep the old one. */

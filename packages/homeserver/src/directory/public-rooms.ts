@@ -45,7 +45,7 @@ const tokenPattern = /^([np])(\d{1,15})_(.+)$/
  * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1publicrooms
  */
 export function listPublicRooms(
-  parts: { readonly rooms: Rooms; readonly published: PublishedRooms; readonly serverName: ServerName },
+  parts: { readonly rooms: Rooms; readonly published: Pick<PublishedRooms, 'all'>; readonly serverName: ServerName },
   query: PublicRoomsQuery,
 ): PublicRoomsPage | 'bad-token' {
   const token = query.since === undefined ? undefined : parseToken(query.since)
@@ -104,7 +104,7 @@ export function parseRoomsFilter(value: JsonValue | undefined): Pick<PublicRooms
 
 function publishedSummaries(parts: {
   readonly rooms: Rooms
-  readonly published: PublishedRooms
+  readonly published: Pick<PublishedRooms, 'all'>
   readonly serverName: ServerName
 }): RoomSummary[] {
   return [...parts.published.all()].flatMap((roomId) => {

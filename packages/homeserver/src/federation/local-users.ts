@@ -1,4 +1,4 @@
-import type { JsonObject, ServerName, UserId } from '@kith/matrix-protocol'
+import type { JsonObject, RoomAlias, ServerName, UserId } from '@kith/matrix-protocol'
 import type { ClaimedKeys, KeyClaims, KeyQueryAnswer, UserDevices } from '../keys/key-types.ts'
 
 /**
@@ -7,6 +7,10 @@ import type { ClaimedKeys, KeyClaims, KeyQueryAnswer, UserDevices } from '../key
  */
 export interface LocalUsers {
   exists(userId: UserId): boolean
+  /** Whether the user exists, or came to be because of the question: an application service may make users when they are asked for. */
+  existsOrIsMade(userId: UserId, signal: AbortSignal): Promise<boolean>
+  /** Whether an application service made an alias of this server because of the question. */
+  makesAlias(alias: RoomAlias, signal: AbortSignal): Promise<boolean>
   /** Whether the user wants no invites at all. */
   blocksInvites(userId: UserId): Promise<boolean>
   /** Everything in the profile, which is public. */

@@ -167,6 +167,8 @@ export class SimulatedServer {
   #users(): LocalUsers {
     return {
       exists: (userId) => userId === this.user,
+      existsOrIsMade: async (userId) => userId === this.user,
+      makesAlias: async () => false,
       blocksInvites: async () => false,
       profileOf: async (userId) => (userId === this.user ? { displayname: 'Somebody' } : undefined),
       queryKeys: async () => ({ device_keys: {}, master_keys: {}, self_signing_keys: {}, user_signing_keys: {} }),

@@ -187,4 +187,14 @@ export const clientLimits = {
   backupSessionBytesMax: 64 * 1024,
   /** Public keys kept imported for verifying. */
   verifyingKeysMax: 1024,
+  /** Of each application service: whether a user is in its namespaces. */
+  appServiceUsersRememberedMax: 20_000,
+  appServiceItemsPerTransactionMax: 100,
+  appServiceRowsPerPage: 500,
+  /** How far a service without news is read past what is stored of it: so much is looked at again after a crash. */
+  appServiceRowsUnstoredMax: 5_000,
+  appServiceBackoffMinMs: 1_000,
+  appServiceBackoffMaxMs: 60_000,
+  appServiceLookUpResultsMax: 1_000,
+  appServiceNetworkRoomsMax: 10_000,
 } as const

@@ -1,3 +1,4 @@
+import type { AppServiceClient } from './app-service-client.ts'
 import type { Clock } from './clock.ts'
 import type { Crypto } from './crypto.ts'
 import type { Log } from './log.ts'
@@ -25,8 +26,11 @@ export interface Ports {
   readonly urlPreviewer?: UrlPreviewer
   /** Absent where no requests can be made outside of the peer network: then there are no pushers. */
   readonly pushGateway?: PushGateway
+  /** Absent where the owner has registered no application services. */
+  readonly appServiceClient?: AppServiceClient
 }
 
+export * from './app-service-client.ts'
 export * from './clock.ts'
 export * from './crypto.ts'
 export * from './log.ts'

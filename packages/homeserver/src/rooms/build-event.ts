@@ -56,7 +56,7 @@ export async function proposeEvent(draft: RoomDraft, sender: UserId, event: Even
     ...(origin.eventId === undefined ? {} : { event_id: origin.eventId }),
     ...(event.redacts !== undefined && version.redactsIn === 'event' ? { redacts: event.redacts } : {}),
     ...(isCreateWithoutRoomId(event, version) ? {} : { room_id: room.roomId }),
-    origin_server_ts: origin.now,
+    origin_server_ts: event.timestamp ?? origin.now,
     depth: Math.min(depth + 1, depthMax),
     prev_events: referencesTo(prevEvents, version),
     auth_events: referencesTo(authEvents, version),

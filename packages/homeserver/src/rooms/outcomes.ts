@@ -10,6 +10,8 @@ export interface EventDraft {
   readonly content: JsonObject
   /** For `m.room.redaction`: the event to redact. Goes where the room version wants it. */
   readonly redacts?: EventId
+  /** `origin_server_ts`, where an application service says when it happened, ms. Default: now. */
+  readonly timestamp?: number
 }
 
 export interface CreateRoomInput {

@@ -115,7 +115,7 @@ export function receiptContent(receipts: readonly Receipt[]): JsonObject {
  * of its own.
  * @see https://spec.matrix.org/latest/client-server-api/#receipts
  */
-function receiptContents(receipts: readonly Receipt[]): JsonObject[] {
+export function receiptContents(receipts: readonly Receipt[]): JsonObject[] {
   const contents: Map<string, Map<string, Map<string, JsonObject>>>[] = []
   for (const { eventId, type, userId, timestamp, threadId } of receipts) {
     let content = contents.find((candidate) => candidate.get(eventId)?.get(type)?.has(userId) !== true)

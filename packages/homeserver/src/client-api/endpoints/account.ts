@@ -17,7 +17,11 @@ export const accountEndpoints = [
   endpoint({
     method: 'GET',
     path: '/account/whoami',
-    handle: async (_api, { session }) => ({ user_id: session.userId, device_id: session.deviceId, is_guest: false }),
+    handle: async (_api, { session }) => ({
+      user_id: session.userId,
+      ...(session.deviceId === '' ? {} : { device_id: session.deviceId }),
+      is_guest: false,
+    }),
   }),
   endpoint({
     method: 'POST',

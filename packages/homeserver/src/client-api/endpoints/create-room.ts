@@ -8,9 +8,11 @@ import {
   type UserId,
 } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { CreateRoomOutcome } from '../../rooms/index.ts'
+import { refuseKeptAlias } from './directory.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { inviteUser, memberContent } from '../memberships.ts'
 import { presetNames, roomEvents } from '../room-presets.ts'
@@ -53,7 +55,7 @@ export const createRoomEndpoints = [
     async handle(api, { session, body, signal }) {
       const version = body.room_version === undefined ? api.defaultRoomVersion : roomVersion(body.room_version)
       if (version === undefined) throw new MatrixError(400, 'M_UNSUPPORTED_ROOM_VERSION', 'This room version is not known here')
-      const roomId = await create(api, session.userId, version, body, signal)
+      const roomId = await create(api, session, version, body, signal)
       for (const invitee of new Set(body.invite)) {
         if (invitee === session.userId) continue
         const content = body.is_direct ? { is_direct: true } : {}
@@ -68,12 +70,14 @@ export const createRoomEndpoints = [
   }),
 ]
 
-async function create(api: Api, creator: UserId, version: RoomVersion, body: CreateRoomBody, signal: AbortSignal): Promise<RoomId> {
+async function create(api: Api, session: Session, version: RoomVersion, body: CreateRoomBody, signal: AbortSignal): Promise<RoomId> {
+  const creator = session.userId
   const { aliases, published } = api.directory
   const alias = body.room_alias_name === undefined ? undefined : await aliases.reserve(body.room_alias_name, api.serverName)
   if (alias === 'taken') throw new MatrixError(400, 'M_ROOM_IN_USE', 'This alias is taken')
   if (alias === 'invalid') throw new MatrixError(400, 'M_INVALID_PARAM', 'Not an alias')
   try {
+    if (alias !== undefined) refuseKeptAlias(api, session, alias)
     const creatorContent = await memberContent(api, creator, 'join', {})
     const events = roomEvents({ creator, version, body, alias, creatorContent })
     const createContentOfRoom = createContent(version, creator, body)

@@ -1,10 +1,12 @@
 import type { UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
 import { removeDevices } from '../../keys/remove-devices.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { authSchema, deviceNameSchema } from '../schemas.ts'
+import { openSession } from '../open-session.ts'
+import { authSchema, deviceIdSchema, deviceNameSchema } from '../schemas.ts'
 
 export const deviceEndpoints = [
   endpoint({
@@ -25,6 +27,7 @@ export const deviceEndpoints = [
     body: v.looseObject({ display_name: v.optional(deviceNameSchema) }),
     async handle(api, { session, params, body }) {
       const { display_name: displayName } = body
+      if (await makeForService(api, session, params.deviceId, displayName)) return Response.json({}, { status: 201 })
       await api.devices.serially(session.userId, async () => {
         const device = api.devices.get(session.userId, params.deviceId)
         if (device === undefined) throw unknownDevice()
@@ -39,11 +42,9 @@ export const deviceEndpoints = [
     path: '/devices/:deviceId',
     body: v.looseObject({ auth: authSchema }),
     async handle(api, { session, params, body }) {
-      api.interactiveAuth.require(body.auth, {
-        purpose: `delete ${params.deviceId}`,
-        stages: ['m.login.password'],
-        userId: session.userId,
-      })
+      const purpose = `delete ${params.deviceId}`
+      if (session.appServiceId === undefined)
+        api.interactiveAuth.require(body.auth, { purpose, stages: ['m.login.password'], userId: session.userId })
       await removeDevices(api, session.userId, [params.deviceId])
       return {}
     },
@@ -53,16 +54,25 @@ export const deviceEndpoints = [
     path: '/delete_devices',
     body: v.looseObject({ auth: authSchema, devices: v.pipe(v.array(v.string()), v.maxLength(limits.implementation.devicesPerUserMax)) }),
     async handle(api, { session, body }) {
-      api.interactiveAuth.require(body.auth, {
-        purpose: `delete ${JSON.stringify(body.devices)}`,
-        stages: ['m.login.password'],
-        userId: session.userId,
-      })
+      const purpose = `delete ${JSON.stringify(body.devices)}`
+      if (session.appServiceId === undefined)
+        api.interactiveAuth.require(body.auth, { purpose, stages: ['m.login.password'], userId: session.userId })
       await removeDevices(api, session.userId, body.devices)
       return {}
     },
   }),
 ]
+
+/**
+ * An application service's users have devices that nobody logged in to: their tokens are given to nobody. True when there was none of the id.
+ * @see https://spec.matrix.org/latest/application-service-api/#device-management
+ */
+async function makeForService(api: Api, session: Session, deviceId: string, displayName: string | undefined): Promise<boolean> {
+  if (session.appServiceId === undefined || api.devices.get(session.userId, deviceId) !== undefined) return false
+  if (!v.is(deviceIdSchema, deviceId)) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a device id')
+  await openSession(api, session.userId, { device_id: deviceId, initial_device_display_name: displayName, refresh_token: false })
+  return true
+}
 
 function describe(api: Api, userId: UserId, deviceId: string): object {
   const device = api.devices.get(userId, deviceId)

@@ -1,7 +1,7 @@
 import { parseRoomAlias, type RoomAlias, type RoomId, type ServerName, serverNameOf, unreachable } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
-import { isWorldReadable } from '../../directory/index.ts'
+import { isWorldReadable, type StoredAlias } from '../../directory/index.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { refuseToAskFor } from '../asking-others.ts'
@@ -29,6 +29,7 @@ export const directoryEndpoints = [
     body: v.looseObject({ room_id: roomIdSchema }),
     async handle(api, { params, session, body }) {
       const alias = ownAlias(api, params.alias)
+      refuseKeptAlias(api, session, alias)
       joinedState(api, session, body.room_id)
       const outcome = await api.directory.aliases.add(alias, { roomId: body.room_id, creator: session.userId })
       switch (outcome) {
@@ -50,7 +51,11 @@ export const directoryEndpoints = [
       const alias = ownAlias(api, params.alias)
       const stored = await api.directory.aliases.get(alias)
       if (stored === undefined) throw noAlias()
-      if (stored.creator !== session.userId && !(await mayNameRoom(api, session, stored.roomId, signal))) {
+      if (
+        stored.creator !== session.userId &&
+        !isOfService(api, session, alias) &&
+        !(await mayNameRoom(api, session, stored.roomId, signal))
+      ) {
         throw new MatrixError(403, 'M_FORBIDDEN', 'This alias belongs to another user')
       }
       await api.directory.aliases.remove(alias)
@@ -75,7 +80,7 @@ export async function resolveAlias(
   signal: AbortSignal,
 ): Promise<{ readonly roomId: RoomId; readonly servers: readonly ServerName[] }> {
   if (serverNameOf(alias) === api.serverName) {
-    const stored = await api.directory.aliases.get(alias)
+    const stored = await storedAlias(api, alias, signal)
     if (stored === undefined) throw noAlias()
     return {
       roomId: stored.roomId,
@@ -98,6 +103,25 @@ export async function mayNameRoom(api: Api, session: Session, roomId: RoomId, si
   if (api.rooms.state(roomId)?.membershipOf(session.userId) !== 'join') return false
   const draft = { roomId, sender: session.userId, type: 'm.room.canonical_alias', stateKey: '', content: {} }
   return (await api.rooms.makeTemplate(draft, signal)).kind === 'template'
+}
+
+/** @throws MatrixError M_EXCLUSIVE for an alias that is kept for an application service, or is not the one's that makes the request. */
+export function refuseKeptAlias(api: Api, session: Session, alias: RoomAlias): void {
+  const service = api.appServices.get(session.appServiceId)
+  if (service?.hasAlias(alias) === false || api.appServices.keepsAliasFrom(alias, service))
+    throw new MatrixError(400, 'M_EXCLUSIVE', 'This alias is kept for others')
+}
+
+function isOfService(api: Api, session: Session, alias: RoomAlias): boolean {
+  return api.appServices.get(session.appServiceId)?.hasAlias(alias) === true
+}
+
+/** An alias of an application service may come to be only when somebody asks for it. */
+async function storedAlias(api: Api, alias: RoomAlias, signal: AbortSignal): Promise<StoredAlias | undefined> {
+  const { aliases } = api.directory
+  const stored = await aliases.get(alias)
+  if (stored !== undefined) return stored
+  return (await api.appServices.makesAlias(alias, signal)) ? aliases.get(alias) : undefined
 }
 
 function aliasFrom(text: string): RoomAlias {

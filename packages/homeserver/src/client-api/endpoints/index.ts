@@ -2,6 +2,7 @@ import type { Endpoint } from '../endpoint.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { accountEndpoints } from './account.ts'
 import { adminEndpoints } from './admin.ts'
+import { appServiceEndpoints } from './app-services.ts'
 import { interactiveFallbackEndpoints } from './interactive-fallback.ts'
 import { oldSyncEndpoints } from './old-sync.ts'
 import { thirdPartyIdEndpoints } from './third-party-ids.ts'
@@ -49,6 +50,7 @@ export const endpoints: readonly Endpoint[] = [
   ...loginEndpoints,
   ...accountEndpoints,
   ...adminEndpoints,
+  ...appServiceEndpoints,
   ...interactiveFallbackEndpoints,
   ...thirdPartyIdEndpoints,
   ...thirdPartyNetworkEndpoints,

@@ -62,6 +62,7 @@ export const keysUploadEndpoints = [
     path: '/keys/upload',
     body: uploadSchema,
     async handle(api, { session, body }) {
+      if (session.deviceId === '') throw new MatrixError(400, 'M_MISSING_PARAM', 'Keys belong to a device, and device_id names none')
       if (body.device_keys !== undefined) await uploadDeviceKeys(api, session, body.device_keys)
       const outcome = await api.keys.oneTime.upload(
         session.userId,
@@ -87,7 +88,8 @@ export const keysUploadEndpoints = [
         const uploaded = await newCrossSigningKeys(api, userId, body)
         if (Object.keys(uploaded).length === 0) return
         // The first keys need no further proof: there is nothing yet that somebody else could replace.
-        if ((await api.keys.crossSigningKey(userId, 'master')) !== undefined)
+        // Nor do those of an application service, which has no password to give.
+        if (session.appServiceId === undefined && (await api.keys.crossSigningKey(userId, 'master')) !== undefined)
           api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stages: ['m.login.password'], userId })
         await api.keys.uploadCrossSigning(userId, uploaded)
       })

@@ -1,7 +1,9 @@
 import { unreachable, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { AppService } from '../../app-services/app-service.ts'
 import { removeAllDevices, removeDevices } from '../../keys/remove-devices.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { requireAppService } from '../authenticate.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { describeTokens, newSessionEntries, openSession } from '../open-session.ts'
 import { userLocked } from '../restrictions.ts'
@@ -23,14 +25,24 @@ export const loginEndpoints = [
     method: 'GET',
     path: '/login',
     auth: 'none',
-    handle: async () => ({ flows: [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }] }),
+    handle: async (api) => ({
+      flows: [
+        { type: 'm.login.password' },
+        { type: 'm.login.token', get_login_token: true },
+        ...(api.appServices.all.length === 0 ? [] : [{ type: 'm.login.application_service' }]),
+      ],
+    }),
   }),
   endpoint({
     method: 'POST',
     path: '/login',
     auth: 'none',
     body: loginSchema,
-    handle: async (api, { body }) => openSession(api, userLoggingIn(api, body), body),
+    async handle(api, { headers, query, body }) {
+      const isService = body.type === 'm.login.application_service'
+      const userId = isService ? userOfService(api, requireAppService(api, { headers, query }), body) : userLoggingIn(api, body)
+      return openSession(api, userId, body)
+    },
   }),
   endpoint({
     method: 'POST',
@@ -100,6 +112,17 @@ export const loginEndpoints = [
     },
   }),
 ]
+
+/** @see https://spec.matrix.org/latest/client-server-api/#appservice-login */
+function userOfService(api: Api, service: AppService, { identifier, user }: v.InferOutput<typeof loginSchema>): UserId {
+  const name = identifier?.user ?? user
+  if (name === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'A user is needed')
+  const userId = api.accounts.localUserId(name)
+  if (userId === undefined || !service.hasUser(userId))
+    throw new MatrixError(400, 'M_EXCLUSIVE', 'This user does not belong to the application service')
+  if (!api.accounts.exists(userId)) throw new MatrixError(403, 'M_FORBIDDEN', 'There is no such user')
+  return userId
+}
 
 function userLoggingIn(api: Api, body: v.InferOutput<typeof loginSchema>): UserId {
   switch (body.type) {

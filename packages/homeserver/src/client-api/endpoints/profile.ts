@@ -5,7 +5,7 @@ import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { refuseToAskFor } from '../asking-others.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { propagateProfile } from '../memberships.ts'
+import { existsOrIsMade, propagateProfile } from '../memberships.ts'
 import { ownUserId, userIdFrom } from '../parameters.ts'
 import { canonicalObjectSchema } from '../schemas.ts'
 
@@ -62,6 +62,7 @@ async function readProfile(api: Api, session: Session | undefined, user: string,
   const userId = userIdFrom(user)
   refuseToAskFor(api, session, serverNameOf(userId))
   if (serverNameOf(userId) === api.serverName) {
+    if (session !== undefined) await existsOrIsMade(api, userId, signal)
     const profile = await api.accounts.profile(userId)
     if (profile === undefined) throw noProfile()
     return profile

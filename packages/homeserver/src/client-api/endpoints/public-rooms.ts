@@ -1,4 +1,4 @@
-import { type JsonValue, parseServerName, unreachable } from '@kith/matrix-protocol'
+import { type JsonValue, parseServerName, type RoomId, unreachable } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
 import { listPublicRooms, parseRoomsFilter, type PublicRoomsPage, type PublicRoomsQuery } from '../../directory/index.ts'
@@ -35,7 +35,11 @@ export const publicRoomsEndpoints = [
     async handle(api, { query, session, body, signal }) {
       const filter = parseRoomsFilter(body.filter)
       if (filter === undefined) throw new MatrixError(400, 'M_BAD_JSON', 'The filter is malformed')
-      return answerRooms(api, session, query.get('server'), { limit: body.limit, since: body.since, ...filter }, signal)
+      const wanted = { limit: body.limit, since: body.since, ...filter }
+      return answerRooms(api, session, query.get('server'), wanted, signal, {
+        instance: body.third_party_instance_id,
+        everyNetwork: body.include_all_networks,
+      })
     },
   }),
   endpoint({
@@ -65,18 +69,30 @@ export const publicRoomsEndpoints = [
   }),
 ]
 
+interface Networks {
+  /** A network of an application service, whose rooms are wanted instead of this server's own. */
+  readonly instance: string | undefined
+  readonly everyNetwork: boolean
+}
+
+function roomsOf({ directory, networkRooms }: Api, { instance, everyNetwork }: Networks): Iterable<RoomId> {
+  if (instance !== undefined) return networkRooms.ofInstance(instance)
+  return everyNetwork ? networkRooms.all().union(new Set(directory.published.all())) : directory.published.all()
+}
+
 async function answerRooms(
   api: Api,
   session: Session | undefined,
   serverText: string | null,
   query: PublicRoomsQuery,
   signal: AbortSignal,
+  networks: Networks = { instance: undefined, everyNetwork: false },
 ): Promise<PublicRoomsPage> {
   const server = serverText === null ? api.serverName : parseServerName(serverText)
   if (server === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a server name')
   refuseToAskFor(api, session, server)
   if (server === api.serverName) {
-    const page = listPublicRooms({ rooms: api.rooms, published: api.directory.published, serverName: api.serverName }, query)
+    const page = listPublicRooms({ rooms: api.rooms, published: { all: () => roomsOf(api, networks) }, serverName: api.serverName }, query)
     if (page === 'bad-token') throw new MatrixError(400, 'M_INVALID_PARAM', 'Not a pagination token')
     return page
   }

@@ -1,6 +1,9 @@
 import { unreachable, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { RegisterOutcome } from '../../accounts/accounts.ts'
+import type { AppService } from '../../app-services/app-service.ts'
 import { MatrixError } from '../../matrix-error.ts'
+import { appServiceFrom, requireAppService } from '../authenticate.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import type { InteractiveStage } from '../interactive-auth.ts'
 import { newSessionEntries, openSession } from '../open-session.ts'
@@ -10,6 +13,8 @@ const registerSchema = v.looseObject({
   auth: authSchema,
   username: v.optional(v.string()),
   password: v.optional(passwordSchema),
+  /** Application services say so; whoever else does is held to the ways that are offered. */
+  type: v.optional(v.string()),
   inhibit_login: v.optional(v.boolean(), false),
   ...newSessionEntries,
 })
@@ -20,8 +25,9 @@ export const registrationEndpoints = [
     path: '/register',
     auth: 'none',
     body: registerSchema,
-    async handle(api, { query, body }) {
+    async handle(api, { query, headers, body }) {
       refuseGuests(query)
+      if (body.type === 'm.login.application_service') return registerForService(api, requireAppService(api, { headers, query }), body)
       if (!api.accounts.isRegistrationOpen()) throw registrationClosed()
       if (body.username !== undefined) requireAvailable(api, body.username)
       const stage: InteractiveStage = api.accounts.hasRegistrationTokens() ? 'm.login.registration_token' : 'm.login.dummy'
@@ -36,10 +42,10 @@ export const registrationEndpoints = [
     method: 'GET',
     path: '/register/available',
     auth: 'none',
-    async handle(api, { query }) {
+    async handle(api, { query, headers }) {
       const username = query.get('username')
       if (username === null) throw new MatrixError(400, 'M_MISSING_PARAM', 'username is missing')
-      requireAvailable(api, username)
+      requireAvailable(api, username, appServiceFrom(api, { headers, query }))
       return { available: true }
     },
   }),
@@ -64,11 +70,25 @@ function refuseGuests(query: URLSearchParams): void {
   if (kind !== 'user') throw new MatrixError(400, 'M_INVALID_PARAM', 'There is no such kind of account')
 }
 
+/** @see https://spec.matrix.org/latest/application-service-api/#server-admin-style-permissions */
+async function registerForService(api: Api, service: AppService, body: v.InferOutput<typeof registerSchema>): Promise<object> {
+  const { username } = body
+  if (username === undefined) throw new MatrixError(400, 'M_MISSING_PARAM', 'username is missing')
+  requireAvailable(api, username, service)
+  const userId = userIdOf(await api.accounts.register({ localpart: username, appServiceId: service.id }))
+  if (body.inhibit_login) return { user_id: userId, home_server: api.serverName }
+  return openSession(api, userId, body)
+}
+
 async function register(api: Api, username: string | undefined, password: string | undefined): Promise<UserId> {
   const outcome = await api.accounts.register({
     ...(username === undefined ? {} : { localpart: username }),
     ...(password === undefined ? {} : { password }),
   })
+  return userIdOf(outcome)
+}
+
+function userIdOf(outcome: RegisterOutcome): UserId {
   switch (outcome.kind) {
     case 'registered':
       return outcome.userId
@@ -82,8 +102,12 @@ async function register(api: Api, username: string | undefined, password: string
   }
 }
 
-function requireAvailable(api: Api, username: string): void {
+/** @param service whose user it is to be; undefined for people. */
+function requireAvailable(api: Api, username: string, service?: AppService): void {
   const availability = api.accounts.availability(username)
+  const userId = availability === 'invalid-name' ? undefined : api.accounts.localUserId(username)
+  const isOthers = userId !== undefined && (service?.hasUser(userId) === false || api.appServices.keepsUserFrom(userId, service))
+  if (isOthers) throw new MatrixError(400, 'M_EXCLUSIVE', 'This name is kept for others')
   if (availability !== 'available') throw nameError(availability)
 }
 

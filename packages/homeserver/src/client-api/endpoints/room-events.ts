@@ -7,7 +7,7 @@ import { type Api, endpoint } from '../endpoint.ts'
 import { refuseLockout } from '../lockout.ts'
 import { inviteUser, withoutVoucher } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
-import { eventIdFrom, roomIdFrom } from '../parameters.ts'
+import { eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
 import { checkMayRedact } from '../redaction-rights.ts'
 import { joinedState } from '../room-access.ts'
 import { canonicalObjectSchema } from '../schemas.ts'
@@ -17,6 +17,7 @@ interface EventToSend {
   readonly type: string
   readonly content: JsonObject
   readonly redacts?: EventId
+  readonly timestamp?: number
 }
 
 export const roomEventEndpoints = [
@@ -24,11 +25,11 @@ export const roomEventEndpoints = [
     method: 'PUT',
     path: '/rooms/:roomId/send/:type/:txnId',
     body: canonicalObjectSchema,
-    async handle(api, { params, session, body, signal }) {
+    async handle(api, { params, query, session, body, signal }) {
       const { type, txnId } = params
       const roomId = roomIdFrom(params.roomId)
       const redacts = type === 'm.room.redaction' ? redactedBy(body) : undefined
-      const event = { roomId, type, content: body, ...(redacts === undefined ? {} : { redacts }) }
+      const event = { roomId, type, content: body, ...(redacts === undefined ? {} : { redacts }), ...timestampFrom(query, session) }
       return { event_id: await sendOnce(api, session, `send ${roomId} ${type}`, txnId, event, signal) }
     },
   }),
@@ -49,12 +50,21 @@ export const roomEventEndpoints = [
       method: 'PUT',
       path: path as '/rooms/:roomId/state/:type/:stateKey',
       body: canonicalObjectSchema,
-      async handle(api, { params, session, body, signal }) {
-        return { event_id: await sendState(api, session, { ...params, stateKey: params.stateKey ?? '' }, body, signal) }
+      async handle(api, { params, query, session, body, signal }) {
+        const place = { ...params, stateKey: params.stateKey ?? '', ...timestampFrom(query, session) }
+        return { event_id: await sendState(api, session, place, body, signal) }
       },
     }),
   ),
 ]
+
+/** Application services may say when something happened. @see https://spec.matrix.org/latest/application-service-api/#timestamp-massaging */
+function timestampFrom(query: URLSearchParams, session: Session): { readonly timestamp?: number } {
+  const text = query.get('ts')
+  if (session.appServiceId === undefined || text === null) return {}
+  const timestamp = integerFrom(query, 'ts', 0, Number.MAX_SAFE_INTEGER)
+  return { timestamp }
+}
 
 /** The event that a redaction names. */
 function redactedBy(content: JsonObject): EventId {
@@ -101,7 +111,7 @@ async function sendOnce(
 async function sendState(
   api: Api,
   session: Session,
-  place: { readonly roomId: string; readonly type: string; readonly stateKey: string },
+  place: { readonly roomId: string; readonly type: string; readonly stateKey: string; readonly timestamp?: number },
   sent: JsonObject,
   signal: AbortSignal,
 ): Promise<EventId> {
@@ -122,5 +132,6 @@ async function sendState(
     const invite = state.get(type, stateKey)
     if (invite !== undefined) return invite.eventId
   }
-  return sentEventId(await api.rooms.send({ roomId, sender: session.userId, type, stateKey, content }, signal))
+  const time = place.timestamp === undefined ? {} : { timestamp: place.timestamp }
+  return sentEventId(await api.rooms.send({ roomId, sender: session.userId, type, stateKey, content, ...time }, signal))
 }

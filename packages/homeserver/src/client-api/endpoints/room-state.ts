@@ -1,6 +1,7 @@
 import { type EventId, ownString, parseUserId, type RoomId, splitStateKey, type StateKey } from '@kith/matrix-protocol'
+import type { Session } from '../../accounts/accounts.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { isHistoryToken, type StoredEvent } from '../../rooms/index.ts'
+import { isHistoryToken, type RoomState, type StoredEvent } from '../../rooms/index.ts'
 import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { choiceFrom, roomIdFrom } from '../parameters.ts'
@@ -61,9 +62,9 @@ export const roomStateEndpoints = [
     path: '/rooms/:roomId/joined_members',
     async handle(api, { params, session, signal }) {
       const roomId = roomIdFrom(params.roomId)
-      joinedState(api, session, roomId)
+      stateForInsider(api, session, roomId)
       await waitForMembers(api, roomId, signal)
-      const members = [...joinedState(api, session, roomId).members('join')]
+      const members = [...stateForInsider(api, session, roomId).members('join')]
       const described = members.map(({ userId, event }) => {
         const displayName = ownString(event.pdu.content, 'displayname')
         const avatarUrl = ownString(event.pdu.content, 'avatar_url')
@@ -74,6 +75,18 @@ export const roomStateEndpoints = [
     },
   }),
 ]
+
+/** For an application service it is enough that any of its users is in the room. */
+function stateForInsider(api: Api, session: Session, roomId: RoomId): RoomState {
+  const service = api.appServices.get(session.appServiceId)
+  const state = service === undefined ? undefined : api.rooms.state(roomId)
+  const isInside =
+    state
+      ?.joinedUsersOf(api.serverName)
+      .values()
+      .some((userId) => service?.hasUser(userId) === true) === true
+  return state !== undefined && isInside ? state : joinedState(api, session, roomId)
+}
 
 /**
  * `at` is a token of sync, or one of history such as the `prev_batch` of a room: the members when what stands before it had come.

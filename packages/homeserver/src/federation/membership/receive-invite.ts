@@ -74,9 +74,10 @@ export class InviteReceiver {
     if (typeof invite === 'string') return { kind: 'invalid', reason: invite }
     const state = await checkInviteState(this.#crypto, body['invite_room_state'], invite)
     if (state.kind === 'bad') return { kind: 'invalid', reason: state.reason }
-    if (!this.#users.exists(invite.userId)) return { kind: 'forbidden', reason: 'The invited user does not exist here' }
     if (!originMayAct(this.#rooms, invite.roomId, origin))
       return { kind: 'forbidden', reason: 'The room does not let your server act in it' }
+    if (!(await this.#users.existsOrIsMade(invite.userId, signal)))
+      return { kind: 'forbidden', reason: 'The invited user does not exist here' }
     if (await this.#users.blocksInvites(invite.userId)) return { kind: 'blocked' }
     const signed = await this.#rooms.signPdu(event, version)
     if (await this.#store({ ...invite, event: signed }, state.events, signal)) return { kind: 'received', event: signed }

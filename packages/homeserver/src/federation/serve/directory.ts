@@ -1,5 +1,12 @@
-import { type JsonObject, type JsonValue, parseRoomAlias, serverNameOf } from '@kith/matrix-protocol'
-import { describeSpace, listPublicRooms, parseRoomsFilter, type PublicRoomsQuery, visibleToServer } from '../../directory/index.ts'
+import { type JsonObject, type JsonValue, parseRoomAlias, type RoomAlias, serverNameOf } from '@kith/matrix-protocol'
+import {
+  describeSpace,
+  listPublicRooms,
+  parseRoomsFilter,
+  type PublicRoomsQuery,
+  type StoredAlias,
+  visibleToServer,
+} from '../../directory/index.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { booleanQuery, countQuery, roomIdParameter } from './request-arguments.ts'
@@ -19,7 +26,7 @@ export function queryDirectoryEndpoint(parts: ServeParts): Endpoint {
       if (text === null) throw new MatrixError(400, 'M_MISSING_PARAM', '`room_alias` is missing')
       const alias = parseRoomAlias(text)
       if (alias === undefined) throw new MatrixError(400, 'M_INVALID_PARAM', 'This is no room alias')
-      const stored = serverNameOf(alias) === parts.serverName ? await parts.directory.aliases.get(alias) : undefined
+      const stored = serverNameOf(alias) === parts.serverName ? await storedAlias(parts, alias, request.signal) : undefined
       if (stored === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such alias')
       const members = [...(parts.rooms.state(stored.roomId)?.joinedServers() ?? [])]
       // This server first: it surely knows the alias, and most likely the room.
@@ -27,6 +34,13 @@ export function queryDirectoryEndpoint(parts: ServeParts): Endpoint {
       return { room_id: stored.roomId, servers: [...servers].slice(0, limits.implementation.aliasServersMax) }
     },
   }
+}
+
+/** An alias of an application service may come to be only when somebody asks for it. */
+async function storedAlias({ directory, users }: ServeParts, alias: RoomAlias, signal: AbortSignal): Promise<StoredAlias | undefined> {
+  const stored = await directory.aliases.get(alias)
+  if (stored !== undefined) return stored
+  return (await users.makesAlias(alias, signal)) ? directory.aliases.get(alias) : undefined
 }
 
 /** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1publicrooms */

@@ -11,7 +11,9 @@ export function queryProfileEndpoint(parts: ServeParts): Endpoint {
     async handle(request) {
       const text = request.query.get('user_id')
       if (text === null) throw new MatrixError(400, 'M_MISSING_PARAM', '`user_id` is missing')
-      const profile = await parts.users.profileOf(localUser(parts, text))
+      const userId = localUser(parts, text)
+      await parts.users.existsOrIsMade(userId, request.signal)
+      const profile = await parts.users.profileOf(userId)
       if (profile === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'There is no such user')
       const field = request.query.get('field')
       if (field === null) return { ...profile, 'im.kith.relay_list': parts.relayLists.own }
