@@ -43,10 +43,16 @@ export class DeviceListChanges {
     const build = (transaction: TimelineTransaction): void => {
       write(transaction)
       for (const userId of userIds) {
-        const position = transaction.append({ kind: 'device-list', userId })
-        transaction.batch.put(keysTables.deviceListChanges, [userId], position)
-        changed.set(userId, position)
-        this.#enqueue(transaction, userId, position, edusFor(userId))
+        const edus = edusFor(userId)
+        let previous = this.#positions.get(userId)
+        // Each update has a position of its own: who has one of a position takes every other of it for the same.
+        for (const edu of edus.length === 0 ? [undefined] : edus) {
+          const position = transaction.append({ kind: 'device-list', userId })
+          changed.set(userId, position)
+          if (edu !== undefined) this.#enqueue(transaction, userId, edu, { position, previous })
+          previous = position
+        }
+        if (previous !== undefined) transaction.batch.put(keysTables.deviceListChanges, [userId], previous)
       }
     }
     await this.#timeline.commit(build, () => {
@@ -75,17 +81,17 @@ export class DeviceListChanges {
     return users
   }
 
-  #enqueue(transaction: TimelineTransaction, userId: UserId, position: number, edus: readonly DeviceListEdu[]): void {
-    if (edus.length === 0) return
-    const previous = this.#positions.get(userId)
+  #enqueue(
+    transaction: TimelineTransaction,
+    userId: UserId,
+    { type, content }: DeviceListEdu,
+    { position, previous }: { readonly position: number; readonly previous: number | undefined },
+  ): void {
     const own = serverNameOf(userId)
+    const chained =
+      type === 'm.device_list_update' ? { ...content, stream_id: position, prev_id: previous === undefined ? [] : [previous] } : content
     for (const server of this.#serversSharingRooms(userId)) {
-      if (server === own) continue
-      for (const { type, content } of edus) {
-        const chained =
-          type === 'm.device_list_update' ? { ...content, stream_id: position, prev_id: previous === undefined ? [] : [previous] } : content
-        transaction.enqueue(server, { kind: 'edu', type, content: chained })
-      }
+      if (server !== own) transaction.enqueue(server, { kind: 'edu', type, content: chained })
     }
   }
 }
