@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { limits } from '../limits.ts'
 import { type Json, TestNode, type TestUser } from './test-node.test-support.ts'
 
 const root = '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device'
@@ -143,9 +144,9 @@ test('it goes when its user removes it, as a dehydrated device or as a device', 
   expect(Object.keys(await keysOf(bob, alice))).toEqual(['WAITING'])
 })
 
-test('what is not the dehydrated device of its user is refused', async () => {
+test('what is not the dehydrated device of its user is refused, and so is who would log in on it', async () => {
   await using node = await TestNode.start()
-  const [alice, bob] = [await node.register('alice'), await node.register('bob')]
+  const [alice, bob] = [await node.register('alice', 'a good password'), await node.register('bob')]
   const body = upload(alice, 'WAITING')
   expect((await alice.call('PUT', root, upload(alice, alice.deviceId))).body.errcode).toBe('M_INVALID_PARAM')
   expect((await alice.call('PUT', root, { ...body, device_id: 'OTHER' })).body.errcode).toBe('M_INVALID_PARAM')
@@ -154,6 +155,21 @@ test('what is not the dehydrated device of its user is refused', async () => {
     expect((await alice.call('PUT', root, { ...body, [member]: undefined })).status, member).toBe(400)
   expect((await alice.call('PUT', root, { ...body, device_data: { pickle: 'x'.repeat(256 * 1024) } })).status).toBe(400)
   await alice.ok('PUT', root, body)
+  const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'alice' }, password: 'a good password' }
+  expect((await node.call('POST', '/login', { ...login, device_id: 'WAITING' })).body.errcode).toBe('M_FORBIDDEN')
   expect((await bob.call('POST', `${root}/WAITING/events`, {})).body.errcode).toBe('M_FORBIDDEN')
   expect((await alice.call('POST', `${root}/WAITING/events`, { next_batch: 'nonsense' })).body.errcode).toBe('M_INVALID_PARAM')
+})
+
+test('it counts as one of the devices that its user may have', async () => {
+  await using node = await TestNode.start()
+  const alice = await node.register('alice', 'a good password')
+  const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'alice' }, password: 'a good password' }
+  await alice.ok('PUT', root, upload(alice, 'FIRST'))
+  for (let count = 2; count < limits.implementation.devicesPerUserMax; count++) await node.call('POST', '/login', login)
+  expect((await node.call('POST', '/login', login)).status).toBe(403)
+  await alice.ok('PUT', root, upload(alice, 'SECOND'))
+  await alice.ok('DELETE', root)
+  expect((await node.call('POST', '/login', login)).status).toBe(200)
+  expect((await alice.call('PUT', root, upload(alice, 'THIRD'))).body.errcode).toBe('M_FORBIDDEN')
 })

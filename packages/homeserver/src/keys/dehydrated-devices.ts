@@ -24,7 +24,6 @@ export type DehydrateOutcome =
   /** A device that somebody is logged in on has this id. */
   | { readonly kind: 'device-in-use' }
   | { readonly kind: 'too-many-devices' }
-  | { readonly kind: 'too-many-keys' }
 
 interface DehydratedParts {
   readonly storage: Storage
@@ -66,7 +65,6 @@ export class DehydratedDevices {
       }
       const others = devices.of(userId).filter((device) => device.deviceId !== earlier?.deviceId)
       if (others.length >= limits.implementation.devicesPerUserMax) return { kind: 'too-many-devices' }
-      if (upload.oneTimeKeys.size > limits.implementation.oneTimeKeysPerDeviceMax) return { kind: 'too-many-keys' }
       const device = { userId, deviceId, createdAt: clock.now(), ...(displayName === undefined ? {} : { displayName }) }
       const batch = new WriteBatch().put(keysTables.dehydratedDevices, [userId], { deviceId, deviceData })
       devices.add(device, batch)

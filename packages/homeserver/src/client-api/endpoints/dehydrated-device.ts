@@ -94,9 +94,7 @@ async function store(api: Api, session: Session, body: v.InferOutput<typeof uplo
     case 'device-in-use':
       throw new MatrixError(400, 'M_INVALID_PARAM', 'Somebody is logged in on the device of this id')
     case 'too-many-devices':
-      throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many devices')
-    case 'too-many-keys':
-      throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'There are too many one-time keys')
+      throw new MatrixError(403, 'M_FORBIDDEN', 'This user has too many devices')
     default:
       unreachable(outcome)
   }

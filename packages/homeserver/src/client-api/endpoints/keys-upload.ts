@@ -8,7 +8,7 @@ import { type Api, endpoint } from '../endpoint.ts'
 import { userIdFrom } from '../parameters.ts'
 import { authSchema, canonicalObjectSchema, mapSchema } from '../schemas.ts'
 
-export const keyObjectSchema = v.pipe(
+const keyObjectSchema = v.pipe(
   canonicalObjectSchema,
   v.check((key) => JSON.stringify(key).length <= limits.implementation.keyObjectBytesMax, 'too large'),
 )
