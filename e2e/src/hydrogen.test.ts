@@ -67,7 +67,7 @@ test('Hydrogen logs in, makes an encrypted room, and exchanges messages and pict
   expect(failures).toEqual(['404 /_matrix/client/unstable/org.matrix.msc2697.v2/dehydrated_device'])
 }, 120_000)
 
-function pictureIn(account: SdkAccount, roomId: string): Json | undefined {
+function pictureIn(account: SdkAccount, roomId: string): Json {
   const events = account.client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? []
   return events.map((event) => event.getContent()).find((content) => content['msgtype'] === 'm.image')
 }
@@ -90,7 +90,7 @@ async function sendPicture(account: SdkAccount, roomId: string, name: string, pi
   const [key, iv] = [randomBytes(32), Buffer.concat([randomBytes(8), Buffer.alloc(8)])]
   const cipher = createCipheriv('aes-256-ctr', key, iv)
   const encrypted = Buffer.concat([cipher.update(picture), cipher.final()])
-  const { content_uri: url } = await account.client.uploadContent(new Blob([encrypted]) as never, { type: 'application/octet-stream' })
+  const { content_uri: url } = await account.client.uploadContent(new Blob([encrypted]), { type: 'application/octet-stream' })
   const unpadded = (bytes: Buffer): string => bytes.toString('base64').replaceAll('=', '')
   const file = {
     v: 'v2',

@@ -197,7 +197,7 @@ async function bootstrap(account: SdkAccount, username: string, recovery: { key?
   const crypto = cryptoOf(account)
   await crypto.bootstrapCrossSigning({
     authUploadDeviceSigningKeys: async (upload) =>
-      upload(null).catch(async (error: UiaError) => upload(passwordAuth(username, error))) as Promise<void>,
+      upload(null).catch(async (error: UiaError) => upload(passwordAuth(username, error))),
   })
   await crypto.bootstrapSecretStorage({
     createSecretStorageKey: async () => (recovery.key = await crypto.createRecoveryKeyFromPassphrase()),

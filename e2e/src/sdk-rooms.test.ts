@@ -141,7 +141,7 @@ test('media is up- and downloaded and made smaller, for who is logged in', async
     .png()
     .toBuffer()
   const file = new Blob([new Uint8Array(photo)], { type: 'image/png' })
-  const { content_uri: uri } = await alice.client.uploadContent(file as never, { name: 'sea.png', type: 'image/png' })
+  const { content_uri: uri } = await alice.client.uploadContent(file, { name: 'sea.png', type: 'image/png' })
   const download = bob.client.mxcUrlToHttp(uri, undefined, undefined, undefined, false, true, true) ?? ''
   const thumbnail = bob.client.mxcUrlToHttp(uri, 200, 200, 'scale', false, true, true) ?? ''
   const headers = { authorization: `Bearer ${bob.client.getAccessToken()}` }
