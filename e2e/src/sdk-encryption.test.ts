@@ -196,8 +196,7 @@ function deviceOf(account: SdkAccount): string {
 async function bootstrap(account: SdkAccount, username: string, recovery: { key?: GeneratedSecretStorageKey }): Promise<void> {
   const crypto = cryptoOf(account)
   await crypto.bootstrapCrossSigning({
-    authUploadDeviceSigningKeys: async (upload) =>
-      upload(null).catch(async (error: UiaError) => upload(passwordAuth(username, error))),
+    authUploadDeviceSigningKeys: async (upload) => upload(null).catch(async (error: UiaError) => upload(passwordAuth(username, error))),
   })
   await crypto.bootstrapSecretStorage({
     createSecretStorageKey: async () => (recovery.key = await crypto.createRecoveryKeyFromPassphrase()),
