@@ -1,15 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Appservice, IAppserviceRegistration } from 'matrix-bot-sdk'
+import { Appservice, AutojoinRoomsMixin, type IAppserviceRegistration, SimpleRetryJoinStrategy } from 'matrix-bot-sdk'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
 import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
 import { createServer } from './headless-constellation.ts'
-import { loadBotSdk } from './load-bot-sdk.ts'
-
-const sdk = loadBotSdk()
 
 function registrationAt(port: number): IAppserviceRegistration {
   return {
@@ -36,15 +33,15 @@ interface Heard {
 /** A bridge made of an unmodified framework: it makes its users and rooms when asked, joins where it is invited, and remembers what it hears. */
 async function startBridge(registration: IAppserviceRegistration, port: number, homeserver: string, serverName: string) {
   const heard: Heard[] = []
-  const bridge: Appservice = new sdk.Appservice({
+  const bridge = new Appservice({
     port,
     bindAddress: '127.0.0.1',
     homeserverName: serverName,
     homeserverUrl: homeserver,
     registration,
-    joinStrategy: new sdk.SimpleRetryJoinStrategy(),
+    joinStrategy: new SimpleRetryJoinStrategy(),
   })
-  sdk.AutojoinRoomsMixin.setupOnAppservice(bridge)
+  AutojoinRoomsMixin.setupOnAppservice(bridge)
   bridge.on('query.user', (_userId: string, create: (profile: object) => void) => create({ display_name: 'An echo' }))
   bridge.on('query.room', (_alias: string, create: (room: object) => void) => create({ preset: 'public_chat', name: 'The canyon' }))
   bridge.on('thirdparty.protocol', (_name: string, answer: (protocol: object) => void) =>

@@ -21,22 +21,56 @@ export interface SdkAccount {
   stop(): void
 }
 
-export async function registerSdkAccount(baseUrl: string, username: string): Promise<SdkAccount> {
+export interface SdkAccountOptions {
+  /** Opens secret storage, when the client asks for its key. */
+  readonly secretStorageKey?: () => Uint8Array<ArrayBuffer> | undefined
+  /** Keeps threads apart from the room's timeline. */
+  readonly threadSupport?: boolean
+}
+
+export function passwordOf(username: string): string {
+  return `password of ${username}`
+}
+
+export async function registerSdkAccount(baseUrl: string, username: string, options: SdkAccountOptions = {}): Promise<SdkAccount> {
   const registered = await createClient({ baseUrl }).registerRequest({
     username,
-    password: `password of ${username}`,
+    password: passwordOf(username),
     auth: { type: 'm.login.dummy' },
   })
   const { user_id: userId, access_token: accessToken, device_id: deviceId } = registered
   if (accessToken === undefined || deviceId === undefined) throw new Error('Registration gave no session')
-  const client = createClient({ baseUrl, userId, accessToken, deviceId })
+  return startSdkAccount(baseUrl, { userId, accessToken, deviceId }, options)
+}
+
+/** Another device of a registered user, which knows nothing yet. */
+export async function logInSdkAccount(baseUrl: string, username: string, options: SdkAccountOptions = {}): Promise<SdkAccount> {
+  const session = await createClient({ baseUrl }).loginRequest({
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: username },
+    password: passwordOf(username),
+  })
+  return startSdkAccount(baseUrl, { userId: session.user_id, accessToken: session.access_token, deviceId: session.device_id }, options)
+}
+
+async function startSdkAccount(
+  baseUrl: string,
+  session: { readonly userId: string; readonly accessToken: string; readonly deviceId: string },
+  { secretStorageKey, threadSupport = false }: SdkAccountOptions,
+): Promise<SdkAccount> {
+  const getSecretStorageKey = async ({ keys }: { keys: Record<string, unknown> }): Promise<[string, Uint8Array<ArrayBuffer>] | null> => {
+    const [keyId] = Object.keys(keys)
+    const key = secretStorageKey?.()
+    return keyId === undefined || key === undefined ? null : [keyId, key]
+  }
+  const client = createClient({ baseUrl, ...session, cryptoCallbacks: { getSecretStorageKey } })
   await client.initRustCrypto({ useIndexedDB: false })
   const messages = collectMessages(client)
-  await client.startClient({ initialSyncLimit: 50 })
+  await client.startClient({ initialSyncLimit: 50, threadSupport })
   await firstSync(client)
   return {
     client,
-    userId,
+    userId: session.userId,
     messages,
     sendUntilAcknowledged: (roomId, body) => sendUntilAcknowledged(client, roomId, body),
     stop: () => client.stopClient(),

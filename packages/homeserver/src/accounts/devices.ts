@@ -169,6 +169,15 @@ export class Devices {
     this.#keep({ ...device, displayName }, this.#devices.get(device.userId)?.get(device.deviceId)?.tokens)
   }
 
+  /** Writes a device that nobody is logged in on, in the user's queue. `added` must follow the commit. */
+  add(device: StoredDevice, batch: WriteBatch): void {
+    batch.put(accountsTables.devices, [device.userId, device.deviceId], device)
+  }
+
+  added(device: StoredDevice): void {
+    this.#keep(device, undefined)
+  }
+
   /** Writes that remove devices and their tokens, in the user's queue. `removed` must follow the commit. */
   remove(userId: UserId, deviceIds: readonly string[], batch: WriteBatch): void {
     for (const deviceId of deviceIds) {

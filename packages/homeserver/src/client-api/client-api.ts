@@ -1,6 +1,7 @@
 import { isJsonObject } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import { KeyedQueue } from '../keyed-queue.ts'
+import { DehydratedDevices } from '../keys/dehydrated-devices.ts'
 import { KeyBackup } from '../keys/key-backup.ts'
 import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
@@ -33,6 +34,7 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     interactiveAuth: new InteractiveAuth({ accounts: components.accounts, passwords, rates, clock, random }),
     loginTokens: new LoginTokens(components.accounts, clock, random),
     backup: new KeyBackup(storage),
+    dehydratedDevices: new DehydratedDevices({ ...components, storage, clock }),
     spaceWalks: new SpaceWalks(components),
     upgrades: new KeyedQueue(),
     slidingSync: new SlidingSync(components),

@@ -2,6 +2,7 @@ import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { expect, test } from 'vitest'
 import { type Json, TestNode, TestUser } from './test-node.test-support.ts'
 
+const DEHYDRATED = '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device'
 const PASSWORD = 'the password of bob'
 
 /** Alice here and Bob there, in one room; Alice's server keeps what it learnt of Bob's devices, and is told of what changes. */
@@ -61,4 +62,19 @@ test('when several devices end at once, another server hears of each of them', a
   await bob.ok('POST', '/delete_devices', { devices: others, auth })
   await servers.settle()
   expect(await servers.devicesOfBob()).toEqual([bob.deviceId])
+})
+
+test('when a dehydrated device takes the place of another, another server hears of both', async () => {
+  await using servers = await twoServers()
+  const { bob } = servers
+  const put = async (deviceId: string): Promise<void> => {
+    const deviceKeys = { ...keysOf(bob, deviceId), dehydrated: true }
+    await bob.ok('PUT', DEHYDRATED, { device_id: deviceId, device_data: { algorithm: 'test' }, device_keys: deviceKeys })
+  }
+  await put('FIRST')
+  await servers.settle()
+  expect(await servers.devicesOfBob()).toEqual(['FIRST'])
+  await put('SECOND')
+  await servers.settle()
+  expect(await servers.devicesOfBob()).toEqual(['SECOND'])
 })

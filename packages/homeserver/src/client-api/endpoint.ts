@@ -2,6 +2,7 @@ import type { RoomId } from '@kith/matrix-protocol'
 import type { GenericSchema, InferOutput } from 'valibot'
 import type { Session } from '../accounts/accounts.ts'
 import type { KeyedQueue } from '../keyed-queue.ts'
+import type { DehydratedDevices } from '../keys/dehydrated-devices.ts'
 import type { KeyBackup } from '../keys/key-backup.ts'
 import type { SlidingSync } from '../sync/sliding/sliding-sync.ts'
 import type { ClientApiComponents } from './components.ts'
@@ -20,6 +21,7 @@ export interface Api extends ClientApiComponents {
   readonly loginTokens: LoginTokens
   readonly rates: RateLimits
   readonly backup: KeyBackup
+  readonly dehydratedDevices: DehydratedDevices
   readonly spaceWalks: SpaceWalks
   /** Upgrades of one room wait for each other. */
   readonly upgrades: KeyedQueue<RoomId>

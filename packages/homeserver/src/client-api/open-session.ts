@@ -27,7 +27,7 @@ export async function openSession(api: Api, userId: UserId, wanted: NewSession):
   if (api.accounts.isRestricted(userId, 'locked')) throw userLocked()
   const { device_id: deviceId, initial_device_display_name: displayName } = wanted
   const credential = api.accounts.credential(userId)
-  if (deviceId !== undefined) await refuseKeyAsDeviceId(api, userId, deviceId)
+  if (deviceId !== undefined) await refuseTakenDeviceId(api, userId, deviceId)
   const outcome = await api.devices.logIn(userId, {
     renewable: wanted.refresh_token,
     ...(credential === undefined ? {} : { credential }),
@@ -53,8 +53,10 @@ export function describeTokens({ accessToken, renewal }: IssuedTokens): object {
   return { access_token: accessToken, ...renewing }
 }
 
-/** Signatures name devices and cross-signing keys alike, so none may pass for the other. */
-async function refuseKeyAsDeviceId(api: Api, userId: UserId, deviceId: string): Promise<void> {
+/** Signatures name devices and cross-signing keys alike, so none may pass for the other. On a dehydrated device nobody logs in. */
+async function refuseTakenDeviceId(api: Api, userId: UserId, deviceId: string): Promise<void> {
+  if ((await api.dehydratedDevices.get(userId))?.deviceId === deviceId)
+    throw new MatrixError(403, 'M_FORBIDDEN', 'This device id is the id of a dehydrated device')
   for (const usage of crossSigningUsages) {
     const key = await api.keys.crossSigningKey(userId, usage)
     if (Object.values(key?.['keys'] ?? {}).includes(deviceId))

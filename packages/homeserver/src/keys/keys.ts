@@ -75,20 +75,44 @@ export class Keys {
   }
 
   async removeDevices(userId: UserId, deviceIds: readonly string[], write: (batch: WriteBatch) => void): Promise<void> {
+    await this.replaceDevices(userId, deviceIds, undefined, (batch) => {
+      write(batch)
+      return new WriteBatch()
+    })
+  }
+
+  /**
+   * Removes the keys of devices and what waits for them, and puts those of another device in their place, in one commit.
+   * @param write Joins the commit; what it returns is written last.
+   */
+  async replaceDevices(
+    userId: UserId,
+    deviceIds: readonly string[],
+    added: { readonly deviceId: string; readonly displayName: string | undefined; readonly keys: JsonObject } | undefined,
+    write: (batch: WriteBatch) => WriteBatch,
+  ): Promise<void> {
     const extra = new WriteBatch()
+    const dehydrated = await this.#storage.get(keysTables.dehydratedDevices, [userId])
+    if (dehydrated !== undefined && deviceIds.includes(dehydrated.deviceId)) extra.delete(keysTables.dehydratedDevices, [userId])
     for (const deviceId of deviceIds) {
       extra.delete(keysTables.deviceKeys, [userId, deviceId])
       await this.oneTime.removeDevice(userId, deviceId, extra)
       await this.#removeInbox(userId, deviceId, extra)
     }
+    const gone = deviceIds.filter((deviceId) => deviceId !== added?.deviceId)
     await this.#changes.commit(
       [userId],
-      (transaction) => {
-        write(transaction.batch)
-        transaction.batch.writes.push(...extra.writes)
+      ({ batch }) => {
+        const last = write(batch)
+        batch.writes.push(...extra.writes, ...last.writes)
+        if (added !== undefined) batch.put(keysTables.deviceKeys, [userId, added.deviceId], added.keys)
       },
-      () =>
-        deviceIds.map((deviceId) => ({ type: 'm.device_list_update', content: { user_id: userId, device_id: deviceId, deleted: true } })),
+      () => [
+        ...gone.map((deviceId): DeviceListEdu => {
+          return { type: 'm.device_list_update', content: { user_id: userId, device_id: deviceId, deleted: true } }
+        }),
+        ...(added === undefined ? [] : [deviceListUpdate(userId, added.deviceId, added.displayName, added.keys)]),
+      ],
     )
     await Promise.all(deviceIds.map(async (deviceId) => this.oneTime.deviceRemoved(userId, deviceId)))
   }

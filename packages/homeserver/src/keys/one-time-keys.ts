@@ -67,6 +67,19 @@ export class OneTimeKeys {
     })
   }
 
+  /** The keys of a device that had none. */
+  first(userId: UserId, deviceId: string, oneTimeKeys: UploadedKeys, fallbackKeys: UploadedKeys, batch: WriteBatch): void {
+    let sequence = 0
+    for (const [name, key] of oneTimeKeys) {
+      const { algorithm, keyId } = splitKeyName(name)
+      batch.put(keysTables.oneTimeKeys, [userId, deviceId, algorithm, ++sequence], { keyId, key })
+    }
+    for (const [name, key] of fallbackKeys) {
+      const { algorithm, keyId } = splitKeyName(name)
+      batch.put(keysTables.fallbackKeys, [userId, deviceId, algorithm], { keyId, key, used: false })
+    }
+  }
+
   /** Undefined when the device has neither a one-time nor a fallback key of the algorithm. */
   async claim(userId: UserId, deviceId: string, algorithm: string): Promise<ClaimedKey | undefined> {
     return this.#queue.run(`${userId} ${deviceId}`, async () => {

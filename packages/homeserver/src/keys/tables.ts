@@ -31,6 +31,12 @@ export interface StoredToDevice {
   readonly content: JsonObject
 }
 
+/** A device that is kept for a user who may come back without any. */
+export interface StoredDehydratedDevice {
+  readonly deviceId: string
+  readonly deviceData: JsonObject
+}
+
 export interface StoredBackupVersion {
   readonly version: string
   readonly algorithm: string
@@ -56,6 +62,7 @@ export const keysTables = {
   toDeviceInbox: { name: 'keys.to-device-inbox' } as Table<readonly [UserId, deviceId: string, position: number], StoredToDevice>,
   /** To-device messages of other servers that were taken in, by their id; the value is when, in ms. */
   toDeviceSeen: { name: 'keys.to-device-seen' } as Table<readonly [sender: UserId, messageId: string], number>,
+  dehydratedDevices: { name: 'keys.dehydrated-devices' } as Table<readonly [UserId], StoredDehydratedDevice>,
   backupVersions: { name: 'keys.backup-versions' } as Table<readonly [UserId, version: number], StoredBackupVersion>,
   backupSessions: { name: 'keys.backup-sessions' } as Table<
     readonly [UserId, version: number, roomId: string, sessionId: string],

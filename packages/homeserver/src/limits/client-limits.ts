@@ -34,6 +34,7 @@ export const clientLimits = {
   rateKeysMax: 10_000,
   oneTimeKeysPerDeviceMax: 1000,
   keyObjectBytesMax: 64 * 1024,
+  dehydratedDeviceBytesMax: 256 * 1024,
   usersPerKeyRequestMax: 5000,
   toDeviceMessagesPerRequestMax: 5000,
   toDeviceContentBytesMax: 64 * 1024,

@@ -28,6 +28,8 @@ const unstableFeatures = {
   // Registration tokens.
   'org.matrix.msc3231': true,
   'org.matrix.msc4222': true,
+  // Devices that collect keys while their user has no other.
+  'org.matrix.msc3814': true,
   'org.matrix.simplified_msc3575': true,
   'im.kith': true,
 }
@@ -77,12 +79,4 @@ export const discoveryEndpoints = [
   }),
   // There are no turn servers: peers find their own way to each other.
   endpoint({ method: 'GET', path: '/voip/turnServer', handle: async () => ({}) }),
-  endpoint({
-    method: 'GET',
-    path: '/dehydrated_device',
-    versions: ['unstable/org.matrix.msc3814.v1'],
-    async handle() {
-      throw new MatrixError(404, 'M_NOT_FOUND', 'There is no dehydrated device')
-    },
-  }),
 ]

@@ -8,6 +8,7 @@ import { oldSyncEndpoints } from './old-sync.ts'
 import { thirdPartyIdEndpoints } from './third-party-ids.ts'
 import { thirdPartyNetworkEndpoints } from './third-party-networks.ts'
 import { createRoomEndpoints } from './create-room.ts'
+import { dehydratedDeviceEndpoints } from './dehydrated-device.ts'
 import { deviceEndpoints } from './devices.ts'
 import { directoryEndpoints } from './directory.ts'
 import { hierarchyEndpoints } from './hierarchy.ts'
@@ -83,6 +84,7 @@ export const endpoints: readonly Endpoint[] = [
   ...keysUploadEndpoints,
   ...keysQueryEndpoints,
   ...keyBackupEndpoints,
+  ...dehydratedDeviceEndpoints,
   ...toDeviceEndpoints,
   ...syncEndpoints,
   ...slidingSyncEndpoints,

@@ -13,7 +13,7 @@ const keyObjectSchema = v.pipe(
   v.check((key) => JSON.stringify(key).length <= limits.implementation.keyObjectBytesMax, 'too large'),
 )
 
-const namedKeySchema = v.pipe(
+export const namedKeySchema = v.pipe(
   mapSchema(v.union([keyObjectSchema, v.pipe(v.string(), v.maxLength(1000))]), limits.implementation.oneTimeKeysPerDeviceMax),
   v.check((entries) => entries.every(([name]) => /^[^:]{1,100}:.{1,255}$/.test(name)), 'names of keys are algorithm:id'),
 )
@@ -38,13 +38,13 @@ const crossSigningKeySchema = v.pipe(
   v.check((key) => v.is(crossSigningKeyShape, key), 'not a cross-signing key'),
 )
 
+export const deviceKeysSchema = v.pipe(
+  keyObjectSchema,
+  v.check((keys) => v.is(deviceKeysShape, keys), 'not the keys of a device'),
+)
+
 const uploadSchema = v.looseObject({
-  device_keys: v.optional(
-    v.pipe(
-      keyObjectSchema,
-      v.check((keys) => v.is(deviceKeysShape, keys), 'not the keys of a device'),
-    ),
-  ),
+  device_keys: v.optional(deviceKeysSchema),
   one_time_keys: v.optional(namedKeySchema, {}),
   fallback_keys: v.optional(namedKeySchema, {}),
 })
@@ -121,7 +121,7 @@ async function uploadDeviceKeys(api: Api, session: Session, keys: JsonObject): P
 }
 
 /** Unsigned keys are plain text in the oldest algorithm; stored like the others. */
-function toKeys(entries: readonly (readonly [string, JsonObject | string])[]): ReadonlyMap<string, JsonObject> {
+export function toKeys(entries: readonly (readonly [string, JsonObject | string])[]): ReadonlyMap<string, JsonObject> {
   return new Map(entries.map(([name, key]) => [name, typeof key === 'string' ? { key } : key]))
 }
 
