@@ -14,7 +14,7 @@ import type { StorageReader } from '../ports/storage.ts'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import { walkFailed } from './dag-walks.ts'
 import { destinationsOf, serverOfWaiting } from './destinations.ts'
-import { addressedByTurningAway, displacedBy, withDisplaced } from './displaced-servers.ts'
+import { awareOf, displacedBy, withDisplaced } from './displaced-servers.ts'
 import { DraftCurrent } from './draft-current.ts'
 import { DraftDoubts } from './draft-doubts.ts'
 import { DraftEvents } from './draft-events.ts'
@@ -201,7 +201,7 @@ export class RoomDraft {
       ...(missing.length > 0 ? { afterGap: true } : {}),
     }
     const redactions = await redactionEffects(this, placed, stateBefore)
-    const addressed = await addressedByTurningAway(this, placed, stateBefore)
+    const aware = await awareOf(this, placed, stateBefore)
     const followed = await walkFailed(this.events, prevEventIds)
     const others = [...this.#extremities].filter((eventId) => !followed.has(eventId))
     const next = await this.#heads(others, placed)
@@ -214,7 +214,7 @@ export class RoomDraft {
     const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
     this.events.put(own)
     this.#moveTo(next, own)
-    const displaced = displacedBy(own, this.current.takeLost(), addressed, this.serverName)
+    const displaced = displacedBy(this.current.takeLost(), aware, this.serverName)
     this.#displaced = withDisplaced(this.#displaced, displaced, own)
     this.#depth = Math.max(this.#depth, own.pdu.depth)
     this.#roomChanged = true
@@ -222,7 +222,9 @@ export class RoomDraft {
     this.#rows.openGaps(own.eventId, missing)
     this.#rows.closeGaps(own.eventId, this.room)
     const destinations =
-      before === undefined ? displaced : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName)
+      before === undefined
+        ? displaced
+        : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName).union(displaced)
     const due = owed !== undefined && this.current.isJoined(owed.server) ? owed : undefined
     const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, owed: due, extraWrites }
     this.#rows.append(appended)

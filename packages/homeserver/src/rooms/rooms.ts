@@ -153,16 +153,14 @@ export class Rooms {
     return installJoinedRoom(this.#context, input, signal)
   }
 
-  /** Whether the state of the room still lacks members, after a join that left them out. */
-  /**
-   * How far a server may still look that is not in the room any more although no event says so: to the depth of the event that it needs to
-   * see that, too. Undefined for any other.
-   */
-  displacedAt(roomId: RoomId, server: ServerName): number | undefined {
+  /** The event to which a server may still look that is not in the room any more although no event that it would hear of says so. */
+  async displacing(roomId: RoomId, server: ServerName): Promise<StoredEvent | undefined> {
     const row = this.#context.rooms.get(roomId)?.row
-    return row?.displaced?.find((displaced) => displaced.server === server)?.depth
+    const displaced = row?.displaced?.find((each) => each.server === server)
+    return displaced === undefined ? undefined : this.event(displaced.by)
   }
 
+  /** Whether the state of the room still lacks members, after a join that left them out. */
   isPartial(roomId: RoomId): boolean {
     return this.#context.rooms.get(roomId)?.row.partial !== undefined
   }

@@ -26,8 +26,8 @@ export interface RoomRow {
 
 export interface DisplacedServer {
   readonly server: ServerName
-  /** Of the event that it is told of, and what leads there; nothing of what came after it. */
-  readonly depth: number
+  /** What it is told of, with what leads there; nothing of what came after it. */
+  readonly by: EventId
 }
 
 export interface PartialJoin {

@@ -1,8 +1,9 @@
-import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { protocolLimits, type RoomId, type UserId } from '@kith/matrix-protocol'
 import { describe, expect, test } from 'vitest'
 import { ask } from '../settings.test-support.ts'
 import type { SimulatedServer } from '../simulated-server.test-support.ts'
-import { join, makeRoom, membershipAt, setState, threeServers } from './rooms.test-support.ts'
+import { federationTables } from '../tables.ts'
+import { invite, join, leave, lie, makeRoom, membershipAt, setState, threeServers } from './rooms.test-support.ts'
 
 const MINUTE_MS = 60_000
 
@@ -52,6 +53,18 @@ describe('a join that lost its ground to what happened beside it', () => {
     }
   })
 
+  test('ends at that server also by a ban of somebody who was invited beside it', async () => {
+    const { alice, bob, carol, roomId } = await displaced(async (server, room, user) => {
+      await setState(server, room, 'm.room.member', { membership: 'invite' }, user)
+      await ban(server, room, user)
+    })
+    for (const server of [alice, bob, carol]) {
+      expect(membershipAt(server, roomId, carol.user)).toBe('ban')
+      expect(await server.undelivered()).toEqual(new Map())
+      expect(await server.storage.range(federationTables.staged, { limit: 10 })).toEqual([])
+    }
+  })
+
   test('lets the server look as far as it must to see that, and no further, also after a restart of those who tell it', async () => {
     const { world, alice, bob, carol, roomId, before, after } = await displaced()
     await bob.kill()
@@ -77,5 +90,51 @@ describe('a join that lost its ground to what happened beside it', () => {
     const path = `v1/event/${encodeURIComponent(closing)}`
     expect(await ask(world, carol.identity, alice.server, 'GET', path)).toMatchObject({ status: 403 })
     expect(await carol.messages(roomId)).not.toContain('among those inside')
+  })
+})
+
+/** Carol declines an invite of Alice's, who takes that in and whose answer is lost; then Carol joins at Bob's, who has not heard of it. */
+async function joinedBesideLeave(depth?: number) {
+  const { world, relay, alice, bob, carol } = await threeServers()
+  const roomId = await makeRoom(alice, {
+    joinRules: { join_rule: 'invite' },
+    state: { 'm.room.history_visibility': { history_visibility: 'shared' } },
+  })
+  await invite(world, alice, roomId, bob)
+  await join(world, bob, roomId, [])
+  await invite(world, alice, roomId, carol)
+  await world.run(5_000)
+  for (const other of [bob, relay]) world.network.cut(alice.server, other.server)
+  // What Carol cannot have from Bob.
+  await alice.send(roomId, 'before the leave')
+  lie(alice, '_leave/', async (honest, { url }) => {
+    const answer = await honest()
+    if (new URL(url).pathname.includes('send_leave')) return new Response(null, { status: 502 })
+    const body = (await answer.json()) as { readonly event: { readonly depth: number } }
+    return Response.json({ ...body, event: { ...body.event, depth: depth ?? body.event.depth } })
+  })
+  expect(await leave(world, carol, roomId)).toMatchObject({ kind: 'left-here' })
+  alice.network.serve(alice.federation.serve)
+  world.network.cut(alice.server, carol.server)
+  expect(await join(world, carol, roomId, [bob])).toEqual({ kind: 'joined', roomId })
+  world.network.mendAll()
+  await world.run(2 * 60 * MINUTE_MS)
+  return { world, alice, bob, carol, roomId }
+}
+
+describe('a join beside a leave of the same user that was taken by a server whose answer was lost', () => {
+  test('ends at their server, too', async () => {
+    const { alice, bob, carol, roomId } = await joinedBesideLeave()
+    for (const server of [alice, bob, carol]) {
+      expect(membershipAt(server, roomId, carol.user)).toBe('leave')
+      expect(await server.undelivered()).toEqual(new Map())
+      expect(await server.storage.range(federationTables.staged, { limit: 10 })).toEqual([])
+    }
+  })
+
+  test('lets their server see nothing that came later, whatever depth it gave the leave', async () => {
+    const { world, bob, carol, roomId } = await joinedBesideLeave(protocolLimits.specification.depthMax)
+    const after = await bob.send(roomId, 'among those inside')
+    expect(await ask(world, carol.identity, bob.server, 'GET', `v1/event/${encodeURIComponent(after)}`)).toMatchObject({ status: 404 })
   })
 })

@@ -12,8 +12,8 @@ export function eventEndpoint(parts: ServeParts): Endpoint {
     async handle(request) {
       const event = await parts.rooms.event(eventIdParameter(request))
       if (event === undefined) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
-      const { version, depthMax } = sharedOrLostRoom(parts, request, event.roomId)
-      if (event.pdu.depth > depthMax) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
+      const { version, isInReach } = await sharedOrLostRoom(parts, request, event.roomId)
+      if (!isInReach(event)) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
       const pdus = await visibleEvents(parts, request.origin, version, [event])
       if (pdus.length === 0) throw new MatrixError(404, 'M_NOT_FOUND', 'The event is not known here')
       return { origin: parts.serverName, origin_server_ts: parts.ports.clock.now(), pdus }

@@ -24,7 +24,7 @@ export function getMissingEventsEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/get_missing_events/:roomId',
     async handle(request) {
       const roomId = roomIdParameter(request)
-      const { version, depthMax } = sharedOrLostRoom(parts, request, roomId)
+      const { version, isInReach } = await sharedOrLostRoom(parts, request, roomId)
       const body = v.safeParse(bodySchema, await request.jsonObject())
       if (!body.success) throw new MatrixError(400, 'M_BAD_JSON', '`earliest_events` and `latest_events` must be lists of event ids')
       const { earliest_events, latest_events, limit, min_depth: minDepth } = body.output
@@ -35,8 +35,7 @@ export function getMissingEventsEndpoint(parts: ServeParts): Endpoint {
         minDepth,
       }
       const events = await parts.rooms.missingEvents(roomId, input)
-      const shown = events.filter(({ pdu }) => pdu.depth <= depthMax)
-      return { events: await visibleEvents(parts, request.origin, version, shown) }
+      return { events: await visibleEvents(parts, request.origin, version, events.filter(isInReach)) }
     },
   }
 }

@@ -112,19 +112,21 @@ export function sharedRoom(parts: ServeParts, request: PeerRequest, roomId: Room
 
 /**
  * A room of which the asking server may know, or must be told how it came to be out of it.
- * @returns `depthMax`: how far it may look.
+ * @returns `isInReach`: whether it may look at an event. What arrived later than the event that put it out is not, whatever depth its sender
+ * gave it.
  */
-export function sharedOrLostRoom(
+export async function sharedOrLostRoom(
   parts: ServeParts,
   request: PeerRequest,
   roomId: RoomId,
-): { readonly version: RoomVersion; readonly depthMax: number } {
+): Promise<{ readonly version: RoomVersion; readonly isInReach: (event: StoredEvent) => boolean }> {
   const isJoined = parts.rooms.state(roomId)?.isJoined(request.origin) === true
-  const depthMax = isJoined ? undefined : parts.rooms.displacedAt(roomId, request.origin)
+  const last = isJoined ? undefined : await parts.rooms.displacing(roomId, request.origin)
   const version = parts.rooms.version(roomId)
-  if (depthMax === undefined || version === undefined) return { version: sharedRoom(parts, request, roomId), depthMax: Infinity }
+  if (last === undefined || version === undefined) return { version: sharedRoom(parts, request, roomId), isInReach: () => true }
   refuseShutOut(parts.rooms, roomId, request.origin)
-  return { version, depthMax }
+  const isInReach = ({ pdu, position = 0 }: StoredEvent): boolean => pdu.depth <= last.pdu.depth && position <= (last.position ?? 0)
+  return { version, isInReach }
 }
 
 /** Whoever wants to know all of a room must ask a server that does. @throws MatrixError M_NOT_FOUND while members are missing here. */

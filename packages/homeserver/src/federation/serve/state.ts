@@ -63,11 +63,11 @@ async function stateAt(
 ): Promise<{ readonly stateIds: readonly EventId[]; readonly authChain: readonly StoredEvent[] }> {
   const roomId = roomIdParameter(request)
   const wanted = eventIdQuery(request)
-  const { depthMax } = sharedOrLostRoom(parts, request, roomId)
+  const { isInReach } = await sharedOrLostRoom(parts, request, roomId)
   // Half a state would pass for the whole one.
   refusePartial(parts, roomId)
   const event = await storedEvent(parts, roomId, wanted)
-  if (event.pdu.depth > depthMax) throw unknownState()
+  if (!isInReach(event)) throw unknownState()
   const before = await parts.rooms.stateIdsBefore(event.eventId)
   if (before === undefined) throw unknownState()
   const stateIds = [...before.values()]
