@@ -6,6 +6,7 @@ import type { Rooms } from '../../rooms/index.ts'
 import { type OutboxItem, type Timeline, timelineTables } from '../../timeline/index.ts'
 import type { FetchBudgets } from '../fetch/fetch-budgets.ts'
 import { originMayAct } from '../origin-may-act.ts'
+import { reachOf } from '../reach.ts'
 
 export const MISSING_EDU_TYPE = 'im.kith.missing'
 
@@ -55,12 +56,14 @@ export class MissingByMail {
     await this.#parts.timeline.commit((transaction) => transaction.enqueue(server, { kind: 'edu', type: MISSING_EDU_TYPE, content }))
   }
 
-  /** Answers a member of the room. What it does not fetch is not sent twice, and keeps it from asking for more. */
+  /** Answers a member of the room, or one that has to hear that it is none any more. What it does not fetch is not sent twice, and keeps it from asking for more. */
   async answer(origin: ServerName, content: JsonObject, signal: AbortSignal): Promise<void> {
     const { rooms, timeline, budgets } = this.#parts
     const question = v.safeParse(questionSchema, content)
     const roomId = question.success ? parseRoomId(question.output.room_id) : undefined
-    if (!question.success || roomId === undefined || rooms.state(roomId)?.isJoined(origin) !== true) return
+    if (!question.success || roomId === undefined) return
+    const isInReach = await reachOf(rooms, roomId, origin)
+    if (isInReach === undefined) return
     if (!originMayAct(rooms, roomId, origin) || !budgets.of(origin)()) return
     const waiting = await this.#waitingFor(origin)
     if (waiting === undefined) return
@@ -74,7 +77,7 @@ export class MissingByMail {
     })
     const named = (await rooms.events(wanted)).filter((event) => event !== undefined).filter((event) => event.roomId === roomId)
     const found = new Map([...between, ...named].map((event) => [event.eventId, event]))
-    const due = [...found.values()].filter(({ eventId, status }) => status !== 'rejected' && !sent.has(eventId))
+    const due = [...found.values()].filter((event) => event.status !== 'rejected' && !sent.has(event.eventId) && isInReach(event))
     // Should they come in several transactions, those that the others lie behind are there first.
     due.sort((one, other) => other.pdu.depth - one.pdu.depth)
     signal.throwIfAborted()

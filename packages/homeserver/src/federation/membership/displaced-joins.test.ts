@@ -1,6 +1,7 @@
 import { protocolLimits, type RoomId, type UserId } from '@kith/matrix-protocol'
 import { describe, expect, test } from 'vitest'
-import { ask } from '../settings.test-support.ts'
+import { MISSING_EDU_TYPE } from '../ingest/missing-by-mail.ts'
+import { ask, outboxCount } from '../settings.test-support.ts'
 import type { SimulatedServer } from '../simulated-server.test-support.ts'
 import { federationTables } from '../tables.ts'
 import { invite, join, leave, lie, makeRoom, membershipAt, setState, threeServers } from './rooms.test-support.ts'
@@ -94,7 +95,7 @@ describe('a join that lost its ground to what happened beside it', () => {
 })
 
 /** Carol declines an invite of Alice's, who takes that in and whose answer is lost; then Carol joins at Bob's, who has not heard of it. */
-async function joinedBesideLeave(depth?: number) {
+async function joinedBesideLeave({ depth, apart = false }: { readonly depth?: number; readonly apart?: boolean } = {}) {
   const { world, relay, alice, bob, carol } = await threeServers()
   const roomId = await makeRoom(alice, {
     joinRules: { join_rule: 'invite' },
@@ -117,14 +118,20 @@ async function joinedBesideLeave(depth?: number) {
   alice.network.serve(alice.federation.serve)
   world.network.cut(alice.server, carol.server)
   expect(await join(world, carol, roomId, [bob])).toEqual({ kind: 'joined', roomId })
+  // Some time for what the two tell each other when they meet.
+  await world.run(5_000)
+  if (apart) for (const other of [alice, bob]) world.network.hide(carol.server, other.server)
   world.network.mendAll()
   await world.run(2 * 60 * MINUTE_MS)
   return { world, alice, bob, carol, roomId }
 }
 
 describe('a join beside a leave of the same user that was taken by a server whose answer was lost', () => {
-  test('ends at their server, too', async () => {
-    const { alice, bob, carol, roomId } = await joinedBesideLeave()
+  test.each([
+    ['', false],
+    [' by way of a relay', true],
+  ])('ends at their server, too%s', async (_, apart) => {
+    const { alice, bob, carol, roomId } = await joinedBesideLeave({ apart })
     for (const server of [alice, bob, carol]) {
       expect(membershipAt(server, roomId, carol.user)).toBe('leave')
       expect(await server.undelivered()).toEqual(new Map())
@@ -133,8 +140,12 @@ describe('a join beside a leave of the same user that was taken by a server whos
   })
 
   test('lets their server see nothing that came later, whatever depth it gave the leave', async () => {
-    const { world, bob, carol, roomId } = await joinedBesideLeave(protocolLimits.specification.depthMax)
+    const { world, bob, carol, roomId } = await joinedBesideLeave({ depth: protocolLimits.specification.depthMax })
     const after = await bob.send(roomId, 'among those inside')
     expect(await ask(world, carol.identity, bob.server, 'GET', `v1/event/${encodeURIComponent(after)}`)).toMatchObject({ status: 404 })
+    const question = { edu_type: MISSING_EDU_TYPE, content: { room_id: roomId, earliest: [], latest: [], wanted: [after] } }
+    const body = { origin: carol.server, origin_server_ts: 1, pdus: [], edus: [question] }
+    expect(await ask(world, carol.identity, bob.server, 'PUT', 'v1/send/question', body)).toMatchObject({ status: 200 })
+    expect(await outboxCount(bob)).toBe(0)
   })
 })

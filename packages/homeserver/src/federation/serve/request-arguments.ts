@@ -10,6 +10,7 @@ import {
 } from '@kith/matrix-protocol'
 import { MatrixError } from '../../matrix-error.ts'
 import type { RoomState, StoredEvent } from '../../rooms/index.ts'
+import { reachOf } from '../reach.ts'
 import type { PeerRequest } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 import { refuseShutOut } from './server-acl.ts'
@@ -110,22 +111,16 @@ export function sharedRoom(parts: ServeParts, request: PeerRequest, roomId: Room
   return version
 }
 
-/**
- * A room of which the asking server may know, or must be told how it came to be out of it.
- * @returns `isInReach`: whether it may look at an event. What arrived later than the event that put it out is not, whatever depth its sender
- * gave it.
- */
+/** A room of which the asking server may know, or must be told how it came to be out of it, and which events it may look at. */
 export async function sharedOrLostRoom(
   parts: ServeParts,
   request: PeerRequest,
   roomId: RoomId,
 ): Promise<{ readonly version: RoomVersion; readonly isInReach: (event: StoredEvent) => boolean }> {
-  const isJoined = parts.rooms.state(roomId)?.isJoined(request.origin) === true
-  const last = isJoined ? undefined : await parts.rooms.displacing(roomId, request.origin)
+  const isInReach = await reachOf(parts.rooms, roomId, request.origin)
   const version = parts.rooms.version(roomId)
-  if (last === undefined || version === undefined) return { version: sharedRoom(parts, request, roomId), isInReach: () => true }
+  if (isInReach === undefined || version === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'Your server is not in the room')
   refuseShutOut(parts.rooms, roomId, request.origin)
-  const isInReach = ({ pdu, position = 0 }: StoredEvent): boolean => pdu.depth <= last.pdu.depth && position <= (last.position ?? 0)
   return { version, isInReach }
 }
 
