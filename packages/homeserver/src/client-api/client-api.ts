@@ -9,6 +9,7 @@ import { StorageFullError } from '../ports/storage.ts'
 import { RoomBusyError } from '../rooms/index.ts'
 import { SlidingSync } from '../sync/sliding/sliding-sync.ts'
 import { authenticate, isFreeOfRates } from './authenticate.ts'
+import { callerOf } from './caller.ts'
 import type { ClientApiComponents } from './components.ts'
 import { preflightResponse, withCors } from './cors.ts'
 import type { Api, Endpoint } from './endpoint.ts'
@@ -83,6 +84,7 @@ async function dispatch(api: Api, router: Router, request: Request, url: URL): P
     bytes: endpoint.bodySchema === undefined ? request.body : null,
     headers: request.headers,
     session,
+    caller: callerOf(request.headers, session),
     signal: request.signal,
     url,
   })

@@ -5,6 +5,7 @@ import type { KeyedQueue } from '../keyed-queue.ts'
 import type { DehydratedDevices } from '../keys/dehydrated-devices.ts'
 import type { KeyBackup } from '../keys/key-backup.ts'
 import type { SlidingSync } from '../sync/sliding/sliding-sync.ts'
+import type { Caller } from './caller.ts'
 import type { ClientApiComponents } from './components.ts'
 import type { InteractiveAuth } from './interactive-auth.ts'
 import type { LoginTokens } from './login-tokens.ts'
@@ -38,6 +39,7 @@ export interface Call<Name extends string, Body, Auth> {
   readonly bytes: ReadableStream<Uint8Array> | null
   readonly headers: Headers
   readonly session: Auth
+  readonly caller: Caller
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal
   /** The request's origin and path, for links back to this server. */

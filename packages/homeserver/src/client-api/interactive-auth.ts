@@ -4,6 +4,7 @@ import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
+import { type Caller, nameOfCaller } from './caller.ts'
 import type { Passwords } from './passwords.ts'
 import type { RateLimits } from './rate-limit.ts'
 import type { AuthData } from './schemas.ts'
@@ -28,6 +29,8 @@ export interface Wanted {
 export type Proven = UserId | undefined
 
 interface InteractiveSession extends Wanted {
+  /** Who began it. */
+  readonly begunBy: string
   readonly expiresAt: number
   readonly completed: Set<InteractiveStage>
   proven: Proven
@@ -47,7 +50,8 @@ interface InteractiveAuthParts {
 }
 
 /**
- * User-Interactive Authentication. Sessions are in memory, few, and end; losing one only means to begin anew.
+ * User-Interactive Authentication. Sessions are in memory, few, and end; losing one only means to begin anew. Who begins too many loses
+ * their own.
  * @see https://spec.matrix.org/latest/client-server-api/#user-interactive-authentication-api
  */
 export class InteractiveAuth {
@@ -59,14 +63,15 @@ export class InteractiveAuth {
   }
 
   /** Returns once all stages are passed, with who has proven to be themselves. @throws MatrixError 401 with the flows otherwise. */
-  require(auth: AuthData, wanted: Wanted): Proven {
-    if (auth?.type === undefined && auth?.session === undefined) throw this.#challenge(this.#begin(wanted))
-    const session = auth.session === undefined ? this.#begin(wanted) : this.#session(auth.session, wanted)
-    if (session === undefined) throw this.#challenge(this.#begin(wanted), { errcode: 'M_UNKNOWN', error: 'Unknown or expired session' })
+  require(auth: AuthData, wanted: Wanted, caller: Caller): Proven {
+    if (auth?.type === undefined && auth?.session === undefined) throw this.#challenge(this.#begin(wanted, caller))
+    const session = auth.session === undefined ? this.#begin(wanted, caller) : this.#session(auth.session, wanted)
+    if (session === undefined)
+      throw this.#challenge(this.#begin(wanted, caller), { errcode: 'M_UNKNOWN', error: 'Unknown or expired session' })
     const [name, passing] = session
     // Without a type the client says that it has passed the stages elsewhere: on the fallback page.
     if (auth.type !== undefined) {
-      const problem = this.#attempt(passing, auth.type, auth)
+      const problem = this.#attempt(passing, auth.type, auth, caller)
       if (problem !== undefined) throw this.#challenge(session, problem)
     }
     if (!isPassed(passing)) throw this.#challenge(session)
@@ -75,10 +80,10 @@ export class InteractiveAuth {
   }
 
   /** For the fallback page: tries one stage of a session. Undefined when there is nothing to try there. */
-  attempt(name: string, type: InteractiveStage, auth: NonNullable<AuthData>): 'passed' | 'failed' | undefined {
+  attempt(name: string, type: InteractiveStage, auth: NonNullable<AuthData>, caller: Caller): 'passed' | 'failed' | undefined {
     const session = this.#sessionOfPage(name, type)
     if (session === undefined) return undefined
-    return this.#attempt(session, type, auth) === undefined ? 'passed' : 'failed'
+    return this.#attempt(session, type, auth, caller) === undefined ? 'passed' : 'failed'
   }
 
   hasPage(name: string, type: InteractiveStage): boolean {
@@ -86,7 +91,7 @@ export class InteractiveAuth {
   }
 
   /** What is wrong with the attempt; undefined when the stage is passed. */
-  #attempt(session: InteractiveSession, type: string, auth: NonNullable<AuthData>): Problem | undefined {
+  #attempt(session: InteractiveSession, type: string, auth: NonNullable<AuthData>, caller: Caller): Problem | undefined {
     const stage = session.stages.find((candidate) => candidate === type)
     switch (stage) {
       case undefined:
@@ -94,14 +99,15 @@ export class InteractiveAuth {
       case 'm.login.dummy':
         break
       case 'm.login.password': {
-        const userId = this.#parts.passwords.userOf(auth)
+        const userId = this.#parts.passwords.userOf(auth, caller)
         if (userId === undefined || (session.userId !== undefined && session.userId !== userId))
           return { errcode: 'M_FORBIDDEN', error: 'Wrong password' }
         session.proven = userId
         break
       }
       case 'm.login.registration_token':
-        if (!this.#isRegistrationToken(auth.token)) return { errcode: 'M_UNAUTHORIZED', error: 'This is no valid registration token' }
+        if (!this.#isRegistrationToken(auth.token, caller))
+          return { errcode: 'M_UNAUTHORIZED', error: 'This is no valid registration token' }
         break
     }
     session.completed.add(stage)
@@ -109,12 +115,13 @@ export class InteractiveAuth {
   }
 
   /** @throws MatrixError M_LIMIT_EXCEEDED after too many wrong ones. */
-  #isRegistrationToken(token: string | undefined): boolean {
+  #isRegistrationToken(token: string | undefined, caller: Caller): boolean {
     const { accounts, rates } = this.#parts
     if (token === undefined) return false
-    rates.registrationTokenChecks.check()
+    const name = nameOfCaller(caller)
+    rates.registrationTokenChecks.check(name)
     if (accounts.isRegistrationToken(token)) return true
-    rates.registrationTokenChecks.count()
+    rates.registrationTokenChecks.count(name)
     return false
   }
 
@@ -140,17 +147,25 @@ export class InteractiveAuth {
     return new UnauthenticatedStage({ session: name, flows: [{ stages }], params: {}, completed: [...completed] }, problem)
   }
 
-  #begin(wanted: Wanted): readonly [string, InteractiveSession] {
+  #begin(wanted: Wanted, caller: Caller): readonly [string, InteractiveSession] {
     const now = this.#parts.clock.now()
     for (const [name, { expiresAt }] of this.#sessions) {
-      if (expiresAt >= now && this.#sessions.size < limits.implementation.interactiveSessionsMax) break
+      if (expiresAt >= now) break
       this.#sessions.delete(name)
     }
+    if (this.#sessions.size >= limits.implementation.interactiveSessionsMax) this.#dropOne()
     const name = encodeBase64Url(this.#parts.random.bytes(18))
     const expiresAt = now + limits.implementation.interactiveSessionLifetimeMs
-    const session: InteractiveSession = { ...wanted, expiresAt, completed: new Set(), proven: undefined }
+    const session: InteractiveSession = { ...wanted, begunBy: nameOfCaller(caller), expiresAt, completed: new Set(), proven: undefined }
     this.#sessions.set(name, session)
     return [name, session]
+  }
+
+  /** The oldest of whoever has most. */
+  #dropOne(): void {
+    const groups = [...Map.groupBy(this.#sessions, ([, { begunBy }]) => begunBy).values()]
+    const [oldest] = groups.reduce((most, group) => (group.length > most.length ? group : most), [])
+    if (oldest !== undefined) this.#sessions.delete(oldest[0])
   }
 }
 

@@ -27,6 +27,8 @@ export const clientLimits = {
   /** Rates: what may come at once, and how soon each of it comes back. No person meets them. */
   passwordFailuresPerUser: { burst: 10, returnMs: 10_000 },
   passwordFailures: { burst: 200, returnMs: 1_000 },
+  /** Pages on which users logged in. */
+  familiarPagesMax: 1_000,
   registrations: { burst: 200, returnMs: 1_000 },
   loginTokensPerUser: { burst: 10, returnMs: 60_000 },
   registrationTokenChecks: { burst: 50, returnMs: 5_000 },

@@ -28,8 +28,8 @@ export const accountEndpoints = [
     path: '/account/password',
     auth: 'optional',
     body: changePasswordSchema,
-    async handle(api, { session, body }) {
-      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, 'password')))
+    async handle(api, { session, body, caller }) {
+      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, 'password'), caller))
       await changePassword(api, userId, body.new_password, body.logout_devices ? { except: session?.deviceId } : undefined)
       return {}
     },
@@ -39,8 +39,8 @@ export const accountEndpoints = [
     path: '/account/deactivate',
     auth: 'optional',
     body: v.looseObject({ auth: authSchema, erase: v.optional(v.boolean(), false), id_server: v.optional(v.string()) }),
-    async handle(api, { session, body }) {
-      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`)))
+    async handle(api, { session, body, caller }) {
+      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`), caller))
       await api.deactivations.deactivate(userId, body.erase)
       // No address was ever bound to it, so there is none to unbind.
       return { id_server_unbind_result: 'success' }

@@ -41,10 +41,10 @@ export const deviceEndpoints = [
     method: 'DELETE',
     path: '/devices/:deviceId',
     body: v.looseObject({ auth: authSchema }),
-    async handle(api, { session, params, body }) {
+    async handle(api, { session, params, body, caller }) {
       const purpose = `delete ${params.deviceId}`
       if (session.appServiceId === undefined)
-        api.interactiveAuth.require(body.auth, { purpose, stages: ['m.login.password'], userId: session.userId })
+        api.interactiveAuth.require(body.auth, { purpose, stages: ['m.login.password'], userId: session.userId }, caller)
       await removeDevices(api, session.userId, [params.deviceId])
       return {}
     },
@@ -53,10 +53,10 @@ export const deviceEndpoints = [
     method: 'POST',
     path: '/delete_devices',
     body: v.looseObject({ auth: authSchema, devices: v.pipe(v.array(v.string()), v.maxLength(limits.implementation.devicesPerUserMax)) }),
-    async handle(api, { session, body }) {
+    async handle(api, { session, body, caller }) {
       const purpose = `delete ${JSON.stringify(body.devices)}`
       if (session.appServiceId === undefined)
-        api.interactiveAuth.require(body.auth, { purpose, stages: ['m.login.password'], userId: session.userId })
+        api.interactiveAuth.require(body.auth, { purpose, stages: ['m.login.password'], userId: session.userId }, caller)
       await removeDevices(api, session.userId, body.devices)
       return {}
     },

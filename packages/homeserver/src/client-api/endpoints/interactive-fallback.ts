@@ -27,7 +27,7 @@ export const interactiveFallbackEndpoints = [
     method: 'POST',
     path,
     auth: 'none',
-    async handle(api, { params, query, bytes }) {
+    async handle(api, { params, query, bytes, caller }) {
       const stage = stageFrom(params.authType)
       const form = new URLSearchParams(await readText(bytes, formBytesMax))
       const session = form.get('session') ?? query.get('session') ?? ''
@@ -37,7 +37,7 @@ export const interactiveFallbackEndpoints = [
         ...(password === undefined ? {} : { password }),
         ...(token === undefined ? {} : { token }),
       }
-      switch (api.interactiveAuth.attempt(session, stage, given)) {
+      switch (api.interactiveAuth.attempt(session, stage, given, caller)) {
         case 'passed':
           return page(200, ['<p>Thank you. You may close this window.</p>', `<script>${doneScript}</script>`])
         case 'failed':

@@ -81,7 +81,7 @@ export const keysUploadEndpoints = [
     path: '/keys/device_signing/upload',
     versions: ['r0', 'v3', 'unstable'],
     body: crossSigningSchema,
-    async handle(api, { session, body }) {
+    async handle(api, { session, body, caller }) {
       const { userId } = session
       // One after the other, so that of two first uploads one is the second.
       await api.devices.serially(userId, async () => {
@@ -90,7 +90,7 @@ export const keysUploadEndpoints = [
         // The first keys need no further proof: there is nothing yet that somebody else could replace.
         // Nor do those of an application service, which has no password to give.
         if (session.appServiceId === undefined && (await api.keys.crossSigningKey(userId, 'master')) !== undefined)
-          api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stages: ['m.login.password'], userId })
+          api.interactiveAuth.require(body.auth, { purpose: 'cross-signing', stages: ['m.login.password'], userId }, caller)
         await api.keys.uploadCrossSigning(userId, uploaded)
       })
       return {}

@@ -4,6 +4,7 @@ import type { AppService } from '../../app-services/app-service.ts'
 import { removeAllDevices, removeDevices } from '../../keys/remove-devices.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { requireAppService } from '../authenticate.ts'
+import type { Caller } from '../caller.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { describeTokens, newSessionEntries, openSession } from '../open-session.ts'
 import { userLocked } from '../restrictions.ts'
@@ -38,9 +39,9 @@ export const loginEndpoints = [
     path: '/login',
     auth: 'none',
     body: loginSchema,
-    async handle(api, { headers, query, body }) {
+    async handle(api, { headers, query, body, caller }) {
       const isService = body.type === 'm.login.application_service'
-      const userId = isService ? userOfService(api, requireAppService(api, { headers, query }), body) : userLoggingIn(api, body)
+      const userId = isService ? userOfService(api, requireAppService(api, { headers, query }), body) : userLoggingIn(api, body, caller)
       return openSession(api, userId, body)
     },
   }),
@@ -49,10 +50,10 @@ export const loginEndpoints = [
     path: '/login/get_token',
     versions: ['v1'],
     body: v.looseObject({ auth: authSchema }),
-    async handle(api, { session, body }) {
+    async handle(api, { session, body, caller }) {
       const { userId } = session
       if (!api.accounts.canProve(userId)) throw new MatrixError(400, 'M_FORBIDDEN', 'This account has no password to confirm this with')
-      api.interactiveAuth.require(body.auth, { purpose: 'login token', stages: ['m.login.password'], userId })
+      api.interactiveAuth.require(body.auth, { purpose: 'login token', stages: ['m.login.password'], userId }, caller)
       api.rates.loginTokensPerUser.take(userId)
       const { token, expiresInMs } = api.loginTokens.issue(userId)
       return { login_token: token, expires_in_ms: expiresInMs }
@@ -124,12 +125,12 @@ function userOfService(api: Api, service: AppService, { identifier, user }: v.In
   return userId
 }
 
-function userLoggingIn(api: Api, body: v.InferOutput<typeof loginSchema>): UserId {
+function userLoggingIn(api: Api, body: v.InferOutput<typeof loginSchema>, caller: Caller): UserId {
   switch (body.type) {
     case 'm.login.password': {
       if (body.password === undefined || (body.identifier ?? body.user ?? body.address) === undefined)
         throw new MatrixError(400, 'M_MISSING_PARAM', 'A user and a password are needed')
-      const userId = api.passwords.userOf(body)
+      const userId = api.passwords.userOf(body, caller)
       if (userId === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'Unknown user or wrong password')
       return userId
     }

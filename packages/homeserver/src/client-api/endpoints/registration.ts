@@ -4,6 +4,7 @@ import type { RegisterOutcome } from '../../accounts/accounts.ts'
 import type { AppService } from '../../app-services/app-service.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { appServiceFrom, requireAppService } from '../authenticate.ts'
+import { nameOfCaller } from '../caller.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import type { InteractiveStage } from '../interactive-auth.ts'
 import { newSessionEntries, openSession } from '../open-session.ts'
@@ -25,13 +26,13 @@ export const registrationEndpoints = [
     path: '/register',
     auth: 'none',
     body: registerSchema,
-    async handle(api, { query, headers, body }) {
+    async handle(api, { query, headers, body, caller }) {
       refuseGuests(query)
       if (body.type === 'm.login.application_service') return registerForService(api, requireAppService(api, { headers, query }), body)
       if (!api.accounts.isRegistrationOpen()) throw registrationClosed()
       if (body.username !== undefined) requireAvailable(api, body.username)
       const stage: InteractiveStage = api.accounts.hasRegistrationTokens() ? 'm.login.registration_token' : 'm.login.dummy'
-      api.interactiveAuth.require(body.auth, { purpose: 'register', stages: [stage] })
+      api.interactiveAuth.require(body.auth, { purpose: 'register', stages: [stage] }, caller)
       api.rates.registrations.take()
       const userId = await register(api, body.username, body.password)
       if (body.inhibit_login) return { user_id: userId, home_server: api.serverName }
@@ -54,11 +55,11 @@ export const registrationEndpoints = [
     path: '/register/m.login.registration_token/validity',
     versions: ['v1', 'unstable/org.matrix.msc3231'],
     auth: 'none',
-    async handle(api, { query }) {
+    async handle(api, { query, caller }) {
       const token = query.get('token')
       if (token === null) throw new MatrixError(400, 'M_MISSING_PARAM', 'token is missing')
       if (!api.accounts.isRegistrationOpen()) throw registrationClosed()
-      api.rates.registrationTokenChecks.take()
+      api.rates.registrationTokenChecks.take(nameOfCaller(caller))
       return { valid: api.accounts.isRegistrationToken(token) }
     },
   }),
