@@ -1,5 +1,7 @@
+import type { UserId } from '@kith/matrix-protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { endpoints } from './endpoints/index.ts'
+import { PollsUnderWay } from './polls-under-way.ts'
 import { closedToSuspended, nameOf } from './restrictions.ts'
 import { TestNode, type TestUser } from './test-node.test-support.ts'
 
@@ -63,6 +65,38 @@ test('a locked user can do nothing but log out, and keeps what they have', async
   expect(await node.call('POST', '/logout', {}, renewable.access_token)).toMatchObject({ status: 200 })
   await owner.ok('PUT', admin('lock', bob.userId), { locked: false })
   expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 200 })
+})
+
+test.each([
+  ['GET', '/sync?timeout=60000&since='],
+  ['GET', '/events?timeout=60000'],
+  ['POST', '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync?timeout=60000&pos='],
+])('a poll that waits ends when its user is locked: %s %s', async (method, path) => {
+  const first = method === 'GET' ? (await bob.sync()).next_batch : (await bob.ok(method, path.replace('&pos=', ''), {})).pos
+  const poll = bob.call(method, path.endsWith('=') ? `${path}${first}` : path, method === 'GET' ? undefined : {})
+  let isSettled = false
+  void poll.finally(() => (isSettled = true))
+  await node.world.run(1_000)
+  expect(isSettled).toBe(false)
+  await owner.ok('PUT', admin('lock', bob.userId), { locked: true })
+  await node.world.run(1_000)
+  expect(isSettled).toBe(true)
+  expect(await poll).toMatchObject({ status: 401, body: { errcode: 'M_USER_LOCKED', soft_logout: true } })
+})
+
+test('a request that a lock overtakes does not begin to wait', async () => {
+  const polls = new PollsUnderWay({ isRestricted: () => true })
+  const never = new AbortController().signal
+  await expect(polls.run(bob.userId as UserId, never, async () => 'answer')).rejects.toMatchObject({ errcode: 'M_USER_LOCKED' })
+})
+
+test('a locked user changes and ends the account with the password no more than with a token', async () => {
+  await owner.ok('PUT', admin('lock', bob.userId), { locked: true })
+  const locked = { status: 401, body: { errcode: 'M_USER_LOCKED' } }
+  expect(await node.call('POST', '/account/password', { auth: login, new_password: 'another' })).toMatchObject(locked)
+  expect(await node.call('POST', '/account/deactivate', { auth: login })).toMatchObject(locked)
+  await owner.ok('PUT', admin('lock', bob.userId), { locked: false })
+  expect(await node.call('POST', '/login', login)).toMatchObject({ status: 200 })
 })
 
 test('a suspended user reads, leaves, and takes back what they said, but says nothing new', async () => {

@@ -17,6 +17,7 @@ import { endpoints } from './endpoints/index.ts'
 import { InteractiveAuth } from './interactive-auth.ts'
 import { LoginTokens } from './login-tokens.ts'
 import { Passwords } from './passwords.ts'
+import { PollsUnderWay } from './polls-under-way.ts'
 import { RateLimits } from './rate-limit.ts'
 import { readJsonBody } from './read-body.ts'
 import { refuseRestricted } from './restrictions.ts'
@@ -32,6 +33,7 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     ...components,
     rates,
     passwords,
+    polls: new PollsUnderWay(components.accounts),
     interactiveAuth: new InteractiveAuth({ accounts: components.accounts, passwords, rates, clock, random }),
     loginTokens: new LoginTokens(components.accounts, clock, random),
     backup: new KeyBackup(storage),

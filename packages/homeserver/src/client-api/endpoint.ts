@@ -10,6 +10,7 @@ import type { ClientApiComponents } from './components.ts'
 import type { InteractiveAuth } from './interactive-auth.ts'
 import type { LoginTokens } from './login-tokens.ts'
 import type { Passwords } from './passwords.ts'
+import type { PollsUnderWay } from './polls-under-way.ts'
 import type { RateLimits } from './rate-limit.ts'
 import type { SpaceWalks } from './space-walks.ts'
 
@@ -21,6 +22,7 @@ export interface Api extends ClientApiComponents {
   readonly passwords: Passwords
   readonly loginTokens: LoginTokens
   readonly rates: RateLimits
+  readonly polls: PollsUnderWay
   readonly backup: KeyBackup
   readonly dehydratedDevices: DehydratedDevices
   readonly spaceWalks: SpaceWalks

@@ -284,6 +284,20 @@ describe('a push gateway', () => {
     expect(await listed(bob)).toHaveLength(1)
   })
 
+  test('hears nothing of a locked user, and goes on where it was when they are unlocked', async () => {
+    await setPusher(bob)
+    const lock = async (locked: boolean): Promise<void> =>
+      alice.ok('PUT', `/_matrix/client/v1/admin/lock/${encodeURIComponent(bob.userId)}`, { locked })
+    await lock(true)
+    const missed = await alice.say(room, 'while bob is locked')
+    await world.run(10_000)
+    expect(gateway.told).toEqual([])
+    await lock(false)
+    const heard = await alice.say(room, 'welcome back')
+    await until(() => gateway.events.length === 2)
+    expect(gateway.events).toEqual([missed, heard])
+  })
+
   test('hears nothing more once the device that set it is gone', async () => {
     const carol = await node.register('carol', 'correct horse')
     await alice.ok('POST', `/rooms/${encodeURIComponent(room)}/invite`, { user_id: carol.userId })

@@ -1,4 +1,5 @@
 import type { ServerName, UserId } from '@kith/matrix-protocol'
+import type { Accounts } from '../accounts/accounts.ts'
 import type { AccountData } from '../accounts/account-data.ts'
 import type { Devices } from '../accounts/devices.ts'
 import type { IgnoredUsers } from '../accounts/ignored-users.ts'
@@ -16,6 +17,7 @@ interface PushParts {
   readonly rooms: Rooms
   readonly receipts: Receipts
   readonly visibility: NotificationsParts['visibility']
+  readonly accounts: Accounts
   readonly accountData: AccountData
   readonly devices: Devices
   readonly ignoredUsers: IgnoredUsers
@@ -29,9 +31,10 @@ export async function buildPush(ports: Ports, parts: PushParts, opened: AsyncDis
   const { pushGateway: gateway } = ports
   if (gateway !== undefined) {
     const hasDevice = (userId: UserId, deviceId: string): boolean => parts.devices.get(userId, deviceId) !== undefined
+    const mayHear = (userId: UserId): boolean => !parts.accounts.isRestricted(userId, 'locked')
     // Nodes in browsers have no gateway, and so do not load this.
     const { PushDelivery } = await import('./push-delivery.ts')
-    opened.use(new PushDelivery({ ...ports, ...parts, pushers, pushRules, notifications, gateway, hasDevice }))
+    opened.use(new PushDelivery({ ...ports, ...parts, pushers, pushRules, notifications, gateway, hasDevice, mayHear }))
   }
   return { pushRules, notifications, pushers }
 }

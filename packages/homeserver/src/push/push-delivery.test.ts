@@ -62,6 +62,7 @@ async function setting(answer: (roomId: string) => PushGatewayOutcome | Promise<
       },
     },
     hasDevice: () => true,
+    mayHear: () => true,
     ignoredUsers: { of: async () => new Set() },
   })
   return { storage, stream, looked, invites, told, delivery }

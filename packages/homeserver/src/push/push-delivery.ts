@@ -27,6 +27,8 @@ interface PushDeliveryParts {
   readonly log: Log
   /** A pusher goes with the device that set it. */
   readonly hasDevice: (userId: UserId, deviceId: string) => boolean
+  /** Whether the user is to hear of anything; while they are not, their pushers rest. */
+  readonly mayHear: (userId: UserId) => boolean
   /** Of them nobody is told. */
   readonly ignoredUsers: { of(userId: UserId): Promise<ReadonlySet<string>> }
 }
@@ -121,7 +123,7 @@ export class PushDelivery implements AsyncDisposable {
       if (pusher === undefined) return
       if (!this.#parts.hasDevice(pusher.userId, pusher.deviceId)) return pushers.remove([key])
       try {
-        const step = await this.#step(pusher, progress, (next) => (progress = next))
+        const step = this.#parts.mayHear(pusher.userId) ? await this.#step(pusher, progress, (next) => (progress = next)) : 'idle'
         if (step === 'idle') await this.#news.beyond(seen, signal)
       } catch (error) {
         signal.throwIfAborted()
@@ -151,6 +153,7 @@ export class PushDelivery implements AsyncDisposable {
     const { items, isWhole } = await this.#next(pusher, progress.position)
     let current = progress
     for (const { position, bodyOf } of items) {
+      if (!this.#parts.mayHear(pusher.userId)) return 'idle'
       const body = await bodyOf()
       if (body === undefined) {
         // Not worth a write: after a crash it is passed over again.

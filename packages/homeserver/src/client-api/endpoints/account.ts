@@ -4,6 +4,7 @@ import { removeDevicesInTurn } from '../../keys/remove-devices.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import type { Proven, Wanted } from '../interactive-auth.ts'
+import { userLocked } from '../restrictions.ts'
 import { authSchema, passwordSchema } from '../schemas.ts'
 
 const changePasswordSchema = v.looseObject({
@@ -29,7 +30,7 @@ export const accountEndpoints = [
     auth: 'optional',
     body: changePasswordSchema,
     async handle(api, { session, body, caller }) {
-      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, 'password'), caller))
+      const userId = provenUser(api, api.interactiveAuth.require(body.auth, passwordOf(session?.userId, 'password'), caller))
       await changePassword(api, userId, body.new_password, body.logout_devices ? { except: session?.deviceId } : undefined)
       return {}
     },
@@ -40,7 +41,10 @@ export const accountEndpoints = [
     auth: 'optional',
     body: v.looseObject({ auth: authSchema, erase: v.optional(v.boolean(), false), id_server: v.optional(v.string()) }),
     async handle(api, { session, body, caller }) {
-      const userId = provenUser(api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`), caller))
+      const userId = provenUser(
+        api,
+        api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`), caller),
+      )
       await api.deactivations.deactivate(userId, body.erase)
       // No address was ever bound to it, so there is none to unbind.
       return { id_server_unbind_result: 'success' }
@@ -69,7 +73,9 @@ function passwordOf(userId: UserId | undefined, purpose: string): Wanted {
   return { purpose, stages: ['m.login.password'], ...(userId === undefined ? {} : { userId }) }
 }
 
-function provenUser(proven: Proven): UserId {
+/** A password opens a locked account no more than a token does. */
+function provenUser(api: Api, proven: Proven): UserId {
   if (proven === undefined) throw new MatrixError(403, 'M_FORBIDDEN', 'Nobody has proven to be the user of this account')
+  if (api.accounts.isRestricted(proven, 'locked')) throw userLocked()
   return proven
 }

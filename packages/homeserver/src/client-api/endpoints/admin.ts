@@ -46,6 +46,7 @@ function restrictionEndpoints(name: 'suspend' | 'lock', restriction: Restriction
         const userId = moderated(api, session, params.userId)
         const wanted = body[restriction] === true
         await api.accounts.restrict(userId, restriction, wanted)
+        if (wanted && restriction === 'locked') api.polls.endOfLocked(userId)
         return { [restriction]: wanted }
       },
     }),

@@ -25,15 +25,17 @@ export const oldSyncEndpoints = [
       const roomId = query.get('room_id')
       const watched = roomId === null ? undefined : roomIdFrom(roomId)
       const deadline = api.ports.clock.now() + integerFrom(query, 'timeout', 0, syncTimeoutMaxMs)
-      for (let after = Math.min(from, api.timeline.position), isLast = false; ;) {
-        const upTo = api.timeline.position
-        const events = await eventsBetween(api, session, watched, after, upTo)
-        const remaining = deadline - api.ports.clock.now()
-        if (events.length > 0 || remaining <= 0 || isLast)
-          return { start: eventsToken(from), end: eventsToken(upTo), chunk: await api.sync.events.withRoomId(events, session) }
-        after = upTo
-        isLast = !(await api.sync.polls.waitFor(session, remaining, signal, async (either) => api.timeline.changed(upTo, either)))
-      }
+      return api.polls.run(session.userId, signal, async (poll) => {
+        for (let after = Math.min(from, api.timeline.position), isLast = false; ;) {
+          const upTo = api.timeline.position
+          const events = await eventsBetween(api, session, watched, after, upTo)
+          const remaining = deadline - api.ports.clock.now()
+          if (events.length > 0 || remaining <= 0 || isLast)
+            return { start: eventsToken(from), end: eventsToken(upTo), chunk: await api.sync.events.withRoomId(events, session) }
+          after = upTo
+          isLast = !(await api.sync.polls.waitFor(session, remaining, poll, async (either) => api.timeline.changed(upTo, either)))
+        }
+      })
     },
   }),
   endpoint({

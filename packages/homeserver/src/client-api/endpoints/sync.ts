@@ -4,6 +4,7 @@ import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { StateName } from '../../sync/room-sections.ts'
+import type { SyncInput } from '../../sync/sync-engine.ts'
 import { readSyncFilter } from '../../sync/sync-filter.ts'
 import { parseSyncToken, type SyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
@@ -15,18 +16,16 @@ export const syncEndpoints = [
     method: 'GET',
     path: '/sync',
     async handle(api, { session, query, signal }) {
-      return api.sync.sync(
-        {
-          reader: session,
-          since: sinceFrom(query),
-          filter: readSyncFilter(await filterFrom(api, session, query)),
-          fullState: query.get('full_state') === 'true',
-          stateName: stateNameFrom(query),
-          presence: choiceFrom(query, 'set_presence', ['online', 'offline', 'unavailable']) ?? 'online',
-          timeoutMs: integerFrom(query, 'timeout', 0, limits.implementation.syncTimeoutMaxMs),
-        },
-        signal,
-      )
+      const input: SyncInput = {
+        reader: session,
+        since: sinceFrom(query),
+        filter: readSyncFilter(await filterFrom(api, session, query)),
+        fullState: query.get('full_state') === 'true',
+        stateName: stateNameFrom(query),
+        presence: choiceFrom(query, 'set_presence', ['online', 'offline', 'unavailable']) ?? 'online',
+        timeoutMs: integerFrom(query, 'timeout', 0, limits.implementation.syncTimeoutMaxMs),
+      }
+      return api.polls.run(session.userId, signal, async (either) => api.sync.sync(input, either))
     },
   }),
 ]
