@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestUser } from '../src/client-api/test-node.test-support.ts'
 import type { Endpoint } from '../src/client-api/endpoint.ts'
-import { endpoints } from '../src/client-api/endpoints/index.ts'
 import { limits } from '../src/limits.ts'
 import { badRequests, type Example } from './bad-requests.test-support.ts'
 import { wrongRequests } from './client-bad-requests.test-support.ts'
@@ -14,6 +13,7 @@ import { toleranceOf } from './client-tolerance.test-support.ts'
 import { schemaRequests } from './client-schema-bodies.test-support.ts'
 import { bodyOf, problemsOfAnswer, urlOf, type WrongRequest } from './client-wrong-request.test-support.ts'
 import type { Operation } from './openapi.test-support.ts'
+import { nameOf, ownEndpoints } from './own-requests.test-support.ts'
 
 const RUNS = 40
 /** Between requests of what may only be asked so often. */
@@ -55,7 +55,7 @@ afterAll(async () => {
 /** The last request of the operation that was right, by somebody who is still here. */
 async function exampleOf(operation: Operation): Promise<Example & { readonly asker: Asker }> {
   const own = contract.exchanges.filter((exchange) => exchange.operation.id === operation.id)
-  const isHere = ({ asker }: ClientExchange): boolean => asker === contract.alice || asker === contract.carol
+  const isHere = ({ asker }: ClientExchange): boolean => [contract.alice, contract.carol, contract.bridge].includes(asker as TestUser)
   const right =
     own.findLast((exchange) => exchange.status < 400 && isHere(exchange)) ?? own.findLast(({ status }) => status < 400) ?? own[0]
   if (right === undefined) throw new Error(`${operation.id} was never called`)
@@ -145,7 +145,7 @@ describe('whatever clients send', () => {
 })
 
 describe('whatever is sent to what the data does not have', () => {
-  const own = endpoints.filter((endpoint) => !operations.some((operation) => endpointOf(operation) === endpoint))
+  const own = ownEndpoints(operations)
   const sendTo = async (endpoint: Endpoint, asker: Asker, body?: string): Promise<string> => {
     const operation = { ...contract.operation('getVersions'), method: endpoint.method, responses: new Map() }
     const exchange = await send(asker, operation, {
@@ -156,24 +156,24 @@ describe('whatever is sent to what the data does not have', () => {
     return `${exchange.status} ${errcodeOf(exchange)}`
   }
 
-  test.each(
-    own
-      .filter(({ bodySchema }) => bodySchema !== undefined)
-      .map((endpoint) => [`${endpoint.method} ${endpoint.paths[0]}`, endpoint] as const),
-  )('%s: bodies', async (_name, endpoint) => {
-    const tooLarge = `{"a":"${'x'.repeat(endpoint.bodyBytesMax ?? limits.implementation.clientBodyBytesMax)}"}`
-    const answers = []
-    for (const body of ['{', '[]', 'null', '['.repeat(1_000), tooLarge]) answers.push(await sendTo(endpoint, contract.alice, body))
-    expect(answers).toEqual(['400 M_NOT_JSON', '400 M_BAD_JSON', '400 M_BAD_JSON', '400 M_BAD_JSON', '413 M_TOO_LARGE'])
-    await stillServes()
-  })
+  test.each(own.filter(({ bodySchema }) => bodySchema !== undefined).map((endpoint) => [nameOf(endpoint), endpoint] as const))(
+    '%s: bodies',
+    async (_name, endpoint) => {
+      const tooLarge = `{"a":"${'x'.repeat(endpoint.bodyBytesMax ?? limits.implementation.clientBodyBytesMax)}"}`
+      const answers = []
+      for (const body of ['{', '[]', 'null', '['.repeat(1_000), tooLarge]) answers.push(await sendTo(endpoint, contract.alice, body))
+      expect(answers).toEqual(['400 M_NOT_JSON', '400 M_BAD_JSON', '400 M_BAD_JSON', '400 M_BAD_JSON', '413 M_TOO_LARGE'])
+      await stillServes()
+    },
+  )
 
-  test.each(
-    own.filter(({ auth }) => auth === 'required').map((endpoint) => [`${endpoint.method} ${endpoint.paths[0]}`, endpoint] as const),
-  )('%s: tokens', async (_name, endpoint) => {
-    expect(await sendTo(endpoint, contract.home)).toBe('401 M_MISSING_TOKEN')
-    for (const asker of [loggedOut, expired, foreigner()]) expect(await sendTo(endpoint, asker)).toBe('401 M_UNKNOWN_TOKEN')
-  })
+  test.each(own.filter(({ auth }) => auth === 'required').map((endpoint) => [nameOf(endpoint), endpoint] as const))(
+    '%s: tokens',
+    async (_name, endpoint) => {
+      expect(await sendTo(endpoint, contract.home)).toBe('401 M_MISSING_TOKEN')
+      for (const asker of [loggedOut, expired, foreigner()]) expect(await sendTo(endpoint, asker)).toBe('401 M_UNKNOWN_TOKEN')
+    },
+  )
 })
 
 /** Known at another node, and not at this one. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endpoints } from '../src/client-api/endpoints/index.ts'
 import { ClientContract } from './client-contract.test-support.ts'
-import { endpointOf, problemsOfCoverage, problemsOfRoutes } from './client-coverage.test-support.ts'
+import { coverageTable, endpointOf, problemsOfCoverage, problemsOfRoutes } from './client-coverage.test-support.ts'
 import { type ClientExchange, problemsOfClientResponse } from './client-exchange-checks.test-support.ts'
 import { problemsOfAnswer } from './client-wrong-request.test-support.ts'
 import { loadEventContents } from './openapi.test-support.ts'
@@ -127,6 +127,13 @@ describe('a planted gap is noticed', () => {
     expect(problemsOfCoverage([right], undefined)).toEqual([])
     expect(problemsOfCoverage([right], row)).toEqual(['is supported after all', '404 M_NOT_FOUND was not seen'])
     expect(problemsOfCoverage([{ ...right, status: 404, responseBody: { errcode: 'M_NOT_FOUND' } }], row)).toEqual([])
+  })
+
+  test('an operation that was not called: the table says how many were, and with which answers', () => {
+    const lines = coverageTable(operations, [right, { ...right, status: 418 }]).split('\n')
+    expect(lines.at(-1)).toContain(`1 of ${operations.length} operations called`)
+    expect(lines.find((line) => line.startsWith('getDevices '))).toMatch(/^getDevices +200 418\* +GET /)
+    expect(lines.find((line) => line.startsWith('login '))).toMatch(/^login +POST /)
   })
 
   test('an operation without a route, and one that waits for a route that it has', () => {

@@ -8,6 +8,26 @@ import type { Operation } from './openapi.test-support.ts'
 /** Operations that have no route yet. One that gets a route must leave the list and be called. */
 export const pending: ReadonlySet<string> = new Set()
 
+const unstable = '/_matrix/client/unstable'
+/** What clients from before it was specified ask for: none of them may be lost. */
+export const proposedNames: readonly string[] = [
+  `GET ${unstable}/org.matrix.msc2965/auth_metadata`,
+  `GET ${unstable}/org.matrix.msc3231/register/m.login.registration_token/validity`,
+  `POST ${unstable}/fi.mau.msc2659/appservice/:appServiceId/ping`,
+  `GET ${unstable}/uk.tcpip.msc4133/profile/:userId`,
+  `GET ${unstable}/uk.tcpip.msc4133/profile/:userId/:field`,
+  `PUT ${unstable}/uk.tcpip.msc4133/profile/:userId/:field`,
+  `DELETE ${unstable}/uk.tcpip.msc4133/profile/:userId/:field`,
+  `GET ${unstable}/rooms/:roomId/relations/:eventId`,
+  `GET ${unstable}/rooms/:roomId/relations/:eventId/:relType`,
+  `GET ${unstable}/rooms/:roomId/relations/:eventId/:relType/:eventType`,
+  `GET ${unstable}/org.matrix.msc3856/rooms/:roomId/threads`,
+  `GET ${unstable}/org.matrix.msc2946/rooms/:roomId/hierarchy`,
+  `GET ${unstable}/org.matrix.msc3030/rooms/:roomId/timestamp_to_event`,
+  `POST ${unstable}/keys/device_signing/upload`,
+  `POST ${unstable}/keys/signatures/upload`,
+]
+
 /** A row of the table in docs/LIMITS.md. */
 export interface Unsupported {
   readonly operation: string

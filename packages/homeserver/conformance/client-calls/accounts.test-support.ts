@@ -92,6 +92,9 @@ async function callDevices(contract: ClientContract): Promise<void> {
   await contract.ask(dora, 'updateDevice', { path, body: { display_name: 'A spoon' } })
   await contract.ask(dora, 'getDevice', { path })
   await contract.ask(dora, 'getDevice', { path: { deviceId: 'NONE' } }, 404)
+  const { carol } = contract
+  await contract.ask(carol, 'getDevices')
+  await contract.ask(carol, 'getDevice', { path: { deviceId: carol.deviceId } })
   await withPassword(contract, dora, 'deleteDevice', {}, path)
   await withPassword(contract, dora, 'deleteDevices', { devices: [third.deviceId] })
   await contract.ask(dora, 'updateDevice', { path, body: {} }, 404)
