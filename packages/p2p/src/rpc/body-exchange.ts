@@ -25,10 +25,16 @@ export class BodyExchange {
   readonly #activity: Activity
   readonly #meetings = new Map<string, Meeting>()
   #unclaimed = 0
+  #receiving = 0
 
   constructor(connection: Connection, activity: Activity) {
     this.#connection = connection
     this.#activity = activity
+  }
+
+  /** Bodies that belong to a message and of which more bytes are to come. */
+  get receivingCount(): number {
+    return this.#receiving
   }
 
   /** @throws what `sendBody` throws. */
@@ -54,7 +60,11 @@ export class BodyExchange {
       receiver.abort(signal.reason instanceof Error ? signal.reason : new StreamLostError('The body is no longer wanted'))
     if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })
-    void receiver.ended.then(() => signal.removeEventListener('abort', abort))
+    this.#receiving++
+    void receiver.ended.then(() => {
+      this.#receiving--
+      signal.removeEventListener('abort', abort)
+    })
     return receiver.body
   }
 

@@ -63,9 +63,9 @@ export class RpcSession implements Activity {
     return this.#roundTripMs
   }
 
-  /** No request is under way in either direction. */
+  /** No request is under way in either direction, nor the body of an answer. */
   get idle(): boolean {
-    if ((this.#client?.pendingCount ?? 0) > 0) return false
+    if ((this.#client?.pendingCount ?? 0) > 0 || this.#bodies.receivingCount > 0) return false
     for (const server of this.#servers) if (server.activeCount > 0) return false
     return true
   }
