@@ -273,7 +273,11 @@ export class Libp2pPeerNetwork implements KithNetwork {
   }
 
   #onConnection(connection: Connection): void {
-    if (this.#stop.signal.aborted) return
+    if (this.#stop.signal.aborted) {
+      // A WebRTC connection that comes up while libp2p stops is closed by nobody else, and would answer for a node that is gone.
+      connection.abort(new Error('This node is stopping'))
+      return
+    }
     const session = this.#sessionOf(connection)
     if (session === undefined) return
     session.open().catch(() => this.#onSilent(connection))
