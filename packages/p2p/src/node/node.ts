@@ -25,6 +25,7 @@ import {
   rtcConfiguration,
 } from '../libp2p-settings.ts'
 import { CIRCUITS_PER_CONNECTION_MAX, CONNECTIONS_MAX, RELAY_CONNECTIONS_MAX, RESERVATIONS_MAX } from '../limits.ts'
+import { holdCandidates } from './hold-candidates.ts'
 import { lingerUdpSockets } from './linger-udp-sockets.ts'
 import { choosePorts, type Ports } from './listen-ports.ts'
 import { rotateChannelIds } from './rotate-channel-ids.ts'
@@ -68,6 +69,7 @@ export interface NodeNetworkOptions {
  */
 export async function createNodeNetwork(options: NodeNetworkOptions): Promise<KithNetwork> {
   rotateChannelIds()
+  holdCandidates()
   const { dataDirectory } = options
   if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true })
   const ports = options.listen === undefined ? {} : await choosePorts(options.listen.host, portWishes(options.listen), dataDirectory)
