@@ -71,7 +71,7 @@ interface Draft {
  * Invariants:
  * 1. What a connection was told is remembered for each room, and only what the client has confirmed by its next request counts.
  * 2. A room that was out of sight is told of from where the client left it.
- * 3. A request reads from storage for the rooms it tells of, never for all rooms of the user.
+ * 3. A request reads from storage for the rooms it tells of, and for those that others put the user out of, never for all rooms of the user.
  */
 export class SlidingSync {
   readonly #parts: SlidingSyncParts
