@@ -1,7 +1,9 @@
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
+import type { Report } from '../../conversation/tables.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import { endpoint } from '../endpoint.ts'
+import { type Api, endpoint } from '../endpoint.ts'
 import { eventIdFrom, integerFrom, roomIdFrom, userIdFrom } from '../parameters.ts'
 
 const { reportReasonCharactersMax, reportsPageMax } = limits.implementation
@@ -18,15 +20,7 @@ export const reportEndpoints = [
     path: '/rooms/:roomId/report',
     body: v.looseObject({ reason }),
     async handle(api, { params, session, body }) {
-      const roomId = roomIdFrom(params.roomId)
-      api.rates.reportsPerUser.take(session.userId)
-      await api.conversation.reports.add({
-        by: session.userId,
-        at: api.ports.clock.now(),
-        about: { kind: 'room', roomId },
-        reason: body.reason,
-      })
-      return {}
+      return report(api, session, { kind: 'room', roomId: roomIdFrom(params.roomId) }, body.reason)
     },
   }),
   endpoint({
@@ -41,14 +35,7 @@ export const reportEndpoints = [
       // One answer for rooms that the user is not in, events that are not there, and those that the user may not see.
       if (event?.roomId !== roomId || !(await api.sync.visibility.isVisible(event, session.userId)))
         throw new MatrixError(404, 'M_NOT_FOUND', 'The event was not found, or you are not in the room')
-      api.rates.reportsPerUser.take(session.userId)
-      await api.conversation.reports.add({
-        by: session.userId,
-        at: api.ports.clock.now(),
-        about: { kind: 'event', roomId, eventId, sender: event.pdu.sender },
-        reason: body.reason,
-      })
-      return {}
+      return report(api, session, { kind: 'event', roomId, eventId, sender: event.pdu.sender }, body.reason)
     },
   }),
   endpoint({
@@ -56,15 +43,7 @@ export const reportEndpoints = [
     path: '/users/:userId/report',
     body: v.looseObject({ reason }),
     async handle(api, { params, session, body }) {
-      const userId = userIdFrom(params.userId)
-      api.rates.reportsPerUser.take(session.userId)
-      await api.conversation.reports.add({
-        by: session.userId,
-        at: api.ports.clock.now(),
-        about: { kind: 'user', userId },
-        reason: body.reason,
-      })
-      return {}
+      return report(api, session, { kind: 'user', userId: userIdFrom(params.userId) }, body.reason)
     },
   }),
   endpoint({
@@ -78,3 +57,9 @@ export const reportEndpoints = [
     },
   }),
 ]
+
+async function report(api: Api, session: Session, about: Report['about'], text: string): Promise<object> {
+  api.rates.reportsPerUser.take(session.userId)
+  await api.conversation.reports.add({ by: session.userId, at: api.ports.clock.now(), about, reason: text })
+  return {}
+}
