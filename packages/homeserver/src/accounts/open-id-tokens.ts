@@ -16,7 +16,6 @@ import type { Random } from '../ports/random.ts'
 const PREFIX = 'kith_openid_'
 /** No JSON begins like this, so no signature over a token passes for one over an event, and the other way round. */
 const SIGNED_PREFIX = 'im.kith.openid-token\n'
-const TOKEN_CHARACTERS_MAX = 2_048
 
 /**
  * Tokens with which a user proves who they are to others. They carry what they say, signed by this server, so that none is stored and all
@@ -44,7 +43,7 @@ export class OpenIdTokens {
 
   /** Whose token it is; undefined when it is none of this server's, or expired. */
   async verify(token: string): Promise<UserId | undefined> {
-    if (!token.startsWith(PREFIX) || token.length > TOKEN_CHARACTERS_MAX) return undefined
+    if (!token.startsWith(PREFIX) || token.length > limits.implementation.openIdTokenCharactersMax) return undefined
     const [payload = '', signatureText = ''] = token.slice(PREFIX.length).split('.')
     const signature = decodeBase64Url(signatureText)
     if (signature === undefined) return undefined

@@ -1,8 +1,13 @@
+import type { RoomId } from '@kith/matrix-protocol'
+import { openMemoryStorage } from '@kith/storage/memory'
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { expect, test } from 'vitest'
-import type { AppServiceAnswer, AppServiceCall } from '../ports/index.ts'
+import { limits } from '../limits.ts'
+import { type AppServiceAnswer, type AppServiceCall, WriteBatch } from '../ports/index.ts'
+import { homeserverTableNames } from '../storage-schema.ts'
 import { type Json, TestNode, TestUser } from '../client-api/test-node.test-support.ts'
 import { callAs, isTransaction, registerFor, registrationOf, startWithService } from './service-node.test-support.ts'
+import { appServiceTables } from './tables.ts'
 
 const json = (body: unknown, status = 200): AppServiceAnswer => ({ kind: 'answered', status, body, text: JSON.stringify(body) })
 const pathOf = ({ url }: AppServiceCall): string => decodeURIComponent(url.pathname.replace('/base/_matrix/app/v1', ''))
@@ -141,6 +146,26 @@ test('rooms of a network are shown to those who look there, also after a restart
   expect(await list({ include_all_networks: true })).toEqual([roomId])
   expect((await callAs(node, undefined, 'PUT', path, { visibility: 'private' })).status).toBe(200)
   expect(await list({ include_all_networks: true })).toEqual([])
+})
+
+test('rooms of networks have an end, which asking again does not move', async () => {
+  const { node } = await startWithService()
+  await using _stopped = node
+  const alice = await node.register('alice')
+  const roomId = await alice.createRoom({ preset: 'public_chat' })
+  await node[Symbol.asyncDispose]()
+  const batch = new WriteBatch()
+  for (let index = 0; index < limits.implementation.appServiceNetworkRoomsMax; index++)
+    batch.put(appServiceTables.networkRooms, ['bridge', `${index}`, roomId as RoomId], true)
+  await openMemoryStorage({ disk: node.disk, tableNames: homeserverTableNames }).commit(batch.writes)
+  await node.start({ appServices: [registrationOf()] })
+  const show = async (network: string, visibility: string) =>
+    callAs(node, undefined, 'PUT', `/directory/list/appservice/${network}/${encodeURIComponent(roomId)}`, { visibility })
+  // M_LIMIT_EXCEEDED would make clients wait and ask the same again, for ever.
+  expect(await show('more', 'public')).toMatchObject({ status: 400, body: { errcode: 'M_UNKNOWN' } })
+  expect((await show('0', 'public')).status).toBe(200)
+  expect((await show('0', 'private')).status).toBe(200)
+  expect((await show('more', 'public')).status).toBe(200)
 })
 
 /** What a service is told of what passes: in a room with a user of its, in one without, and to a device of that user. */

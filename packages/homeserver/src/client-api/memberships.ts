@@ -8,12 +8,11 @@ import {
   unreachable,
   type UserId,
 } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import type { Api } from './endpoint.ts'
 import { remoteError, sentEventId } from './outcomes.ts'
 import { inheritFromPredecessor } from './successor-settings.ts'
-
-const SERVERS_NAMED_MAX = 20
 
 /** Content of a membership event of a local user, with the profile of now. */
 export async function memberContent(api: Api, userId: UserId, membership: string, extra: JsonObject): Promise<JsonObject> {
@@ -75,7 +74,7 @@ function otherServers(api: Api, userId: UserId, { roomId, via }: RoomTarget): Se
   if (candidates.size === 0 && !isHeld) {
     throw new MatrixError(404, 'M_NOT_FOUND', 'This room is not known here, and no server that might know it was named')
   }
-  return [...candidates].slice(0, SERVERS_NAMED_MAX)
+  return [...candidates].slice(0, limits.implementation.serversNamedMax)
 }
 
 /** Leaves a room, declines an invite to it, or takes a knock at it back: of the latter two nothing is left here, whoever can be reached. */

@@ -10,8 +10,6 @@ interface HistoryInput {
   readonly limit: number
 }
 
-const attemptsMax = 4
-
 /** A page of a room's history. Where events are missing here, other servers are asked for them, for a bounded time. */
 export async function readHistory(
   api: Api,
@@ -27,7 +25,7 @@ export async function readHistory(
     events.push(...page.events)
     from = page.end ?? from
     if (page.gapAt === undefined) return { events, end: page.end }
-    const isFull = events.length >= input.limit || attempt >= attemptsMax
+    const isFull = events.length >= input.limit || attempt >= limits.implementation.historyGapsFilledMax
     // The request that goes on from the token tries the gap again, and after that what is stored beyond it.
     if (isFull || !(await fillGap(api, roomId, page.gapAt, signal))) return { events, end: from }
   }

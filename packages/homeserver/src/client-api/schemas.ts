@@ -55,7 +55,11 @@ export const authSchema = v.nullish(
 
 export type AuthData = v.InferOutput<typeof authSchema>
 
-export const deviceIdSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
+export const nameSchema = v.pipe(v.string(), v.maxLength(limits.implementation.nameCharactersMax))
+export const textSchema = v.pipe(v.string(), v.maxLength(limits.implementation.textCharactersMax))
+/** Why somebody did what they did, for people. */
+export const reasonSchema = v.pipe(v.string(), v.maxLength(limits.implementation.reasonCharactersMax))
+export const deviceIdSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(limits.implementation.nameCharactersMax))
 export const passwordSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(limits.implementation.passwordLengthMax))
 export const deviceNameSchema = v.pipe(v.string(), v.maxLength(limits.implementation.displayNameLengthMax))
 

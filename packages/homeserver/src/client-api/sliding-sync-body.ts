@@ -10,7 +10,7 @@ import type {
   SlidingRequest,
   StatePattern,
 } from '../sync/sliding/sliding-request.ts'
-import { jsonObjectSchema, mapSchema } from './schemas.ts'
+import { jsonObjectSchema, mapSchema, nameSchema as text } from './schemas.ts'
 
 const {
   slidingListsMax,
@@ -25,7 +25,6 @@ const {
   toDeviceMessagesPerSyncMax,
 } = limits.implementation
 
-const text = v.pipe(v.string(), v.maxLength(255))
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const range = v.tuple([count, count])
 const names = v.pipe(v.array(text), v.maxLength(slidingFilterValuesMax))

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue, ownString, parseRoomAlias, parseRoomId, type RoomId } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import type { RoomState } from '../rooms/index.ts'
 
 /** What others learn of a room before they are in it. @see https://spec.matrix.org/latest/client-server-api/#get_matrixclientv1room_summaryroomidoralias */
@@ -19,7 +20,6 @@ export interface RoomSummary {
 }
 
 const KNOWN_ENCRYPTION = 'm.megolm.v1.aes-sha2'
-const ALLOWED_ROOMS_MAX = 50
 
 export function summaryOf(roomId: RoomId, state: RoomState, version: string): RoomSummary {
   const content = (type: string): JsonObject | undefined => state.get(type, '')?.pdu.content
@@ -52,7 +52,9 @@ export function parseSummary(value: JsonValue | undefined, charactersMax: number
   if (roomId === undefined || typeof count !== 'number') return undefined
   const short = (member: string): string | undefined => ownString(value, member)?.slice(0, charactersMax)
   const allowed: JsonValue = value['allowed_room_ids'] ?? []
-  const allowedIds = Array.isArray(allowed) ? allowed.slice(0, ALLOWED_ROOMS_MAX).flatMap((id: JsonValue) => parseRoomId(id) ?? []) : []
+  const allowedIds = Array.isArray(allowed)
+    ? allowed.slice(0, limits.implementation.roomSummaryAllowedMax).flatMap((id: JsonValue) => parseRoomId(id) ?? [])
+    : []
   return {
     room_id: roomId,
     num_joined_members: Math.max(0, Math.min(Math.trunc(count), Number.MAX_SAFE_INTEGER)),
@@ -81,7 +83,7 @@ export function allowedRooms(state: RoomState): RoomId[] {
   if (rule !== 'restricted' && rule !== 'knock_restricted') return []
   const allow: JsonValue = content?.['allow'] ?? []
   if (!Array.isArray(allow)) return []
-  return allow.slice(0, ALLOWED_ROOMS_MAX).flatMap((condition: JsonValue) => {
+  return allow.slice(0, limits.implementation.roomSummaryAllowedMax).flatMap((condition: JsonValue) => {
     if (!isJsonObject(condition) || ownString(condition, 'type') !== 'm.room_membership') return []
     return parseRoomId(condition['room_id']) ?? []
   })

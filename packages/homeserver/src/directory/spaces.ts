@@ -18,7 +18,6 @@ import type { Rooms, RoomState } from '../rooms/index.ts'
 import { allowedRooms, isWorldReadable, parseSummary, type RoomSummary, summaryOf } from './room-summary.ts'
 
 const CHILD = 'm.space.child'
-const VIA_MAX = 20
 /** Only such an `order` counts. @see https://spec.matrix.org/latest/client-server-api/#ordering-of-children-within-a-space */
 const orderPattern = /^[\x20-\x7e]{1,50}$/
 const openRules: ReadonlySet<string | undefined> = new Set(['public', 'knock', 'knock_restricted'])
@@ -181,7 +180,7 @@ function orderOf(event: JsonObject): string | undefined {
 
 function viaOf(content: JsonValue | undefined): ServerName[] {
   const via = isJsonObject(content) ? content['via'] : undefined
-  return listOf(via, VIA_MAX).flatMap((server) => parseServerName(server) ?? [])
+  return listOf(via, limits.implementation.spaceChildServersMax).flatMap((server) => parseServerName(server) ?? [])
 }
 
 function listOf(value: JsonValue | undefined, countMax: number): readonly JsonValue[] {

@@ -8,6 +8,7 @@ import {
   serverNameOf,
   type UserId,
 } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Storage } from '../ports/storage.ts'
 import type { Rooms } from '../rooms/index.ts'
@@ -15,8 +16,6 @@ import type { Timeline } from '../timeline/index.ts'
 import { Presence } from './presence.ts'
 import { Receipts } from './receipts.ts'
 import { Typing } from './typing.ts'
-
-const remoteTypingTimeoutMs = 30_000
 
 interface EphemeralParts {
   readonly storage: Storage
@@ -52,7 +51,7 @@ export class Ephemeral implements Disposable {
     const userId = parseUserId(ownMember(content, 'user_id'))
     if (roomId === undefined || userId === undefined || serverNameOf(userId) !== origin) return
     if (!this.#isMember(roomId, userId)) return
-    await this.typing.set(roomId, userId, ownMember(content, 'typing') === true, remoteTypingTimeoutMs)
+    await this.typing.set(roomId, userId, ownMember(content, 'typing') === true, limits.implementation.typingTimeoutOfOthersMs)
   }
 
   /** `m.receipt` of another server. */

@@ -1,9 +1,7 @@
 import type { JsonValue } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 
 export type BoundedJson = { readonly kind: 'ok'; readonly value: JsonValue } | { readonly kind: 'not-json' } | { readonly kind: 'too-deep' }
-
-/** Deeper JSON than this is refused before anything walks over it: a walk might exhaust the stack. */
-const DEPTH_MAX = 200
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -31,7 +29,7 @@ function isTooDeep(text: string): boolean {
       else if (unit === QUOTE) inString = false
     } else if (unit === QUOTE) inString = true
     else if (OPENING.has(unit)) {
-      if (++depth > DEPTH_MAX) return true
+      if (++depth > limits.implementation.peerJsonDepthMax) return true
     } else if (CLOSING.has(unit)) depth--
   }
   return false

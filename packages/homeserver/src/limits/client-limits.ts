@@ -7,6 +7,13 @@ export const clientLimits = {
   /** Client API. */
   clientBodyBytesMax: 2 * 1024 * 1024,
   jsonDepthMax: 100,
+  /** Ids of transactions and devices, types, state keys, and other names that clients and servers choose. */
+  nameCharactersMax: 255,
+  /** Texts for which there is no other limit: addresses, keys, secrets. */
+  textCharactersMax: 1_000,
+  reasonCharactersMax: 1_000,
+  /** A form of a fallback page. */
+  formBytesMax: 16 * 1024,
   accountsMax: 10_000,
   devicesPerUserMax: 500,
   passwordLengthMax: 512,
@@ -35,6 +42,10 @@ export const clientLimits = {
   changesPerUser: { burst: 20_000, returnMs: 2 },
   rateKeysMax: 10_000,
   oneTimeKeysPerDeviceMax: 1000,
+  /** Of one user, in one request. */
+  devicesNamedPerUserMax: 1_000,
+  /** Users, and for each of them keys, to which one request adds signatures. */
+  signedPerRequestMax: 1_000,
   keyObjectBytesMax: 64 * 1024,
   dehydratedDeviceBytesMax: 256 * 1024,
   usersPerKeyRequestMax: 5000,
@@ -48,6 +59,9 @@ export const clientLimits = {
   toDeviceEduBytesMax: 48 * 1024,
   toDeviceSeenLifetimeMs: 90 * 24 * 3_600_000,
   typingTimeoutMaxMs: 120_000,
+  typingTimeoutDefaultMs: 30_000,
+  /** Other servers say that somebody types, and not how long. */
+  typingTimeoutOfOthersMs: 30_000,
   typingUsersRememberedMax: 1_000,
   receiptsPerRoomMax: 20_000,
   receiptsPerUserAndRoomMax: 500,
@@ -69,12 +83,18 @@ export const clientLimits = {
   /** All rules of a user together are no larger than other account data. */
   pushRuleBytesMax: 16 * 1024,
   pushRuleKeyCharactersMax: 255,
+  pushRuleActionsMax: 20,
+  pushRuleConditionsMax: 50,
+  pushRulePatternCharactersMax: 1_000,
   /** Characters of patterns times those of texts that are compared for one event and user. */
   pushPatternStepsMax: 10_000_000,
   /** Of all users; each may have a request under way. */
   pushersMax: 1_000,
   pushersPerUserMax: 50,
   pusherDataBytesMax: 16 * 1024,
+  /** Given by the specification, as is that of names. */
+  pusherAppIdCharactersMax: 64,
+  pushkeyBytesMax: 512,
   pushesPerPageMax: 50,
   pushUnreadCountedMax: 1_000,
   pushBackoffMinMs: 2_000,
@@ -89,6 +109,7 @@ export const clientLimits = {
   syncsWaitingPerDeviceMax: 10,
   /** Messages of each room in an answer to /initialSync, which tells of all rooms. */
   initialSyncMessagesMax: 100,
+  initialSyncMessagesDefault: 10,
   syncTimelineEventsDefault: 20,
   /** For incremental answers: a gap costs a client more than a long answer does, and some clients overlook one in which they know an event. */
   syncTimelineEventsCatchUpDefault: 200,
@@ -121,6 +142,12 @@ export const clientLimits = {
   /** Users whose tags and direct chats are in memory. */
   slidingUsersKeptMax: 500,
   messagesPageMax: 1000,
+  /** Gaps that are tried to be filled for one page. */
+  historyGapsFilledMax: 4,
+  /** Events near a time that the user may not see, and that are passed over. */
+  timestampUnseenMax: 50,
+  /** Relations from an event to the root of its thread: as many as the specification recommends. */
+  threadHopsMax: 3,
   /** Rows of the stream that are looked through for notifications at a time. */
   notificationRowsPerCommitMax: 200,
   /** Kept for each user, about: the oldest go, so many at a time. */
@@ -134,6 +161,12 @@ export const clientLimits = {
   /** How far back a user's own memberships are looked through for the end of their last stay in a room. */
   membershipChangesWalkedMax: 100,
   createRoomEventsMax: 500,
+  createRoomInvitesMax: 100,
+  createRoomNameCharactersMax: 1_000,
+  createRoomTopicCharactersMax: 10_000,
+  createRoomAliasCharactersMax: 150,
+  /** Servers that a client names, or that are asked, to get into a room. */
+  serversNamedMax: 20,
   /** Of a room's state, what an upgrade copies into the new room besides the settings. */
   upgradeLinksMax: 1_000,
   upgradeBansMax: 5_000,
@@ -158,6 +191,7 @@ export const clientLimits = {
   relationsRecursionMax: 5,
   relationsFollowedMax: 1_000,
   relationsPageMax: 100,
+  relationsPageDefault: 20,
   /** Rows read for one page of relations or threads before it ends early. */
   relationsScannedMax: 5_000,
   // Search in messages.
@@ -200,4 +234,6 @@ export const clientLimits = {
   appServiceBackoffMaxMs: 60_000,
   appServiceLookUpResultsMax: 1_000,
   appServiceNetworkRoomsMax: 10_000,
+  /** Of what a service answers to a ping, as its owner is shown it. */
+  appServiceAnswerCharactersMax: 1_000,
 } as const

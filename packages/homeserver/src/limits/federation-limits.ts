@@ -5,10 +5,15 @@ export const federationLimits = {
   peerResponseBytesMax: 32 * 1024 * 1024,
   /** Strings of another server's error that are passed on. */
   peerErrorCharactersMax: 500,
+  /** JSON of other servers. Deeper, and a walk over it might exhaust the stack. */
+  peerJsonDepthMax: 200,
+  roomVersionCharactersMax: 32,
   joinTimeoutMs: 30_000,
   /** How often, and how far apart, a server is asked for a join until it has heard of the leave before. */
   joinInformedAttemptsMax: 5,
   joinInformedRetryMs: 1_000,
+  /** Servers asked to take a leave before it is left to the outbox: a user waits who wants to be rid of an invite. */
+  leaveServersToldMax: 2,
   /** What an invite or the answer to a knock may tell of the room. */
   inviteStateEventsMax: 100,
   inviteStateCharactersMax: 512 * 1024,
@@ -21,6 +26,7 @@ export const federationLimits = {
   /** How soon, and how late, they are asked for again. */
   completeRetryMinMs: 5_000,
   completeRetryMaxMs: 10 * 60_000,
+  completedAtOnceMax: 2,
   /** Servers in a room that an answer to a join may name. */
   serversInRoomMax: 20_000,
   /** Invites that one notice of an identity server may bring. */
@@ -31,6 +37,7 @@ export const federationLimits = {
   interactiveTimeoutMs: 5_000,
   profileCacheMs: 10 * 60_000,
   profileCacheEntriesMax: 5_000,
+  profileTextCharactersMax: 1_000,
   backfillEventsMax: 100,
 
   // Federation: answering other servers.
@@ -38,7 +45,13 @@ export const federationLimits = {
   requestsQueuedPerOriginMax: 32,
   transactionsRememberedPerOriginMax: 100,
   takenInvitesPerOriginMax: 1_000,
+  takenInviteHashCharactersMax: 64,
   eventIdsPerRequestMax: 100,
+  missingEventsDefault: 10,
+  publicRoomsAskedForMax: 1_000_000_000,
+  roomBusyRetryMs: 2_000,
+  /** How long others may use the key of this server before they ask again. */
+  serverKeyValidityMs: 24 * 3_600_000,
   usersPerKeyQueryMax: 250,
   serversPerKeyNotaryQueryMax: 50,
   notaryKeysCachedMax: 5_000,
@@ -75,6 +88,7 @@ export const federationLimits = {
   mailedRowsWaitingMax: 100,
   stagedEventsPerRoomMax: 500,
   stagedEventsPerOriginMax: 100,
+  stagedRoomsMax: 10_000,
   stagedRetryIntervalMs: 60_000,
   stagedRetryIntervalMaxMs: 6 * 3_600_000,
   /** After this time an event is taken in without its predecessors, with the state that its own server tells if no other does. */
@@ -84,6 +98,9 @@ export const federationLimits = {
   stateEventsMax: 50_000,
   extremitiesRoomsPerTransactionMax: 20,
   extremitiesPerRoomMax: 20,
+  /** Rooms that are compared with other servers, in all and because of one of them. */
+  healedAtOnceMax: 6,
+  healedPerCauseAtOnceMax: 2,
 
   // Federation: delivering.
   deliverTimeoutMs: 5_000,
@@ -94,6 +111,7 @@ export const federationLimits = {
   deliverBackoffMaxMs: 10 * 60_000,
   /** Transactions aim at this size; one item may be larger. */
   deliverTransactionBytes: 1024 * 1024,
+  acknowledgedPerEduMax: 500,
   /** How long a peer that has come back may take to acknowledge what it fetched from relays, before it is sent directly. */
   acknowledgementGraceMs: 3_000,
   /** When an item that no relay takes for its size is offered to them again. */
@@ -115,6 +133,9 @@ export const federationLimits = {
   custodyMinMs: 60_000,
   custodyMaxMs: 90 * 24 * 3_600_000,
   reservationRetryMs: 15_000,
+  /** A relay that refused a mailbox is asked again after this time: its volunteer may have changed their mind. */
+  reservationRefusedRetryMs: 10 * 60_000,
+  relayReconnectDelayMs: 1_000,
   collectPageEntriesMax: 10,
   /** How often a relay that does not answer is asked again before its return is waited for. */
   collectAttemptsMax: 5,
@@ -125,6 +146,10 @@ export const federationLimits = {
   // Relay, at the relay.
   mailboxTransactionBytesMax: 4 * 1024 * 1024,
   mailboxPageEntriesMax: 50,
+  /** Retrying sooner than this is no use to a sender that met a quota. */
+  mailboxQuotaRetryMs: 60_000,
+  /** Transactions remembered for each entry that a mailbox may hold. */
+  mailboxAcceptedPerEntryMax: 10,
   mailboxPageBytesMax: 8 * 1024 * 1024,
   mailWaitingIntervalMs: 1_000,
   mailboxSweepEntriesMax: 100,

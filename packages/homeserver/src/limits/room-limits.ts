@@ -50,6 +50,10 @@ export const roomLimits = {
   // Media.
   /** Below what the peer network carries in one body, with room for the parts around the file. */
   mediaFileBytesMax: 50 * 1024 * 1024,
+  /** Of the answer of another server, everything before the bytes of the file. */
+  mediaHeadBytesMax: 64 * 1024,
+  mediaTypeCharactersMax: 255,
+  mediaNameCharactersMax: 255,
   mediaPerUserBytesMax: 4 * 1024 * 1024 * 1024,
   mediaPerUserFilesMax: 100_000,
   /** One row of storage. It cannot change for files that are stored: ranges are found by it. */
@@ -99,6 +103,8 @@ export const roomLimits = {
   /** Children of one space that are looked at. */
   spaceChildrenMax: 200,
   spaceDepthMax: 20,
+  /** Servers that a child names. */
+  spaceChildServersMax: 20,
   spacePageDefault: 20,
   spacePageMax: 50,
   /** Rooms of one walk through a space, over all of its pages. */
@@ -112,6 +118,9 @@ export const roomLimits = {
   spacePagePatienceMs: 10_000,
   /** Characters of a name, topic or id that another server gives. */
   roomSummaryCharactersMax: 4_096,
+  /** Rooms whose members may join, as a summary names them. */
+  roomSummaryAllowedMax: 50,
 
   openIdTokenLifetimeMs: 3_600_000,
+  openIdTokenCharactersMax: 2_048,
 } as const

@@ -1,3 +1,5 @@
+import { limits } from '../limits.ts'
+
 /** What a file says of itself. */
 export interface MediaDetails {
   /** A media type with its parameters, safe to be a header. */
@@ -6,8 +8,6 @@ export interface MediaDetails {
 }
 
 const CONTENT_TYPE_DEFAULT = 'application/octet-stream'
-const CONTENT_TYPE_CHARACTERS_MAX = 255
-const FILENAME_CHARACTERS_MAX = 255
 /** `type/subtype` with parameters, of visible ASCII: nothing that could end a header. */
 const contentTypePattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(;[\x20-\x7e]*)?$/
 /** In file names: control characters, and what browsers and file systems take for a path or for a change of direction. */
@@ -28,7 +28,7 @@ const inlineTypes: ReadonlySet<string> = new Set([
 export function mediaDetails(contentType: string | null, filename: string | null | undefined): MediaDetails {
   const name = cleanFilename(filename ?? '')
   const type = contentType ?? ''
-  const isUsable = type.length <= CONTENT_TYPE_CHARACTERS_MAX && contentTypePattern.test(type)
+  const isUsable = type.length <= limits.implementation.mediaTypeCharactersMax && contentTypePattern.test(type)
   return { contentType: isUsable ? type : CONTENT_TYPE_DEFAULT, ...(name === '' ? {} : { filename: name }) }
 }
 
@@ -62,7 +62,7 @@ export function filenameOf(disposition: string | null): string | undefined {
 
 function cleanFilename(name: string): string {
   const cleaned = name.toWellFormed().replaceAll(unsafeInNames, '_').trim()
-  return Array.from(cleaned).slice(0, FILENAME_CHARACTERS_MAX).join('')
+  return Array.from(cleaned).slice(0, limits.implementation.mediaNameCharactersMax).join('')
 }
 
 function percentEncoded(character: string): string {

@@ -1,9 +1,8 @@
 import { encodeUtf8 } from '@kith/matrix-protocol'
+import { limits } from '../limits.ts'
 import { contentDisposition, filenameOf, type MediaDetails, mediaDetails } from './media-details.ts'
 
 const LINE = '\r\n'
-/** Everything before the bytes of the file. */
-const HEAD_BYTES_MAX = 64 * 1024
 
 /**
  * The answer to a download by another server: a part of JSON that describes the file, today empty, and the file.
@@ -106,12 +105,12 @@ class BufferedReader {
       const at = find(this.#buffer, mark)
       if (at >= 0) {
         this.#headBytes += at + mark.length
-        if (this.#headBytes > HEAD_BYTES_MAX) return undefined
+        if (this.#headBytes > limits.implementation.mediaHeadBytesMax) return undefined
         const text = new TextDecoder('utf-8').decode(this.#buffer.subarray(0, at))
         this.skip(at + mark.length)
         return text
       }
-      if (this.#headBytes + this.#buffer.byteLength > HEAD_BYTES_MAX || !(await this.#more())) return undefined
+      if (this.#headBytes + this.#buffer.byteLength > limits.implementation.mediaHeadBytesMax || !(await this.#more())) return undefined
     }
   }
 

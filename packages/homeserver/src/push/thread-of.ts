@@ -1,10 +1,8 @@
+import { limits } from '../limits.ts'
 import { relationOf, type Rooms, type StoredEvent } from '../rooms/index.ts'
 
 /** The name that receipts and counts give to what is in no thread. */
 export const mainTimeline = 'main'
-
-/** As many as the specification recommends. */
-const hopsMax = 3
 
 /**
  * The thread that an event is in: the id of its root, or `main`. What relates to an event is in that event's thread.
@@ -12,7 +10,7 @@ const hopsMax = 3
  */
 export async function threadOf(rooms: Pick<Rooms, 'event'>, event: StoredEvent): Promise<string> {
   let current: StoredEvent | undefined = event
-  for (let hop = 0; hop < hopsMax && current !== undefined; hop++) {
+  for (let hop = 0; hop < limits.implementation.threadHopsMax && current !== undefined; hop++) {
     const relation = relationOf(current.pdu)
     if (relation?.relType === 'm.thread') return relation.target
     const next: StoredEvent | undefined = relation === undefined ? undefined : await rooms.event(relation.target)

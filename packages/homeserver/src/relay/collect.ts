@@ -30,8 +30,6 @@ interface Acknowledgement {
   readonly transactionId: string
 }
 
-const TRANSACTION_ID_CHARACTERS_MAX = 255
-
 /**
  * Fetches mail from relays.
  *
@@ -165,7 +163,7 @@ export class Collect {
   async #isVouchedFor(origin: ServerName, body: JsonObject): Promise<boolean> {
     const { destination, transaction_id: transactionId } = body
     if (destination !== this.#parts.serverName || origin === this.#parts.serverName) return false
-    if (typeof transactionId !== 'string' || transactionId.length > TRANSACTION_ID_CHARACTERS_MAX) return false
+    if (typeof transactionId !== 'string' || transactionId.length > limits.implementation.nameCharactersMax) return false
     return isSignedBy(this.#parts.ports.crypto, origin, body)
   }
 

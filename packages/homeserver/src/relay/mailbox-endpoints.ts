@@ -12,7 +12,6 @@ export interface MailboxEndpointsInput {
   readonly onMail: (recipient: ServerName) => void
 }
 
-const TRANSACTION_ID_CHARACTERS_MAX = 255
 /** A position is written in plain digits; sixteen hold every safe integer. */
 const COUNT = /^[0-9]{1,16}$/
 
@@ -29,7 +28,8 @@ export function mailboxEndpoints(input: MailboxEndpointsInput): Endpoint[] {
 async function putMail({ mailboxes, onMail }: MailboxEndpointsInput, request: PeerRequest): Promise<JsonObject> {
   const recipient = serverOfUser(request)
   const transactionId = request.parameter('txnId')
-  if (transactionId.length > TRANSACTION_ID_CHARACTERS_MAX) throw new MatrixError(400, 'M_INVALID_PARAM', 'The transaction id is too long')
+  if (transactionId.length > limits.implementation.nameCharactersMax)
+    throw new MatrixError(400, 'M_INVALID_PARAM', 'The transaction id is too long')
   // Before the body is read: nobody without a mailbox makes the relay read megabytes.
   if (!(await mailboxes.has(recipient))) throw noMailbox()
   const transaction = await request.jsonObject(limits.implementation.mailboxTransactionBytesMax)

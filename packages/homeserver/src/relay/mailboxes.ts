@@ -46,11 +46,6 @@ export interface Mail {
   readonly bytes: number
 }
 
-/** Retrying sooner than this is no use to a sender that met a quota. */
-const QUOTA_RETRY_MS = 60_000
-/** Transactions remembered for each entry that a mailbox may hold. */
-const ACCEPTED_PER_ENTRY_MAX = 10
-
 /**
  * The mailboxes of a relay.
  *
@@ -138,7 +133,7 @@ export class Mailboxes {
     const quotas = this.#quotas
     const full = box.entries >= quotas.entriesPerMailboxMax || box.bytes + bytes > quotas.bytesPerMailboxMax
     const unfair = used.entries >= quotas.entriesPerSenderMax || used.bytes + bytes > quotas.bytesPerSenderMax
-    if (full || unfair) return { kind: 'over-quota', retryAfterMs: QUOTA_RETRY_MS }
+    if (full || unfair) return { kind: 'over-quota', retryAfterMs: limits.implementation.mailboxQuotaRetryMs }
     const entryId = box.lastEntryId + 1
     const expiresAt = now + quotas.custodyMs
     const row: MailboxRow = { ...box, lastEntryId: entryId, entries: box.entries + 1, bytes: box.bytes + bytes }
@@ -237,7 +232,7 @@ export class Mailboxes {
       limit: limits.implementation.mailboxSweepEntriesMax,
     })
     // Many small entries that are collected at once would otherwise pile up here until their custody time is over.
-    const newestForgotten = box.lastEntryId - ACCEPTED_PER_ENTRY_MAX * this.#quotas.entriesPerMailboxMax
+    const newestForgotten = box.lastEntryId - limits.implementation.mailboxAcceptedPerEntryMax * this.#quotas.entriesPerMailboxMax
     const expired = oldest.filter(({ key, value }) => value.expiresAt <= now || key[1] <= newestForgotten)
     if (expired.length === 0) return box
     const batch = new WriteBatch()

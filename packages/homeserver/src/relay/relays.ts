@@ -10,9 +10,6 @@ import type { RelayLists } from './relay-lists.ts'
 import { relayTables } from './tables.ts'
 
 const MAILBOX_PATH = '/_matrix/federation/unstable/im.kith/mailbox'
-/** A relay that refused a mailbox is asked again after this time: its volunteer may have changed their mind. */
-const REFUSED_RETRY_MS = 10 * 60_000
-const RECONNECT_DELAY_MS = 1_000
 
 interface RelayEntry {
   readonly server: ServerName
@@ -159,7 +156,7 @@ export class Relays {
         const pauseMs = await this.#reserve(entry, signal)
         await entry.wake.wait(this.#ports.clock, pauseMs, signal)
         // A connection that breaks and comes back in bursts is not answered with a burst of reservations.
-        await this.#ports.clock.sleep(RECONNECT_DELAY_MS, signal)
+        await this.#ports.clock.sleep(limits.implementation.relayReconnectDelayMs, signal)
         entry.wake.clear()
       }
     } catch (error) {
@@ -184,7 +181,7 @@ export class Relays {
       case 'refused':
         await this.#setMailbox(entry, 'refused')
         this.#ports.log.warn('A relay refuses to keep a mailbox', { relay: entry.server, errcode: answer.errcode })
-        return REFUSED_RETRY_MS
+        return limits.implementation.reservationRefusedRetryMs
       default:
         this.#setState(entry, this.#isConnected(entry.server) ? 'connected' : 'unreachable')
         return limits.implementation.reservationRetryMs

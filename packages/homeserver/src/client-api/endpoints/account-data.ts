@@ -81,7 +81,7 @@ async function read(api: Api, userId: UserId, roomId: RoomId | '', type: string)
 
 async function write(api: Api, userId: UserId, roomId: RoomId | '', type: string, content: JsonObject): Promise<object> {
   if (managedTypes.has(type)) throw new MatrixError(405, 'M_BAD_JSON', `${type} is not set through account data`)
-  if (type.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'The type is too long')
+  if (type.length > limits.implementation.nameCharactersMax) throw new MatrixError(400, 'M_INVALID_PARAM', 'The type is too long')
   await api.accountData.set(userId, roomId, type, bounded(content))
   return {}
 }

@@ -1,18 +1,20 @@
 import * as v from 'valibot'
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { roomIdFrom } from '../parameters.ts'
+import { nameSchema } from '../schemas.ts'
 import type { Session } from '../../accounts/accounts.ts'
 import type { AppService } from '../../app-services/app-service.ts'
 
-const ANSWER_SHOWN_CHARACTERS_MAX = 1_000
+const { appServiceAnswerCharactersMax, nameCharactersMax } = limits.implementation
 
 export const appServiceEndpoints = [
   endpoint({
     method: 'POST',
     path: '/appservice/:appServiceId/ping',
     versions: ['v1', 'unstable/fi.mau.msc2659'],
-    body: v.looseObject({ transaction_id: v.optional(v.pipe(v.string(), v.maxLength(255))) }),
+    body: v.looseObject({ transaction_id: v.optional(nameSchema) }),
     async handle(api, { params, session, body, signal }) {
       const service = requireService(api, session)
       if (service.id !== params.appServiceId) throw new MatrixError(403, 'M_FORBIDDEN', 'This is another application service')
@@ -28,11 +30,11 @@ export const appServiceEndpoints = [
     async handle(api, { params, session, body }) {
       const service = requireService(api, session)
       const roomId = roomIdFrom(params.roomId)
-      if (params.networkId.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'The name of the network is too long')
+      if (params.networkId.length > nameCharactersMax) throw new MatrixError(400, 'M_INVALID_PARAM', 'The name of the network is too long')
       if (body.visibility === 'private') await api.networkRooms.unpublish(service.id, params.networkId, roomId)
       else if (!api.rooms.has(roomId)) throw new MatrixError(404, 'M_NOT_FOUND', 'No such room')
       else if (!(await api.networkRooms.publish(service.id, params.networkId, roomId)))
-        throw new MatrixError(400, 'M_LIMIT_EXCEEDED', 'Too many rooms are published')
+        throw new MatrixError(400, 'M_UNKNOWN', 'Too many rooms are published')
       return {}
     },
   }),
@@ -59,7 +61,7 @@ async function ping(api: Api, service: AppService, transactionId: string | undef
       if (answer.status >= 200 && answer.status < 300) return
       throw new MatrixError(502, 'M_BAD_STATUS', `The application service answered with status ${answer.status}`, {
         status: answer.status,
-        body: answer.text.slice(0, ANSWER_SHOWN_CHARACTERS_MAX),
+        body: answer.text.slice(0, appServiceAnswerCharactersMax),
       })
   }
 }

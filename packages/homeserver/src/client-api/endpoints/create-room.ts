@@ -16,15 +16,23 @@ import { refuseKeptAlias } from './directory.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { inviteUser, memberContent } from '../memberships.ts'
 import { presetNames, roomEvents } from '../room-presets.ts'
-import { canonicalObjectSchema, userIdSchema } from '../schemas.ts'
+import { canonicalObjectSchema, nameSchema, userIdSchema } from '../schemas.ts'
+
+const {
+  createRoomAliasCharactersMax,
+  createRoomEventsMax,
+  createRoomInvitesMax,
+  createRoomNameCharactersMax,
+  createRoomTopicCharactersMax,
+} = limits.implementation
 
 const createRoomSchema = v.looseObject({
   visibility: v.optional(v.picklist(['public', 'private']), 'private'),
   preset: v.optional(v.picklist(presetNames)),
-  room_alias_name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(150), v.regex(/^[^:\s\0]+$/))),
-  name: v.optional(v.pipe(v.string(), v.maxLength(1000))),
-  topic: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
-  invite: v.optional(v.pipe(v.array(userIdSchema), v.maxLength(100)), []),
+  room_alias_name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(createRoomAliasCharactersMax), v.regex(/^[^:\s\0]+$/))),
+  name: v.optional(v.pipe(v.string(), v.maxLength(createRoomNameCharactersMax))),
+  topic: v.optional(v.pipe(v.string(), v.maxLength(createRoomTopicCharactersMax))),
+  invite: v.optional(v.pipe(v.array(userIdSchema), v.maxLength(createRoomInvitesMax)), []),
   invite_3pid: v.optional(v.pipe(v.array(v.unknown()), v.maxLength(0)), []),
   room_version: v.optional(v.string()),
   creation_content: v.optional(canonicalObjectSchema, {}),
@@ -32,12 +40,12 @@ const createRoomSchema = v.looseObject({
     v.pipe(
       v.array(
         v.looseObject({
-          type: v.pipe(v.string(), v.maxLength(255)),
-          state_key: v.optional(v.pipe(v.string(), v.maxLength(255)), ''),
+          type: nameSchema,
+          state_key: v.optional(nameSchema, ''),
           content: canonicalObjectSchema,
         }),
       ),
-      v.maxLength(limits.implementation.createRoomEventsMax),
+      v.maxLength(createRoomEventsMax),
     ),
     [],
   ),

@@ -12,13 +12,13 @@ import { userSuspended } from '../restrictions.ts'
 import { joinedState } from '../room-access.ts'
 import { eventIdSchema } from '../schemas.ts'
 
-const defaultTypingTimeoutMs = 30_000
+const { nameCharactersMax, typingTimeoutDefaultMs } = limits.implementation
 
 export const ephemeralEndpoints = [
   endpoint({
     method: 'PUT',
     path: '/rooms/:roomId/typing/:userId',
-    body: v.looseObject({ typing: v.boolean(), timeout: v.optional(v.pipe(v.number(), v.minValue(0)), defaultTypingTimeoutMs) }),
+    body: v.looseObject({ typing: v.boolean(), timeout: v.optional(v.pipe(v.number(), v.minValue(0)), typingTimeoutDefaultMs) }),
     async handle(api, { params, session, body }) {
       const userId = ownUserId(params.userId, session)
       const roomId = roomIdFrom(params.roomId)
@@ -106,7 +106,12 @@ async function threadIdFrom(
 ): Promise<string> {
   const { type, eventId, given } = receipt
   if (given === undefined) return ''
-  if (typeof given !== 'string' || given === '' || given.length > 255 || (given !== mainTimeline && parseEventId(given) === undefined))
+  if (
+    typeof given !== 'string' ||
+    given === '' ||
+    given.length > nameCharactersMax ||
+    (given !== mainTimeline && parseEventId(given) === undefined)
+  )
     throw new MatrixError(400, 'M_INVALID_PARAM', 'thread_id is no thread')
   if (type === 'm.fully_read') throw new MatrixError(400, 'M_INVALID_PARAM', 'What is fully read is so in all threads')
   const event = await api.rooms.event(eventId)

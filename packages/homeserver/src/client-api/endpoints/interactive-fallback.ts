@@ -1,10 +1,10 @@
 import { encodeUtf8, sha256 } from '@kith/matrix-protocol'
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { type InteractiveStage, parseInteractiveStage } from '../interactive-auth.ts'
 import { readText } from '../read-body.ts'
 
-const formBytesMax = 16 * 1024
 const path = '/auth/:authType/fallback/web'
 
 /**
@@ -29,7 +29,7 @@ export const interactiveFallbackEndpoints = [
     auth: 'none',
     async handle(api, { params, query, bytes, caller }) {
       const stage = stageFrom(params.authType)
-      const form = new URLSearchParams(await readText(bytes, formBytesMax))
+      const form = new URLSearchParams(await readText(bytes, limits.implementation.formBytesMax))
       const session = form.get('session') ?? query.get('session') ?? ''
       const [user, password, token] = ['user', 'password', 'token'].map((name) => form.get(name) ?? undefined)
       const given = {

@@ -5,13 +5,13 @@ import { MatrixError } from '../../matrix-error.ts'
 import type { BackupEntry, BackupWriteOutcome } from '../../keys/key-backup.ts'
 import type { StoredBackupVersion } from '../../keys/tables.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { jsonObjectSchema, mapSchema } from '../schemas.ts'
+import { jsonObjectSchema, mapSchema, nameSchema } from '../schemas.ts'
 
 const { backupSessionBytesMax, backupSessionsPerRequestMax, requestBodyBytesMax } = limits.implementation
 
 const countSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const versionSchema = v.looseObject({
-  algorithm: v.pipe(v.string(), v.maxLength(255)),
+  algorithm: nameSchema,
   auth_data: jsonObjectSchema,
   version: v.optional(v.string()),
 })

@@ -6,21 +6,21 @@ import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { parseSyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { mapSchema } from '../schemas.ts'
+import { mapSchema, nameSchema } from '../schemas.ts'
 
-const { usersPerKeyRequestMax } = limits.implementation
+const { devicesNamedPerUserMax, usersPerKeyRequestMax } = limits.implementation
 
 /** Others are asked for as long as this server has patience; a client may not shorten or lengthen that. */
 const timeoutSchema = v.optional(v.pipe(v.number(), v.safeInteger()))
 
 const querySchema = v.looseObject({
   timeout: timeoutSchema,
-  device_keys: mapSchema(v.pipe(v.array(v.string()), v.maxLength(1000)), usersPerKeyRequestMax),
+  device_keys: mapSchema(v.pipe(v.array(v.string()), v.maxLength(devicesNamedPerUserMax)), usersPerKeyRequestMax),
 })
 
 const claimSchema = v.looseObject({
   timeout: timeoutSchema,
-  one_time_keys: mapSchema(mapSchema(v.pipe(v.string(), v.maxLength(255)), 1000), usersPerKeyRequestMax),
+  one_time_keys: mapSchema(mapSchema(nameSchema, devicesNamedPerUserMax), usersPerKeyRequestMax),
 })
 
 export const keysQueryEndpoints = [

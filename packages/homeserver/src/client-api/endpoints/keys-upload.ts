@@ -6,15 +6,17 @@ import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { userIdFrom } from '../parameters.ts'
-import { authSchema, canonicalObjectSchema, mapSchema } from '../schemas.ts'
+import { authSchema, canonicalObjectSchema, mapSchema, textSchema } from '../schemas.ts'
+
+const { keyObjectBytesMax, oneTimeKeysPerDeviceMax, signedPerRequestMax } = limits.implementation
 
 const keyObjectSchema = v.pipe(
   canonicalObjectSchema,
-  v.check((key) => JSON.stringify(key).length <= limits.implementation.keyObjectBytesMax, 'too large'),
+  v.check((key) => JSON.stringify(key).length <= keyObjectBytesMax, 'too large'),
 )
 
 export const namedKeySchema = v.pipe(
-  mapSchema(v.union([keyObjectSchema, v.pipe(v.string(), v.maxLength(1000))]), limits.implementation.oneTimeKeysPerDeviceMax),
+  mapSchema(v.union([keyObjectSchema, textSchema]), oneTimeKeysPerDeviceMax),
   v.check((entries) => entries.every(([name]) => /^[^:]{1,100}:.{1,255}$/.test(name)), 'names of keys are algorithm:id'),
 )
 
@@ -100,7 +102,7 @@ export const keysUploadEndpoints = [
     method: 'POST',
     path: '/keys/signatures/upload',
     versions: ['r0', 'v3', 'unstable'],
-    body: mapSchema(mapSchema(keyObjectSchema, 1000), 1000),
+    body: mapSchema(mapSchema(keyObjectSchema, signedPerRequestMax), signedPerRequestMax),
     async handle(api, { session, body }) {
       const failures = new Map<string, object>()
       for (const [target, keys] of body) {

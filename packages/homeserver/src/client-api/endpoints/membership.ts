@@ -9,6 +9,7 @@ import {
 } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { Membership } from '../../rooms/index.ts'
 import { type Api, endpoint } from '../endpoint.ts'
@@ -16,12 +17,12 @@ import { inviteUser, joinRoom, knockAtRoom, leaveRoom } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { roomIdFrom } from '../parameters.ts'
 import { joinedState, memberEvent } from '../room-access.ts'
-import { jsonObjectSchema, userIdSchema } from '../schemas.ts'
+import { jsonObjectSchema, reasonSchema, userIdSchema } from '../schemas.ts'
 import { resolveAlias } from './directory.ts'
 
-const reasonSchema = v.looseObject({ reason: v.optional(v.pipe(v.string(), v.maxLength(1000))) })
-const joinSchema = v.looseObject({ ...reasonSchema.entries, third_party_signed: v.optional(jsonObjectSchema) })
-const targetSchema = v.looseObject({ ...reasonSchema.entries, user_id: userIdSchema })
+const bodySchema = v.looseObject({ reason: v.optional(reasonSchema) })
+const joinSchema = v.looseObject({ ...bodySchema.entries, third_party_signed: v.optional(jsonObjectSchema) })
+const targetSchema = v.looseObject({ ...bodySchema.entries, user_id: userIdSchema })
 /** An invite of a user, or of an address, which takes an identity server. */
 const inviteSchema = v.union([
   targetSchema,
@@ -46,7 +47,7 @@ export const membershipEndpoints = [
   endpoint({
     method: 'POST',
     path: '/knock/:roomIdOrAlias',
-    body: reasonSchema,
+    body: bodySchema,
     async handle(api, { params, session, query, body, signal }) {
       const target = await resolveTarget(api, params.roomIdOrAlias, query, signal)
       return { room_id: await knockAtRoom(api, session.userId, { ...target, reason: body.reason }, signal) }
@@ -55,7 +56,7 @@ export const membershipEndpoints = [
   endpoint({
     method: 'POST',
     path: '/rooms/:roomId/leave',
-    body: reasonSchema,
+    body: bodySchema,
     async handle(api, { params, session, body, signal }) {
       await leaveRoom(api, session.userId, roomIdFrom(params.roomId), body.reason, signal)
       return {}
@@ -151,5 +152,5 @@ async function resolveTarget(
 
 function viaOf(query: URLSearchParams): ServerName[] {
   const names = [...query.getAll('via'), ...query.getAll('server_name')]
-  return names.slice(0, 20).flatMap((name) => parseServerName(name) ?? [])
+  return names.slice(0, limits.implementation.serversNamedMax).flatMap((name) => parseServerName(name) ?? [])
 }

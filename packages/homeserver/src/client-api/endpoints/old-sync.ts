@@ -11,8 +11,7 @@ import { integerFrom, roomIdFrom } from '../parameters.ts'
 import { describeRoom } from '../room-snapshot.ts'
 import { readable, visibleEvent, waitForMembers } from '../room-access.ts'
 
-const { initialSyncMessagesMax, messagesPageMax, syncTimeoutMaxMs } = limits.implementation
-const messagesDefault = 10
+const { initialSyncMessagesDefault, initialSyncMessagesMax, messagesPageMax, syncTimeoutMaxMs } = limits.implementation
 
 /** What clients used before /sync. It is read from the same stream, and needs no care of its own. */
 export const oldSyncEndpoints = [
@@ -51,7 +50,7 @@ export const oldSyncEndpoints = [
     method: 'GET',
     path: '/initialSync',
     async handle(api, { session, query, signal }) {
-      const limit = integerFrom(query, 'limit', messagesDefault, initialSyncMessagesMax)
+      const limit = integerFrom(query, 'limit', initialSyncMessagesDefault, initialSyncMessagesMax)
       const ignored = await api.conversation.ignoredUsers.of(session.userId)
       const end = eventsToken(api.timeline.position)
       const rooms: object[] = []
@@ -72,7 +71,7 @@ export const oldSyncEndpoints = [
       const roomId = roomIdFrom(params.roomId)
       await readable(api, session, roomId)
       await waitForMembers(api, roomId, signal)
-      return describeRoom(api, session, roomId, integerFrom(query, 'limit', messagesDefault, messagesPageMax), signal)
+      return describeRoom(api, session, roomId, integerFrom(query, 'limit', initialSyncMessagesDefault, messagesPageMax), signal)
     },
   }),
 ]

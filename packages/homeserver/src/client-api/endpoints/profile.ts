@@ -11,7 +11,8 @@ import { canonicalObjectSchema } from '../schemas.ts'
 
 /** Either of the names that the specification knows, or one in the namespace of whoever made it up. */
 const fieldNamePattern = /^(avatar_url|displayname|m\.tz|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+)$/
-const textMax = { displayname: limits.implementation.displayNameLengthMax, avatar_url: 1000, 'm.tz': 255 } as const
+const { displayNameLengthMax, nameCharactersMax, textCharactersMax } = limits.implementation
+const textMax = { displayname: displayNameLengthMax, avatar_url: textCharactersMax, 'm.tz': nameCharactersMax } as const
 const versions = ['r0', 'v3', 'unstable/uk.tcpip.msc4133'] as const
 
 export const profileEndpoints = [

@@ -4,11 +4,13 @@ import { MatrixError } from '../../matrix-error.ts'
 import { type PushRule, type PushRuleKind, pushRuleKinds } from '../../push/push-rule.ts'
 import type { ChangeRuleOutcome } from '../../push/push-rules.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { jsonObjectSchema } from '../schemas.ts'
+import { jsonObjectSchema, nameSchema } from '../schemas.ts'
 import type { Session } from '../../accounts/accounts.ts'
 
-const actionSchema = v.union([v.pipe(v.string(), v.maxLength(255)), jsonObjectSchema])
-const actionsSchema = v.pipe(v.array(actionSchema), v.maxLength(20))
+const { pushRuleActionsMax, pushRuleConditionsMax, pushRulePatternCharactersMax } = limits.implementation
+
+const actionSchema = v.union([nameSchema, jsonObjectSchema])
+const actionsSchema = v.pipe(v.array(actionSchema), v.maxLength(pushRuleActionsMax))
 
 const ruleSchema = v.looseObject({
   actions: actionsSchema,
@@ -20,10 +22,10 @@ const ruleSchema = v.looseObject({
           v.check(({ kind, key }) => typeof kind === 'string' && !isTooLong(key), 'not a condition'),
         ),
       ),
-      v.maxLength(50),
+      v.maxLength(pushRuleConditionsMax),
     ),
   ),
-  pattern: v.optional(v.pipe(v.string(), v.maxLength(1000))),
+  pattern: v.optional(v.pipe(v.string(), v.maxLength(pushRulePatternCharactersMax))),
 })
 
 export const pushEndpoints = [

@@ -4,14 +4,12 @@ import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import type { Pusher } from '../../push/pusher-tables.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { jsonObjectSchema } from '../schemas.ts'
+import { jsonObjectSchema, nameSchema } from '../schemas.ts'
 
-const APP_ID_CHARACTERS_MAX = 64
-const PUSHKEY_BYTES_MAX = 512
-const NAME_CHARACTERS_MAX = 255
+const { pusherAppIdCharactersMax, pushkeyBytesMax } = limits.implementation
 const NOTIFY_PATH = '/_matrix/push/v1/notify'
 
-const name = v.optional(v.pipe(v.string(), v.maxLength(NAME_CHARACTERS_MAX)))
+const name = v.optional(nameSchema)
 
 const pusherSchema = v.looseObject({
   kind: v.nullable(v.string()),
@@ -66,9 +64,9 @@ function shownPusher({ appId, pushkey, appDisplayName, deviceDisplayName, profil
 }
 
 function refuseLongNames({ app_id: appId, pushkey }: PusherDraft): void {
-  if (appId.length > APP_ID_CHARACTERS_MAX) throw invalid(`app_id may have ${APP_ID_CHARACTERS_MAX} characters`)
+  if (appId.length > pusherAppIdCharactersMax) throw invalid(`app_id may have ${pusherAppIdCharactersMax} characters`)
   const pushkeyBytes = new TextEncoder().encode(pushkey).byteLength
-  if (pushkeyBytes > PUSHKEY_BYTES_MAX) throw invalid(`pushkey may have ${PUSHKEY_BYTES_MAX} bytes`)
+  if (pushkeyBytes > pushkeyBytesMax) throw invalid(`pushkey may have ${pushkeyBytesMax} bytes`)
 }
 
 function pusherFrom(api: Api, session: { readonly userId: Pusher['userId']; readonly deviceId: string }, draft: PusherDraft): Pusher {

@@ -6,7 +6,7 @@ import { historyToken } from '../history-token.ts'
 import { booleanFrom, directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
 import { readable, visibleEvent } from '../room-access.ts'
 
-const pageDefault = 20
+const { relationsPageDefault, relationsPageMax } = limits.implementation
 
 export const relationEndpoints = [
   ...[
@@ -67,7 +67,7 @@ export const relationEndpoints = [
 ]
 
 function pageSize(query: URLSearchParams): number {
-  return Math.max(1, integerFrom(query, 'limit', pageDefault, limits.implementation.relationsPageMax))
+  return Math.max(1, integerFrom(query, 'limit', relationsPageDefault, relationsPageMax))
 }
 
 function includeFrom(query: URLSearchParams): 'all' | 'participated' {

@@ -1,6 +1,7 @@
 import { canonicalJson, type EventId, type JsonObject, parseEventId, parseUserId, type RoomId, serverNameOf } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { checkCanonicalAlias } from '../canonical-alias.ts'
 import { type Api, endpoint } from '../endpoint.ts'
@@ -10,7 +11,7 @@ import { sentEventId } from '../outcomes.ts'
 import { eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
 import { checkMayRedact } from '../redaction-rights.ts'
 import { joinedState } from '../room-access.ts'
-import { canonicalObjectSchema } from '../schemas.ts'
+import { canonicalObjectSchema, reasonSchema } from '../schemas.ts'
 
 interface EventToSend {
   readonly roomId: RoomId
@@ -36,7 +37,7 @@ export const roomEventEndpoints = [
   endpoint({
     method: 'PUT',
     path: '/rooms/:roomId/redact/:eventId/:txnId',
-    body: v.looseObject({ reason: v.optional(v.pipe(v.string(), v.maxLength(1000))) }),
+    body: v.looseObject({ reason: v.optional(reasonSchema) }),
     async handle(api, { params, session, body, signal }) {
       const roomId = roomIdFrom(params.roomId)
       const redacts = eventIdFrom(params.eventId)
@@ -82,7 +83,9 @@ async function sendOnce(
   event: EventToSend,
   signal: AbortSignal,
 ): Promise<EventId> {
-  if (txnId.length === 0 || txnId.length > 255) throw new MatrixError(400, 'M_INVALID_PARAM', 'A transaction id has 1 to 255 characters')
+  const { nameCharactersMax } = limits.implementation
+  if (txnId.length === 0 || txnId.length > nameCharactersMax)
+    throw new MatrixError(400, 'M_INVALID_PARAM', `A transaction id has 1 to ${nameCharactersMax} characters`)
   api.ephemeral.presence.active(session.userId)
   return api.transactions.once(session, scope, txnId, {
     repeat: (earlier) => {

@@ -1,9 +1,8 @@
 import * as v from 'valibot'
 import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
-import { authSchema } from '../schemas.ts'
+import { authSchema, textSchema as text } from '../schemas.ts'
 
-const text = v.pipe(v.string(), v.maxLength(1000))
 const sendAttempt = v.pipe(v.number(), v.integer())
 const identityServerEntries = { id_server: v.optional(text), id_access_token: v.optional(text), next_link: v.optional(text) }
 

@@ -9,9 +9,6 @@ import { memberEvent } from '../room-access.ts'
 
 type Direction = 'f' | 'b'
 
-/** Events that the user may not see are passed over, this many of them. */
-const unseenMax = 50
-
 export const timestampEndpoints = [
   endpoint({
     method: 'GET',
@@ -41,7 +38,7 @@ async function visibleNear(
   direction: Direction,
 ): Promise<StoredEvent | undefined> {
   let timestamp = from
-  for (let unseen = 0; unseen < unseenMax; unseen++) {
+  for (let unseen = 0; unseen < limits.implementation.timestampUnseenMax; unseen++) {
     const event = await api.rooms.eventsNear(roomId, timestamp, direction)
     if (event === undefined || (await api.sync.visibility.isVisible(event, session.userId))) return event
     timestamp = event.pdu.origin_server_ts + (direction === 'f' ? 1 : -1)

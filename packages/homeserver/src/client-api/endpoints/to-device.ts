@@ -5,7 +5,7 @@ import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { canonicalObjectSchema, mapSchema } from '../schemas.ts'
 
-const { toDeviceMessagesPerRequestMax } = limits.implementation
+const { nameCharactersMax, toDeviceMessagesPerRequestMax } = limits.implementation
 
 const messagesSchema = v.looseObject({
   messages: mapSchema(mapSchema(canonicalObjectSchema, toDeviceMessagesPerRequestMax), toDeviceMessagesPerRequestMax),
@@ -18,7 +18,7 @@ export const toDeviceEndpoints = [
     body: messagesSchema,
     async handle(api, { params, session, body }) {
       const { type, txnId } = params
-      if (txnId.length === 0 || txnId.length > 255 || type.length > 255)
+      if (txnId.length === 0 || txnId.length > nameCharactersMax || type.length > nameCharactersMax)
         throw new MatrixError(400, 'M_INVALID_PARAM', 'Type or transaction id is too long')
       const messages = new Map<UserId, ReadonlyMap<string, JsonObject>>()
       for (const [name, devices] of body.messages) {

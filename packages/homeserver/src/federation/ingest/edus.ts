@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue, ownMember, parseRoomId, type ServerName } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import { limits } from '../../limits.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Log } from '../../ports/log.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
@@ -23,12 +24,9 @@ export interface EdusParts {
   readonly acknowledge: (server: ServerName, transactionIds: ReadonlySet<string>) => Promise<void>
 }
 
-const ID_CHARACTERS_MAX = 255
-const ACKNOWLEDGED_MAX = 500
-
-const shortText = v.pipe(v.string(), v.maxLength(ID_CHARACTERS_MAX))
+const shortText = v.pipe(v.string(), v.maxLength(limits.implementation.nameCharactersMax))
 const eduSchema = v.object({ edu_type: shortText, content: v.custom<JsonObject>(isJsonObject) })
-const ackSchema = v.object({ transaction_ids: v.pipe(v.array(shortText), v.maxLength(ACKNOWLEDGED_MAX)) })
+const ackSchema = v.object({ transaction_ids: v.pipe(v.array(shortText), v.maxLength(limits.implementation.acknowledgedPerEduMax)) })
 
 const EPHEMERAL_TYPES = new Set(['m.typing', 'm.receipt', 'm.presence'])
 

@@ -28,8 +28,6 @@ export interface HealingParts {
   readonly budgets: FetchBudgets
 }
 
-const ROOMS_AT_ONCE = 6
-const ROOMS_OF_ONE_CAUSE_AT_ONCE = 2
 /** What is due by time, whoever brought it. */
 const CLOCK = 'clock'
 
@@ -38,7 +36,10 @@ export class Healing {
   readonly #parts: HealingParts
   readonly #signal: AbortSignal
   readonly #queue = new KeyedQueue<RoomId>()
-  readonly #places = new FairPlaces({ tasksMax: ROOMS_AT_ONCE, tasksPerCauseMax: ROOMS_OF_ONE_CAUSE_AT_ONCE })
+  readonly #places = new FairPlaces({
+    tasksMax: limits.implementation.healedAtOnceMax,
+    tasksPerCauseMax: limits.implementation.healedPerCauseAtOnceMax,
+  })
   /** Work that waits or runs for a room and a server: more of the same would find the same. */
   readonly #queued = new Set<string>()
   readonly #running = new Set<Promise<void>>()

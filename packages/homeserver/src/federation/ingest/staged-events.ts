@@ -8,8 +8,6 @@ import type { Rooms } from '../../rooms/index.ts'
 import { isEventSigned } from '../event-signatures.ts'
 import { federationTables, type StagedEvent } from '../tables.ts'
 
-const ROOMS_MAX = 10_000
-
 export interface StagedEventsParts {
   readonly storage: Storage
   readonly crypto: Crypto
@@ -40,7 +38,7 @@ export class StagedEvents {
   static async open(parts: StagedEventsParts): Promise<StagedEvents> {
     const dueAt = new Map<RoomId, number>()
     let after: readonly [string, string] | undefined
-    while (dueAt.size < ROOMS_MAX) {
+    while (dueAt.size < limits.implementation.stagedRoomsMax) {
       const query = after === undefined ? { limit: 1 } : { after, limit: 1 }
       const [entry] = await parts.storage.range(federationTables.staged, query)
       if (entry === undefined) break

@@ -3,8 +3,6 @@ import { limits } from '../../limits.ts'
 import { type Storage, WriteBatch } from '../../ports/storage.ts'
 import { federationTables } from '../tables.ts'
 
-const HASH_CHARACTERS_MAX = 64
-
 /**
  * The newest invites that each server sent through relays, by their content hashes. Transaction ids are forgotten after a while, and a
  * relay could bring an old transaction again: an invite that was declined must not come back with it.
@@ -39,5 +37,5 @@ function hashOf(content: JsonObject): string | undefined {
   const event = ownMember(content, 'event')
   const hashes = ownMember(isJsonObject(event) ? event : undefined, 'hashes')
   const hash = ownString(isJsonObject(hashes) ? hashes : undefined, 'sha256')
-  return hash !== undefined && hash.length <= HASH_CHARACTERS_MAX ? hash : undefined
+  return hash !== undefined && hash.length <= limits.implementation.takenInviteHashCharactersMax ? hash : undefined
 }

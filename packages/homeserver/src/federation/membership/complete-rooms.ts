@@ -17,8 +17,6 @@ export interface CompleteRoomsParts {
   readonly serverName: ServerName
 }
 
-const ROOMS_AT_ONCE = 2
-
 /**
  * Brings the members of rooms that were joined without them, in the background: from whoever was in the room, as long as it takes, also
  * after a restart. What comes is verified by rooms; what does not hold changes nothing, and others are asked.
@@ -26,7 +24,7 @@ const ROOMS_AT_ONCE = 2
 export class CompleteRooms {
   readonly #parts: CompleteRoomsParts
   readonly #signal: AbortSignal
-  readonly #places = new Semaphore(ROOMS_AT_ONCE)
+  readonly #places = new Semaphore(limits.implementation.completedAtOnceMax)
   readonly #working = new Map<RoomId, { readonly wake: Wake; readonly done: Promise<void> }>()
 
   constructor(parts: CompleteRoomsParts, signal: AbortSignal) {

@@ -41,9 +41,6 @@ export interface MembershipInput {
 
 export type JoinInput = MembershipInput & { readonly via: readonly ServerName[] }
 
-/** How many servers are asked to take a leave before it is left to the outbox: a user waits who wants to be rid of an invite. */
-const SERVERS_TOLD_MAX = 2
-
 /** Joining, leaving and knocking with the help of servers that are in the room. */
 export class RemoteMembership {
   readonly #parts: RemoteMembershipParts
@@ -82,7 +79,7 @@ export class RemoteMembership {
     return this.#queue.run(input.roomId, async () => {
       signal.throwIfAborted()
       const tries = new Tries()
-      for (const server of this.#servers({ ...input, via: [] }).slice(0, SERVERS_TOLD_MAX)) {
+      for (const server of this.#servers({ ...input, via: [] }).slice(0, limits.implementation.leaveServersToldMax)) {
         const failure = await this.#leaveBy(server, input, signal)
         if (failure === undefined) {
           await this.#parts.rooms.dropInvite(input.roomId, input.userId, signal)

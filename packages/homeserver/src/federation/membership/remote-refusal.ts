@@ -1,18 +1,18 @@
 import { ownString } from '@kith/matrix-protocol'
 import type { RemoteRefusal, Unreachable } from '../../client-api/federation-access.ts'
+import { limits } from '../../limits.ts'
 import type { PeerAnswer } from '../peer-client.ts'
 
 export type RemoteFailure = RemoteRefusal | Unreachable
 
 /** These say that this server asked wrongly, which is no fault of the client's request. */
 const OWN_FAULTS = new Set(['M_MISSING_PARAM', 'M_INVALID_PARAM'])
-const ROOM_VERSION_CHARACTERS_MAX = 32
 
 export function failureOf(answer: Exclude<PeerAnswer, { kind: 'ok' }>): RemoteFailure {
   if (answer.kind !== 'refused' || OWN_FAULTS.has(answer.errcode)) return { kind: 'unreachable', reason: answer.reason }
   const { status, errcode, reason } = answer
   const roomVersion = errcode === 'M_INCOMPATIBLE_ROOM_VERSION' ? ownString(answer.members, 'room_version') : undefined
-  const named = roomVersion !== undefined && roomVersion.length <= ROOM_VERSION_CHARACTERS_MAX
+  const named = roomVersion !== undefined && roomVersion.length <= limits.implementation.roomVersionCharactersMax
   return { kind: 'refused', status, errcode, reason, ...(named ? { roomVersion } : {}) }
 }
 

@@ -5,8 +5,6 @@ import type { Clock } from '../../ports/clock.ts'
 import type { RelayLists } from '../../relay/relay-lists.ts'
 import type { PeerClient } from '../peer-client.ts'
 
-const TEXT_CHARACTERS_MAX = 1_000
-
 interface CachedProfile {
   readonly profile: Profile
   readonly until: number
@@ -53,7 +51,7 @@ function profileOf({ displayname, avatar_url, 'im.kith.relay_list': _relayList, 
   const isSmall = JSON.stringify(further).length <= limits.specification.profileBytesMax
   return {
     ...(isSmall ? further : {}),
-    ...(typeof displayname === 'string' ? { displayname: displayname.slice(0, TEXT_CHARACTERS_MAX) } : {}),
-    ...(typeof avatar_url === 'string' ? { avatar_url: avatar_url.slice(0, TEXT_CHARACTERS_MAX) } : {}),
+    ...(typeof displayname === 'string' ? { displayname: displayname.slice(0, limits.implementation.profileTextCharactersMax) } : {}),
+    ...(typeof avatar_url === 'string' ? { avatar_url: avatar_url.slice(0, limits.implementation.profileTextCharactersMax) } : {}),
   }
 }

@@ -14,8 +14,6 @@ import type { Rooms } from '../../rooms/index.ts'
 import type { PeerClient } from '../peer-client.ts'
 import { isSignedBy, signJson } from '../signed-json.ts'
 
-const KEY_VALIDITY_MS = 24 * 3_600_000
-
 interface CachedKeys {
   readonly keys: JsonObject
   readonly validUntil: number
@@ -49,7 +47,7 @@ export class ServerKeys {
       server_name: this.#serverName,
       verify_keys: { [SIGNING_KEY_ID]: { key: encodeBase64(crypto.publicKey) } },
       old_verify_keys: {},
-      valid_until_ts: clock.now() + KEY_VALIDITY_MS,
+      valid_until_ts: clock.now() + limits.implementation.serverKeyValidityMs,
     })
   }
 

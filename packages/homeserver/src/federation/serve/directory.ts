@@ -14,8 +14,6 @@ import type { Endpoint } from './router.ts'
 import { refuseShutOut } from './server-acl.ts'
 import type { ServeParts } from './serve-parts.ts'
 
-const COUNT_MAX = 1_000_000_000
-
 /** @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1querydirectory */
 export function queryDirectoryEndpoint(parts: ServeParts): Endpoint {
   return {
@@ -50,7 +48,7 @@ export function publicRoomsEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/publicRooms',
     handle(request) {
       booleanQuery(request, 'include_all_networks')
-      const limit = countQuery(request, 'limit', 0, COUNT_MAX)
+      const limit = countQuery(request, 'limit', 0, limits.implementation.publicRoomsAskedForMax)
       const since = request.query.get('since') ?? undefined
       return answerRooms(parts, { limit, since, searchTerm: undefined, roomTypes: undefined })
     },

@@ -1,3 +1,4 @@
+import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { RoomBusyError } from '../../rooms/index.ts'
 import { backfillEndpoint } from './backfill.ts'
@@ -19,8 +20,6 @@ import { eventAuthEndpoint, stateEndpoint, stateIdsEndpoint } from './state.ts'
 import { exchangeThirdPartyInviteEndpoint, onBindEndpoint } from './third-party-invites.ts'
 import { timestampToEventEndpoint } from './timestamp-to-event.ts'
 import { claimKeysEndpoint, queryKeysEndpoint, userDevicesEndpoint } from './user-keys.ts'
-
-const ROOM_BUSY_RETRY_MS = 2_000
 
 /**
  * Everything that a homeserver answers to other servers: all operations of the specification's server-server API but one, and Kith's own.
@@ -81,7 +80,7 @@ function answeringBusyRooms(endpoint: Endpoint): Endpoint {
         return await endpoint.handle(request)
       } catch (error) {
         if (!(error instanceof RoomBusyError)) throw error
-        throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'The room is busy', { retry_after_ms: ROOM_BUSY_RETRY_MS })
+        throw new MatrixError(429, 'M_LIMIT_EXCEEDED', 'The room is busy', { retry_after_ms: limits.implementation.roomBusyRetryMs })
       }
     },
   }

@@ -6,14 +6,12 @@ import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 import { visibleEvents } from '../visible-events.ts'
 
-const LIMIT_DEFAULT = 10
-
 const eventIds = v.pipe(v.array(v.string()), v.maxLength(limits.implementation.eventIdsPerRequestMax))
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const bodySchema = v.object({
   earliest_events: eventIds,
   latest_events: eventIds,
-  limit: v.optional(count, LIMIT_DEFAULT),
+  limit: v.optional(count, limits.implementation.missingEventsDefault),
   min_depth: v.optional(count, 0),
 })
 

@@ -4,8 +4,6 @@ import { parseTransaction } from '../transaction.ts'
 import type { Endpoint } from './router.ts'
 import type { ServeParts } from './serve-parts.ts'
 
-const TRANSACTION_ID_CHARACTERS_MAX = 255
-
 /** @see https://spec.matrix.org/latest/server-server-api/#put_matrixfederationv1sendtxnid */
 export function sendEndpoint(parts: ServeParts): Endpoint {
   return {
@@ -13,7 +11,7 @@ export function sendEndpoint(parts: ServeParts): Endpoint {
     path: '/_matrix/federation/v1/send/:txnId',
     async handle(request) {
       const transactionId = request.parameter('txnId')
-      if (transactionId.length > TRANSACTION_ID_CHARACTERS_MAX)
+      if (transactionId.length > limits.implementation.nameCharactersMax)
         throw new MatrixError(400, 'M_INVALID_PARAM', 'The transaction id is too long')
       const body = await request.jsonObject(limits.implementation.transactionBytesMax)
       const { origin } = request

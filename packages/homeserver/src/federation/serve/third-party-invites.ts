@@ -7,9 +7,7 @@ import { heldRoom, localUser, roomIdParameter } from './request-arguments.ts'
 import type { Endpoint } from './router.ts'
 import { NOTHING, type ServeParts } from './serve-parts.ts'
 
-const TEXT_CHARACTERS_MAX = 255
-
-const text = v.pipe(v.string(), v.maxLength(TEXT_CHARACTERS_MAX))
+const text = v.pipe(v.string(), v.maxLength(limits.implementation.nameCharactersMax))
 const signaturesSchema = v.record(v.string(), v.record(v.string(), v.string()))
 /** What an identity server signed; kept whole, because further members are signed too. */
 const signedSchema = v.pipe(
