@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
-
-const EXECUTABLE = process.env.KITH_CHROMIUM ?? '/usr/bin/chromium'
+import { chromiumPath } from '../../tools/chromium.ts'
 
 /** A Chromium process of its own on a persistent profile, which can be killed like a phone that runs out of power. */
 export class ChromiumProcess implements AsyncDisposable {
@@ -19,10 +17,9 @@ export class ChromiumProcess implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    if (!existsSync(EXECUTABLE)) throw new Error(`No Chromium at ${EXECUTABLE}. Install it: sudo apt-get install chromium`)
     const { width, height } = this.#windowSize
     const child = spawn(
-      EXECUTABLE,
+      chromiumPath(),
       [
         '--headless=new',
         '--no-sandbox',

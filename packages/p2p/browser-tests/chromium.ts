@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { extname, join, normalize } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { build } from 'vite'
+import { chromiumPath } from '../../../tools/chromium.ts'
 import type { RtcConnectionSummary } from '../src/rtc/rtc-messages.ts'
 import type { PageCalls } from './page/page-calls.ts'
 
@@ -54,7 +55,7 @@ export interface TestBrowser extends AsyncDisposable {
 
 /** A Chromium process of its own with the test page, its network started. `pump`: as if data channels could not be transferred. */
 export async function startBrowser(url: string, relays: readonly string[], { pump = false } = {}): Promise<TestBrowser> {
-  const server = await chromium.launchServer({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+  const server = await chromium.launchServer({ executablePath: chromiumPath(), args: ['--no-sandbox'] })
   const browser = await chromium.connect(server.wsEndpoint())
   const page = await openPage(browser, pump ? `${url}?pump` : url)
   const call = callsOf(page)
