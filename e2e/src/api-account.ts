@@ -1,5 +1,5 @@
+import { eventually } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
-import { eventually } from './eventually.ts'
 
 export interface ApiAnswer {
   readonly status: number

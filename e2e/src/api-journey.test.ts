@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '@kith/testkit/eventually'
 import { Preset } from 'matrix-js-sdk'
 import { expect, test } from 'vitest'
-import { eventually } from './eventually.ts'
 import { startConstellation } from './headless-constellation.ts'
 import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
 import { seededRandom } from './seeded-random.ts'

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import { Appservice, AutojoinRoomsMixin, type IAppserviceRegistration, SimpleRetryJoinStrategy } from 'matrix-bot-sdk'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
-import { eventually } from './eventually.ts'
 import { freePort } from './free-port.ts'
 import { createServer } from './headless-constellation.ts'
 

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import { AutojoinRoomsMixin, LogLevel, LogService, MatrixAuth, MatrixClient, SimpleFsStorageProvider } from 'matrix-bot-sdk'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
-import { eventually } from './eventually.ts'
 import { createServer } from './headless-constellation.ts'
 
 /** A bot that joins where it is invited and does what its owner says, each thing once. */

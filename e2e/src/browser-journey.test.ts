@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import { expect, test } from 'vitest'
 import { ChatPage } from './chat-page.ts'
 import { ChromiumProcess } from './chromium-process.ts'
-import { eventually } from './eventually.ts'
 import { watchWebRtc, webRtcTraffic } from './web-rtc-watch.ts'
 import { startWebApp } from './web-app-process.ts'
 

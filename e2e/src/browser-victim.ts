@@ -1,10 +1,10 @@
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import type { StoreFindings } from '@kith/testkit/store-check'
 import type { Page } from 'playwright-core'
 import { build } from 'vite'
 import { ApiAccount, type Ask } from './api-account.ts'
 import { ChromiumProcess } from './chromium-process.ts'
-import { eventually } from './eventually.ts'
 import type { KillVictim } from './kill-victim.ts'
 
 const DATABASE = 'kith-homeserver'

@@ -1,5 +1,5 @@
+import { eventually } from '@kith/testkit/eventually'
 import type { Page } from 'playwright-core'
-import { eventually } from './eventually.ts'
 
 /** Kith's page as a person uses it: by the words on it. */
 export class ChatPage {

@@ -3,11 +3,11 @@ import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
-import { eventually } from './eventually.ts'
 import { createServer } from './headless-constellation.ts'
 
 /** What a push gateway was told, of which it refuses the first few. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '@kith/testkit/eventually'
 import { expect } from 'vitest'
 import type { ApiAccount } from './api-account.ts'
-import { eventually } from './eventually.ts'
 import type { KillVictim } from './kill-victim.ts'
 
 const STATE_EVENTS = 400

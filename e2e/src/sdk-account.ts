@@ -1,3 +1,4 @@
+import { eventually } from '@kith/testkit/eventually'
 import {
   ClientEvent,
   createClient,
@@ -8,7 +9,6 @@ import {
   RoomEvent,
   SyncState,
 } from 'matrix-js-sdk'
-import { eventually } from './eventually.ts'
 
 /** An unmodified matrix-js-sdk client with rust crypto, and what it has seen. */
 export interface SdkAccount {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import { Method, Preset } from 'matrix-js-sdk'
 import {
   type CryptoApi,
@@ -13,7 +14,6 @@ import {
   VerifierEvent,
 } from 'matrix-js-sdk/lib/crypto-api/index.js'
 import { expect, test } from 'vitest'
-import { eventually } from './eventually.ts'
 import { createServer, type Server } from './headless-constellation.ts'
 import { logInSdkAccount, passwordOf, registerSdkAccount, type SdkAccount, type SdkAccountOptions } from './sdk-account.ts'
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import {
   Direction,
   EventType,
@@ -19,7 +20,6 @@ import {
 } from 'matrix-js-sdk'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually } from './eventually.ts'
 import { createServer, type Server } from './headless-constellation.ts'
 import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
 

@@ -1,6 +1,6 @@
+import { eventually } from '@kith/testkit/eventually'
 import { expect, test } from 'vitest'
 import type { ApiAccount } from './api-account.ts'
-import { eventually } from './eventually.ts'
 import type { Restartable } from './headless-constellation.ts'
 import { SyncFollower } from './sync-follower.ts'
 import {

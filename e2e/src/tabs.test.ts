@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '@kith/testkit/eventually'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { ChatPage } from './chat-page.ts'
 import { ChromiumProcess } from './chromium-process.ts'
-import { eventually } from './eventually.ts'
 import { startWebApp } from './web-app-process.ts'
 
 const TAKE_OVER_MS = 3_000

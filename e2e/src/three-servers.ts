@@ -1,7 +1,7 @@
+import { eventually } from '@kith/testkit/eventually'
 import { expect } from 'vitest'
 import type { Json } from '@kith/testkit/world/json'
 import { ApiAccount, askAt } from './api-account.ts'
-import { eventually } from './eventually.ts'
 import { type Constellation, type Server, startConstellation } from './headless-constellation.ts'
 
 export const PATIENCE_MS = 30_000

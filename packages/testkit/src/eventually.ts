@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+const PAUSE_MS = 50
 
-/** Repeats `look` until it returns something other than undefined or false; fails with `what` and the last error after `timeoutMs`. */
+/** In real time, of what runs in it: real clients and processes. Repeats `look` until it returns something other than undefined or false; fails with `what` and the last error after `timeoutMs`. */
 export async function eventually<T>(
   what: string,
   timeoutMs: number,
@@ -16,7 +16,7 @@ export async function eventually<T>(
     } catch (error) {
       lastError = error
     }
-    await sleep(50)
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
   throw new Error(`Not within ${timeoutMs} ms: ${what}`, { cause: lastError })
 }

@@ -1,10 +1,12 @@
 import { type RoomId, serverNameOfRoomId } from '@kith/matrix-protocol'
 import { HostileServer } from '@kith/testkit/hostile/hostile-server'
-import { SimulatedWorld } from '@kith/testkit/simulated-world'
+import type { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
-import { type Json, type Reply, TestNode, type TestUser } from './test-node.test-support.ts'
+import type { Json, Reply, TestNode, TestUser } from './test-node.test-support.ts'
+import { TwoNodes } from './two-nodes.test-support.ts'
 
+let nodes: TwoNodes
 let world: SimulatedWorld
 let home: TestNode
 let away: TestNode
@@ -12,19 +14,11 @@ let alice: TestUser
 let bob: TestUser
 
 beforeEach(async () => {
-  world = new SimulatedWorld(3)
-  home = new TestNode(world)
-  away = new TestNode(world)
-  await home.start()
-  await away.start()
-  alice = await home.register('alice')
-  bob = await away.register('bob')
+  nodes = await TwoNodes.start(3)
+  ;({ world, home, away, alice, bob } = nodes)
 })
 
-afterEach(async () => {
-  await home[Symbol.asyncDispose]()
-  await away[Symbol.asyncDispose]()
-})
+afterEach(async () => nodes[Symbol.asyncDispose]())
 
 const part = encodeURIComponent
 const v1 = '/_matrix/client/v1'

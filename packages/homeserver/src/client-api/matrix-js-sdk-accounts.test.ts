@@ -1,16 +1,15 @@
 import { createClient, InteractiveAuth, type AuthDict, type MatrixClient } from 'matrix-js-sdk'
 import { AuthType } from 'matrix-js-sdk/lib/interactive-auth.js'
-import { type Logger, logger } from 'matrix-js-sdk/lib/logger.js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
+import { silenceSdk } from './quiet-sdk.test-support.ts'
 import { TestNode } from './test-node.test-support.ts'
 
 const password = 'correct horse'
 let node: TestNode
 
 beforeEach(async () => {
-  // Its own type leaves out what the library behind it has.
-  ;(logger as Logger & { setLevel?: (level: 'silent') => void }).setLevel?.('silent')
+  silenceSdk()
   node = await TestNode.start()
 })
 

@@ -1,25 +1,16 @@
+import { eventually } from '@kith/testkit/eventually'
 import { createClient, ClientEvent, EventType, type MatrixClient, MsgType, Preset, SyncState } from 'matrix-js-sdk'
-import { type Logger, logger } from 'matrix-js-sdk/lib/logger.js'
 import type { GeneratedSecretStorageKey } from 'matrix-js-sdk/lib/crypto-api/index.js'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { silenceSdk, silentLogger } from './quiet-sdk.test-support.ts'
 import { systemClock } from './system-clock.test-support.ts'
 import { type Json, TestNode, TestUser } from './test-node.test-support.ts'
-
-const silentLogger: Logger = {
-  getChild: () => silentLogger,
-  trace() {},
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-}
 
 let node: TestNode
 const clients: MatrixClient[] = []
 
 beforeEach(async () => {
-  // Its own type leaves out what the library behind it has.
-  ;(logger as Logger & { setLevel?: (level: 'silent') => void }).setLevel?.('silent')
+  silenceSdk()
   node = await TestNode.start({ clock: systemClock })
 })
 
@@ -56,15 +47,6 @@ async function start(user: TestUser, secretKey?: { key: GeneratedSecretStorageKe
   return client
 }
 
-async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>, what: string): Promise<T> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const found = await look()
-    if (found !== undefined && found !== false) return found
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`Never happened: ${what}`)
-}
-
 function texts(client: MatrixClient, roomId: string): string[] {
   const events = client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? []
   return events
@@ -85,13 +67,13 @@ test('an unmodified client registers, bootstraps cross-signing, and talks encryp
     invite: [bob.userId],
     initial_state: [{ type: EventType.RoomEncryption, state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
   })
-  await eventually(() => bobClient.getRoom(roomId)?.getMyMembership() === 'invite', 'bob is invited')
+  await eventually('bob is invited', 10_000, () => bobClient.getRoom(roomId)?.getMyMembership() === 'invite')
   await bobClient.joinRoom(roomId)
-  await eventually(() => aliceClient.getRoom(roomId)?.getMember(bob.userId)?.membership === 'join', 'alice sees bob')
+  await eventually('alice sees bob', 10_000, () => aliceClient.getRoom(roomId)?.getMember(bob.userId)?.membership === 'join')
   await aliceClient.sendMessage(roomId, { msgtype: MsgType.Text, body: 'hello bob' })
-  await eventually(() => texts(bobClient, roomId).includes('hello bob'), 'bob decrypts')
+  await eventually('bob decrypts', 10_000, () => texts(bobClient, roomId).includes('hello bob'))
   await bobClient.sendMessage(roomId, { msgtype: MsgType.Text, body: 'hello alice' })
-  await eventually(() => texts(aliceClient, roomId).includes('hello alice'), 'alice decrypts')
+  await eventually('alice decrypts', 10_000, () => texts(aliceClient, roomId).includes('hello alice'))
   const { chunk } = await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`)
   expect(chunk.filter((event: Json) => event.type === 'm.room.message')).toEqual([])
   expect(chunk.filter((event: Json) => event.type === 'm.room.encrypted')).toHaveLength(2)
@@ -99,9 +81,13 @@ test('an unmodified client registers, bootstraps cross-signing, and talks encryp
   // Receipts and typing pass as well.
   const last = aliceClient.getRoom(roomId)!.getLiveTimeline().getEvents().at(-1)!
   await aliceClient.sendReadReceipt(last)
-  await eventually(() => bobClient.getRoom(roomId)!.getReadReceiptForUserId(alice.userId)?.eventId === last.getId(), 'the receipt arrives')
+  await eventually(
+    'the receipt arrives',
+    10_000,
+    () => bobClient.getRoom(roomId)!.getReadReceiptForUserId(alice.userId)?.eventId === last.getId(),
+  )
   await aliceClient.sendTyping(roomId, true, 10_000)
-  await eventually(() => bobClient.getRoom(roomId)!.getMember(alice.userId)!.typing, 'typing shows')
+  await eventually('typing shows', 10_000, () => bobClient.getRoom(roomId)!.getMember(alice.userId)!.typing)
 })
 
 test('secret storage and key backup let a second device read what was said before it', { timeout: 60_000 }, async () => {
@@ -117,9 +103,9 @@ test('secret storage and key backup let a second device read what was said befor
   const { room_id: roomId } = await first.createRoom({
     initial_state: [{ type: EventType.RoomEncryption, state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
   })
-  await eventually(() => first.getRoom(roomId)?.hasEncryptionStateEvent(), 'the room is encrypted')
+  await eventually('the room is encrypted', 10_000, () => first.getRoom(roomId)?.hasEncryptionStateEvent())
   await first.sendMessage(roomId, { msgtype: MsgType.Text, body: 'before the second device' })
-  await eventually(async () => (await alice.ok('GET', '/room_keys/version')).count === 1, 'the key is backed up')
+  await eventually('the key is backed up', 10_000, async () => (await alice.ok('GET', '/room_keys/version')).count === 1)
 
   const login = await node.call('POST', '/login', {
     type: 'm.login.password',
@@ -130,12 +116,12 @@ test('secret storage and key backup let a second device read what was said befor
   await second.getCrypto()!.loadSessionBackupPrivateKeyFromSecretStorage()
   await second.getCrypto()!.checkKeyBackupAndEnable()
   await second.getCrypto()!.restoreKeyBackup()
-  await eventually(() => texts(second, roomId).includes('before the second device'), 'the second device decrypts')
+  await eventually('the second device decrypts', 10_000, () => texts(second, roomId).includes('before the second device'))
   // The second device signs itself with the keys from secret storage.
   await second.getCrypto()!.bootstrapCrossSigning({})
-  const status = await eventually(async () => {
+  const status = await eventually('the first device sees the second signed', 10_000, async () => {
     const found = await first.getCrypto()!.getDeviceVerificationStatus(alice.userId, login.body.device_id)
     return found?.signedByOwner === true ? found : undefined
-  }, 'the first device sees the second signed')
+  })
   expect(status.crossSigningVerified).toBe(true)
 })

@@ -1,9 +1,11 @@
 import { HostileServer } from '@kith/testkit/hostile/hostile-server'
-import { SimulatedWorld } from '@kith/testkit/simulated-world'
+import type { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
-import { type Json, TestNode, type TestUser } from './test-node.test-support.ts'
+import type { Json, TestNode, TestUser } from './test-node.test-support.ts'
+import { TwoNodes } from './two-nodes.test-support.ts'
 
+let nodes: TwoNodes
 let world: SimulatedWorld
 let home: TestNode
 let away: TestNode
@@ -11,19 +13,11 @@ let alice: TestUser
 let bob: TestUser
 
 beforeEach(async () => {
-  world = new SimulatedWorld(4)
-  home = new TestNode(world)
-  away = new TestNode(world)
-  await home.start()
-  await away.start()
-  alice = await home.register('alice')
-  bob = await away.register('bob')
+  nodes = await TwoNodes.start(4)
+  ;({ world, home, away, alice, bob } = nodes)
 })
 
-afterEach(async () => {
-  await home[Symbol.asyncDispose]()
-  await away[Symbol.asyncDispose]()
-})
+afterEach(async () => nodes[Symbol.asyncDispose]())
 
 interface Upload {
   readonly bytes: Uint8Array<ArrayBuffer>

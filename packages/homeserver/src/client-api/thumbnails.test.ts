@@ -1,8 +1,9 @@
-import { SimulatedWorld } from '@kith/testkit/simulated-world'
+import type { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../limits.ts'
 import type { Thumbnailer, ThumbnailerOutcome, ThumbnailOrder } from '../ports/index.ts'
-import { TestNode, type TestUser } from './test-node.test-support.ts'
+import type { TestNode, TestUser } from './test-node.test-support.ts'
+import { TwoNodes } from './two-nodes.test-support.ts'
 
 /** Says what it was asked for, when it is let. */
 class SpokenThumbnailer implements Thumbnailer {
@@ -22,30 +23,23 @@ class SpokenThumbnailer implements Thumbnailer {
   }
 }
 
+let nodes: TwoNodes
 let world: SimulatedWorld
 let home: TestNode
-let away: TestNode
 let alice: TestUser
 let bob: TestUser
 let atHome: SpokenThumbnailer
 let atBobs: SpokenThumbnailer
 
 beforeEach(async () => {
-  world = new SimulatedWorld(4)
-  home = new TestNode(world)
-  away = new TestNode(world)
-  home.optionalPorts = { thumbnailer: (atHome = new SpokenThumbnailer()) }
-  away.optionalPorts = { thumbnailer: (atBobs = new SpokenThumbnailer()) }
-  await home.start()
-  await away.start()
-  alice = await home.register('alice')
-  bob = await away.register('bob')
+  nodes = await TwoNodes.start(4, (alices, bobs) => {
+    alices.optionalPorts = { thumbnailer: (atHome = new SpokenThumbnailer()) }
+    bobs.optionalPorts = { thumbnailer: (atBobs = new SpokenThumbnailer()) }
+  })
+  ;({ world, home, alice, bob } = nodes)
 })
 
-afterEach(async () => {
-  await home[Symbol.asyncDispose]()
-  await away[Symbol.asyncDispose]()
-})
+afterEach(async () => nodes[Symbol.asyncDispose]())
 
 async function uploaded(user: TestUser, size: number, contentType = 'image/png'): Promise<string> {
   const headers = { authorization: `Bearer ${user.token}`, 'content-type': contentType }

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
-import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+import { SharedRoom } from '../client-api/shared-room.test-support.ts'
+import type { Json, TestNode, TestUser } from '../client-api/test-node.test-support.ts'
 
+let room: SharedRoom
 let node: TestNode
 let alice: TestUser
 let bob: TestUser
@@ -9,17 +11,11 @@ let roomId: string
 let path: string
 
 beforeEach(async () => {
-  node = await TestNode.start()
-  alice = await node.register('alice')
-  bob = await node.register('bob')
-  roomId = await alice.createRoom({ preset: 'public_chat' })
-  path = `/rooms/${encodeURIComponent(roomId)}`
-  await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+  room = await SharedRoom.open()
+  ;({ node, alice, bob, roomId, path } = room)
 })
 
-afterEach(async () => {
-  await node[Symbol.asyncDispose]()
-})
+afterEach(async () => room[Symbol.asyncDispose]())
 
 async function say(text: string, more: object = {}, user = alice): Promise<string> {
   const content = { msgtype: 'm.text', body: text, ...more }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
+import { SharedRoom } from '../client-api/shared-room.test-support.ts'
+import type { Json, TestNode, TestUser } from '../client-api/test-node.test-support.ts'
 
+let room: SharedRoom
 let node: TestNode
 let alice: TestUser
 let bob: TestUser
@@ -8,17 +10,11 @@ let roomId: string
 let path: string
 
 beforeEach(async () => {
-  node = await TestNode.start()
-  alice = await node.register('alice')
-  bob = await node.register('bob')
-  roomId = await alice.createRoom({ preset: 'public_chat' })
-  path = `/rooms/${encodeURIComponent(roomId)}`
-  await bob.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+  room = await SharedRoom.open()
+  ;({ node, alice, bob, roomId, path } = room)
 })
 
-afterEach(async () => {
-  await node[Symbol.asyncDispose]()
-})
+afterEach(async () => room[Symbol.asyncDispose]())
 
 async function ignore(...users: TestUser[]): Promise<void> {
   const ignored = Object.fromEntries(users.map(({ userId }) => [userId, {}]))

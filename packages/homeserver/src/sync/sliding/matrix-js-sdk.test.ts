@@ -1,24 +1,13 @@
+import { eventually } from '@kith/testkit/eventually'
 import { createClient, ClientEvent, SyncState } from 'matrix-js-sdk'
-import { type Logger, logger } from 'matrix-js-sdk/lib/logger.js'
 import { SlidingSync } from 'matrix-js-sdk/lib/sliding-sync.js'
 import { expect, test } from 'vitest'
+import { silenceSdk, silentLogger } from '../../client-api/quiet-sdk.test-support.ts'
 import { systemClock } from '../../client-api/system-clock.test-support.ts'
 import { TestNode } from '../../client-api/test-node.test-support.ts'
 
-const silent: Logger = { getChild: () => silent, trace() {}, debug() {}, info() {}, warn() {}, error() {} }
-
-async function eventually<T>(look: () => T | undefined | false, what: string): Promise<T> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const found = look()
-    if (found !== undefined && found !== false) return found
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error(`Never happened: ${what}`)
-}
-
 test('an unmodified client keeps up by sliding sync, also over a restart of the node', { timeout: 60_000 }, async () => {
-  // Its own type leaves out what the library behind it has.
-  ;(logger as Logger & { setLevel?: (level: 'silent') => void }).setLevel?.('silent')
+  silenceSdk()
   await using node = await TestNode.start({ clock: systemClock })
   const [alice, bob] = [await node.register('alice'), await node.register('bob')]
   const roomId = await bob.createRoom({ name: 'Shared', invite: [alice.userId] })
@@ -27,7 +16,7 @@ test('an unmodified client keeps up by sliding sync, also over a restart of the 
     userId: alice.userId,
     deviceId: alice.deviceId,
     accessToken: alice.token,
-    logger: silent,
+    logger: silentLogger,
     fetchFn: async (input, init) => node.clientApi(new Request(input, init)),
   })
   try {
@@ -47,12 +36,12 @@ test('an unmodified client keeps up by sliding sync, also over a restart of the 
       (client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? [])
         .filter((event) => event.getType() === 'm.room.message')
         .map((event) => event.getContent()['body'])
-    await eventually(() => texts().join() === 'hello', 'the message is shown')
+    await eventually('the message is shown', 10_000, () => texts().join() === 'hello')
     expect(client.getRoom(roomId)?.getJoinedMemberCount()).toBe(2)
-    await eventually(() => client.getRoom(roomId)?.getUnreadNotificationCount() === 1, 'it counts as unread')
+    await eventually('it counts as unread', 10_000, () => client.getRoom(roomId)?.getUnreadNotificationCount() === 1)
     await node.restart()
     await bob.say(roomId, 'after the restart')
-    await eventually(() => texts().join() === 'hello,after the restart', 'the client begins anew, and shows nothing twice')
+    await eventually('the client begins anew, and shows nothing twice', 10_000, () => texts().join() === 'hello,after the restart')
   } finally {
     client.stopClient()
   }
