@@ -2,30 +2,25 @@ import type { UserId } from '@kith/matrix-protocol'
 import type { Keys } from '../keys/keys.ts'
 import { limits } from '../limits.ts'
 import type { Rooms } from '../rooms/index.ts'
-import type { RoomSection, SyncRequest } from './room-sections.ts'
+import type { SharingChanges } from './sharing-changes.ts'
 
 /**
  * Whose keys the client should ask for again: whose keys changed, and with whom a room came to be shared; and with whom none is
- * shared any more. Naming somebody too often costs a query, so members that only changed their name are not sorted out.
+ * shared any more. Rooms count whether they are encrypted or not, since any may become so. Naming somebody too often costs a query, so
+ * members that only changed their name are not sorted out.
+ * @see https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3keyschanges
  */
 export function deviceListChanges(
   parts: { readonly rooms: Rooms; readonly keys: Keys },
-  request: SyncRequest,
-  sections: Iterable<RoomSection>,
+  stretch: { readonly reader: UserId; readonly after: number; readonly upTo: number },
+  { touched, former }: SharingChanges,
   keysChangedInStream: ReadonlySet<UserId> | undefined,
 ): { changed: readonly UserId[]; left: readonly UserId[] } {
-  if (request.after === undefined) return { changed: [], left: [] }
-  const { userId } = request.reader
-  const touched = new Set<UserId>()
-  const former = new Set<UserId>()
-  for (const section of sections) {
-    if (section.kind === 'join') for (const member of section.changedMembers) touched.add(member)
-    if (section.kind === 'join' || section.kind === 'leave') for (const member of section.formerMembers) former.add(member)
-  }
-  const keysChanged = keysChangedInStream ?? new Set(parts.keys.changedBetween(request.after, request.upTo))
+  const { reader, after, upTo } = stretch
+  const keysChanged = keysChangedInStream ?? new Set(parts.keys.changedBetween(after, upTo))
   if (keysChanged.size === 0 && touched.size === 0 && former.size === 0) return { changed: [], left: [] }
-  const shares = sharingOf(parts.rooms, userId, keysChanged.size + touched.size + former.size)
-  const changed = [...keysChanged.union(touched)].filter((member) => shares(member) && (member !== userId || keysChanged.has(member)))
+  const shares = sharingOf(parts.rooms, reader, keysChanged.size + touched.size + former.size)
+  const changed = [...keysChanged.union(touched)].filter((member) => shares(member) && (member !== reader || keysChanged.has(member)))
   return { changed, left: [...former].filter((member) => !shares(member)) }
 }
 

@@ -62,6 +62,23 @@ test('whoever syncs is there, for those who share a room here and elsewhere, unt
   expect(told(await quiet(bob))).toEqual({})
 })
 
+test('whoever comes into a room learns who is there, and those inside that the newcomer is', async () => {
+  const dora = await nodes[0]!.register('dora')
+  const roomId = Object.keys((await quiet(alice)).rooms.join)[0]!
+  await alice.sync()
+  const { next_batch: doras } = await dora.sync()
+  await world.run(5_000)
+  const { next_batch: alices } = await quiet(alice)
+  expect(told(await quiet(dora, doras))).not.toHaveProperty(alice.userId)
+  const { next_batch: since } = await quiet(dora, doras)
+  await dora.ok('POST', `/join/${encodeURIComponent(roomId)}`)
+  const joined = told(await quiet(dora, since))
+  expect(joined[alice.userId]).toMatchObject({ presence: 'online' })
+  // Nothing is said of those who are away.
+  expect(joined).not.toHaveProperty(carol.userId)
+  expect(told(await quiet(alice, alices))[dora.userId]).toMatchObject({ presence: 'online' })
+})
+
 test('whoever syncs by sliding sync is there as well', async () => {
   expect(await status(alice, carol)).toMatchObject({ presence: 'offline' })
   await new SlidingClient(alice).sync()

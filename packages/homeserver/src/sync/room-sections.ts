@@ -1,12 +1,13 @@
-import { type JsonObject, parseUserId, type Pdu, type RoomId, stateKeyOf, stripEvent, type UserId } from '@kith/matrix-protocol'
+import { type JsonObject, type Pdu, type RoomId, stateKeyOf, stripEvent, type UserId } from '@kith/matrix-protocol'
 import { limits } from '../limits.ts'
 import type { Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
 import type { ClientEvents, EventReader } from './client-events.ts'
 import { inventedLeave } from './out-of-band-invites.ts'
-import { memberOfKey, membershipOf, RoomStateChanges } from './room-state-changes.ts'
+import { memberOfKey, membershipOf, type RoomStateChanges } from './room-state-changes.ts'
 import { summaryOf } from './room-summary.ts'
 import { SentMembers } from './sent-members.ts'
 import { StateSections } from './state-section.ts'
+import type { StatesBetween } from './states-between.ts'
 import type { SyncFilter } from './sync-filter.ts'
 import { formatEvents, readTimeline, type ShownTimeline, type TimelineSection } from './timeline-section.ts'
 import type { Visibility } from './visibility.ts'
@@ -21,6 +22,8 @@ export interface SyncRequest {
   /** Up to where the client has what it was told; before `after` when there was nothing to tell in between. */
   readonly since: number | undefined
   readonly upTo: number
+  /** From `after` to `upTo`. */
+  readonly states: StatesBetween
   readonly filter: SyncFilter
   readonly fullState: boolean
   readonly stateName: StateName
@@ -39,12 +42,9 @@ export type RoomSection =
       readonly mayLowerCounts: boolean
       readonly timeline: TimelineSection
       readonly state: JsonObject
-      readonly changedMembers: readonly UserId[]
-      /** Members with whom the reader shared the room, and does no more. */
-      readonly formerMembers: readonly UserId[]
       readonly summary: JsonObject | undefined
     }
-  | { readonly kind: 'leave'; readonly timeline: TimelineSection; readonly state: JsonObject; readonly formerMembers: readonly UserId[] }
+  | { readonly kind: 'leave'; readonly timeline: TimelineSection; readonly state: JsonObject }
   | { readonly kind: 'invite'; readonly invite_state: { readonly events: readonly JsonObject[] } }
   | { readonly kind: 'knock'; readonly knock_state: { readonly events: readonly JsonObject[] } }
 
@@ -69,11 +69,9 @@ export class RoomSections {
    * @param isRevealed the reader was not shown the room before, though it was there.
    */
   async read(roomId: RoomId, request: SyncRequest, isRevealed: boolean): Promise<RoomSection | undefined> {
-    const { rooms } = this.#parts
     const { userId } = request.reader
-    const before = request.after === undefined || isRevealed ? undefined : await rooms.stateAt(roomId, request.after)
-    const after = await rooms.stateAt(roomId, request.upTo)
-    const changes = new RoomStateChanges(rooms, roomId, before, after)
+    const between = await request.states.of(roomId)
+    const changes = isRevealed ? between.fromNothing() : between
     const member = await changes.memberAfter(userId)
     const earlier = await changes.memberBefore(userId)
     switch (membershipOf(member)) {
@@ -110,17 +108,16 @@ export class RoomSections {
       kind: 'leave',
       timeline: { events, limited: false, prev_batch: nothing.prevBatch },
       state: { [request.stateName]: { events: request.stateName === 'state' ? [] : [event] } },
-      formerMembers: [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId),
     }
   }
 
   async #joined(roomId: RoomId, request: SyncRequest, changes: RoomStateChanges, newlyJoined: boolean): Promise<RoomSection> {
     const { rooms } = this.#parts
     const isWhole = newlyJoined || request.fullState
-    const known = isWhole ? new RoomStateChanges(rooms, roomId, undefined, await rooms.stateAt(roomId, request.upTo)) : changes
+    const known = isWhole ? changes.fromNothing() : changes
     const slice = await this.#slice(roomId, newlyJoined ? 0 : (request.after ?? 0), request.upTo, request)
     const changed = await known.changed()
-    const members = [...changed.keys()].flatMap((key) => parseUserId(memberOfKey(key)) ?? [])
+    const mayCount = isWhole || changed.keys().some((key) => memberOfKey(key) !== undefined)
     const current = rooms.state(roomId)
     return {
       kind: 'join',
@@ -129,19 +126,8 @@ export class RoomSections {
       mayLowerCounts: slice.mayLowerCounts,
       timeline: await this.#timeline(slice, request),
       state: await this.#states.read(request, { roomId, known, changed, timeline: slice.events, isWhole }),
-      changedMembers: members,
-      formerMembers: members.some((userId) => current?.membershipOf(userId) !== 'join') ? await this.#leavers(roomId, request) : [],
-      summary: current !== undefined && (isWhole || members.length > 0) ? summaryOf(current, request.reader.userId) : undefined,
+      summary: current !== undefined && mayCount ? summaryOf(current, request.reader.userId) : undefined,
     }
-  }
-
-  /** What was hidden from the reader counts here as well: it may be that it was not. */
-  async #leavers(roomId: RoomId, request: SyncRequest): Promise<readonly UserId[]> {
-    const { rooms } = this.#parts
-    if (request.after === undefined) return []
-    const before = await rooms.stateAt(roomId, request.after)
-    const changes = new RoomStateChanges(rooms, roomId, before, await rooms.stateAt(roomId, request.upTo))
-    return membershipOf(await changes.memberBefore(request.reader.userId)) === 'join' ? changes.leavers() : []
   }
 
   async #left(
@@ -154,22 +140,18 @@ export class RoomSections {
     if (member === undefined || (request.after === undefined && !request.filter.includeLeave)) return undefined
     if (member.eventId === earlier?.eventId || (membershipOf(earlier) === 'leave' && membershipOf(member) === 'leave')) return undefined
     const stay = await visibility.lastStay(roomId, request.reader.userId)
-    const before = request.after === undefined ? undefined : await rooms.stateAt(roomId, request.after)
-    const wasInside =
-      membershipOf(await new RoomStateChanges(rooms, roomId, before, undefined).memberBefore(request.reader.userId)) === 'join'
-    const formerMembers = wasInside ? [...(rooms.state(roomId)?.members('join') ?? [])].map(({ userId }) => userId) : []
     // Whoever was not inside since the last answer sees no more than their own membership.
     if (stay.kind !== 'ended' || stay.position <= (request.after ?? 0)) {
       const only: TimelineSlice = { ...(await rooms.timelineSince(roomId, 0, 0, member.position)), events: [member], limited: false }
       const timeline = await this.#timeline(only, request)
       const state = { [request.stateName]: { events: request.stateName === 'state' ? [] : timeline.events } }
-      return { kind: 'leave', timeline, state, formerMembers }
+      return { kind: 'leave', timeline, state }
     }
-    const changes = new RoomStateChanges(rooms, roomId, before, await rooms.stateAt(roomId, stay.position))
+    const changes = (await request.states.of(roomId)).until(await rooms.stateAt(roomId, stay.position))
     const inside = await this.#slice(roomId, request.after ?? 0, stay.position, request)
     // What became of the membership after the leave, such as a ban, is the user's to know; the rest is not.
     const slice = stay.by.eventId === member.eventId ? inside : { ...inside, events: [...inside.events, member] }
-    const changed = (await changes.changed()).set(stateKeyOf('m.room.member', request.reader.userId), member.eventId)
+    const changed = new Map(await changes.changed()).set(stateKeyOf('m.room.member', request.reader.userId), member.eventId)
     return {
       kind: 'leave',
       timeline: await this.#timeline(slice, request),
@@ -180,7 +162,6 @@ export class RoomSections {
         timeline: slice.events,
         isWhole: request.after === undefined,
       }),
-      formerMembers,
     }
   }
 

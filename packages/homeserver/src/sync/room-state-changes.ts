@@ -7,6 +7,7 @@ export class RoomStateChanges {
   readonly #roomId: RoomId
   readonly #before: StateAtPosition | undefined
   readonly #after: StateAtPosition | undefined
+  #changed: Promise<ReadonlyMap<StateKey, EventId>> | undefined
 
   /** @param before undefined: the reader knows nothing of the room. */
   constructor(rooms: Rooms, roomId: RoomId, before: StateAtPosition | undefined, after: StateAtPosition | undefined) {
@@ -16,14 +17,29 @@ export class RoomStateChanges {
     this.#after = after
   }
 
+  /** Whether the state is another at all. */
+  get isAny(): boolean {
+    return this.#before?.snapshot !== this.#after?.snapshot
+  }
+
+  /** The state before, and another one after. */
+  until(after: StateAtPosition | undefined): RoomStateChanges {
+    return new RoomStateChanges(this.#rooms, this.#roomId, this.#before, after)
+  }
+
+  /** For a reader that knows nothing of the room. */
+  fromNothing(): RoomStateChanges {
+    return new RoomStateChanges(this.#rooms, this.#roomId, undefined, this.#after)
+  }
+
   /** The ids of entries that are other than before. */
-  async changed(): Promise<Map<StateKey, EventId>> {
-    if (this.#after === undefined) return new Map()
-    return this.#rooms.stateEntriesSince(this.#roomId, this.#before?.snapshot, this.#after.snapshot)
+  async changed(): Promise<ReadonlyMap<StateKey, EventId>> {
+    this.#changed ??= this.#difference(this.#before, this.#after)
+    return this.#changed
   }
 
   /** What changed between the moment before and the state at the beginning of a timeline. */
-  async changedUntil(first: StoredEvent | undefined): Promise<Map<StateKey, EventId>> {
+  async changedUntil(first: StoredEvent | undefined): Promise<ReadonlyMap<StateKey, EventId>> {
     if (first === undefined) return this.changed()
     if (first.stateBefore === undefined) return new Map()
     return this.#rooms.stateEntriesSince(this.#roomId, this.#before?.snapshot, first.stateBefore)
@@ -37,16 +53,18 @@ export class RoomStateChanges {
     return this.#event(await this.#after?.idOf('m.room.member', userId))
   }
 
-  /** Members of before that are none any more. */
-  async leavers(): Promise<UserId[]> {
-    const changed = [...(await this.changed())].flatMap(([key, eventId]) => {
+  /** The memberships of before that others took the place of, or nothing. */
+  async membersReplaced(): Promise<readonly { readonly userId: UserId; readonly membership: string | undefined }[]> {
+    const replaced = [...(await this.#difference(this.#after, this.#before))].flatMap(([key, eventId]) => {
       const userId = parseUserId(memberOfKey(key))
       return userId === undefined ? [] : [{ userId, eventId }]
     })
-    const after = await this.#rooms.events(changed.map(({ eventId }) => eventId))
-    const gone = changed.filter((_, index) => membershipOf(after[index]) !== 'join').map(({ userId }) => userId)
-    const earlier = await Promise.all(gone.map(async (userId) => this.memberBefore(userId)))
-    return gone.filter((_, index) => membershipOf(earlier[index]) === 'join')
+    const events = await this.#rooms.events(replaced.map(({ eventId }) => eventId))
+    return replaced.map(({ userId }, index) => ({ userId, membership: membershipOf(events[index]) }))
+  }
+
+  async #difference(from: StateAtPosition | undefined, to: StateAtPosition | undefined): Promise<ReadonlyMap<StateKey, EventId>> {
+    return to === undefined ? new Map() : this.#rooms.stateEntriesSince(this.#roomId, from?.snapshot, to.snapshot)
   }
 
   async #event(eventId: EventId | undefined): Promise<StoredEvent | undefined> {

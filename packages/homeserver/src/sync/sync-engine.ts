@@ -18,10 +18,12 @@ import { type Changes, JoinedExtras } from './joined-extras.ts'
 import { readOutOfBandInvites } from './out-of-band-invites.ts'
 import { presenceEvents } from './presence-section.ts'
 import { type RoomSection, RoomSections, type StateName, type SyncRequest } from './room-sections.ts'
+import { readSharingChanges, sameSharing } from './sharing-changes.ts'
+import { StatesBetween } from './states-between.ts'
 import { readStreamChanges, type StreamChanges } from './stream-changes.ts'
 import { StreamWatch } from './stream-watch.ts'
 import { isEmptyAnswer, type SyncAnswer } from './sync-answer.ts'
-import { readSyncFilter, type SyncFilter } from './sync-filter.ts'
+import type { SyncFilter } from './sync-filter.ts'
 import { formatSyncToken, type SyncToken } from './sync-token.ts'
 import { WaitingPolls } from './waiting-polls.ts'
 import { Visibility } from './visibility.ts'
@@ -53,8 +55,6 @@ export interface SyncInput {
   /** How long to wait for something to tell. */
   readonly timeoutMs: number
 }
-
-const noTimeline = readSyncFilter({ room: { timeline: { limit: 0 } } })
 
 /**
  * Answers /sync from the timeline's stream.
@@ -108,22 +108,11 @@ export class SyncEngine {
   /** For /keys/changes: what the syncs between two positions told of device lists. */
   async deviceListChanges(reader: EventReader, after: number, upTo: number): Promise<SyncAnswer['device_lists']> {
     const { rooms, keys, timeline } = this.#parts
-    const to = Math.min(upTo, timeline.position)
-    const partialRooms = new Set<RoomId>()
-    const request: SyncRequest = {
-      reader,
-      after,
-      since: after,
-      upTo: to,
-      filter: noTimeline,
-      fullState: false,
-      stateName: 'state_after',
-      ignored: new Set(),
-      partialRooms,
-    }
-    const changes = await readStreamChanges(timeline, reader.userId, after, to)
-    const sections = await this.#readSections(request, changes)
-    return deviceListChanges({ rooms, keys }, request, sections.values(), changes.deviceLists)
+    const stretch = { reader: reader.userId, after, upTo: Math.min(upTo, timeline.position) }
+    const changes = await readStreamChanges(timeline, reader.userId, after, stretch.upTo)
+    const states = new StatesBetween(rooms, after, stretch.upTo)
+    const sharing = await readSharingChanges({ rooms, states }, reader.userId, changes.rooms ?? rooms.roomIds())
+    return deviceListChanges({ rooms, keys }, stretch, sharing, changes.deviceLists)
   }
 
   /** Whether a room lacked members at a position, or did so too long ago to tell. */
@@ -146,6 +135,7 @@ export class SyncEngine {
       after: from?.position,
       since: input.since?.position,
       upTo,
+      states: new StatesBetween(rooms, from?.position, upTo),
       filter,
       fullState: input.fullState,
       stateName: input.stateName,
@@ -153,6 +143,10 @@ export class SyncEngine {
       partialRooms,
     }
     const sections = await this.#readSections(request, changes)
+    const sharing =
+      changes === undefined
+        ? sameSharing
+        : await readSharingChanges({ rooms, states: request.states }, reader.userId, changes.rooms ?? rooms.roomIds())
     // Counts are those of the place in the stream that the answer goes up to.
     await this.#parts.notifications.reach(upTo)
     const accountData = from === undefined ? [] : await this.#parts.accountData.changedBetween(reader.userId, from.position, upTo)
@@ -161,9 +155,12 @@ export class SyncEngine {
       next_batch: formatSyncToken({ position: upTo, inbox: inbox.deliveredUpTo }),
       rooms: await this.#rooms(request, sections, { stream: changes, accountData }),
       account_data: { events: await this.#accountData(request, accountData) },
-      presence: { events: presenceEvents({ presence: this.#parts.ephemeral.presence, rooms, clock: this.#parts.clock }, request) },
+      presence: { events: presenceEvents({ presence: this.#parts.ephemeral.presence, rooms, clock: this.#parts.clock }, request, sharing) },
       to_device: { events: inbox.events.map((event) => ({ ...event })) },
-      device_lists: deviceListChanges({ rooms, keys }, request, sections.values(), changes?.deviceLists),
+      device_lists:
+        from === undefined
+          ? { changed: [], left: [] }
+          : deviceListChanges({ rooms, keys }, { reader: reader.userId, after: from.position, upTo }, sharing, changes?.deviceLists),
       // Named also when there are none left: clients take the absence of a number for no news.
       device_one_time_keys_count: { signed_curve25519: 0, ...counts.oneTime },
       device_unused_fallback_key_types: counts.unusedFallback,
