@@ -66,6 +66,23 @@ test('pages of messages are filtered by type, sender, links and relations, and e
   expect(await page({ types: ['m.room.message'] }, `dir=f&to=${end}`)).toEqual([said, picture])
 })
 
+test('an invite or a knock that stands cannot be forgotten, one that was declined can', async () => {
+  await using here = await setting()
+  const { alice, bob } = here
+  const knocking = [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }]
+  const include = { filter: JSON.stringify({ room: { include_leave: true } }) }
+  for (const knocks of [true, false]) {
+    const roomId = await alice.createRoom({ initial_state: knocks ? knocking : [], invite: knocks ? [] : [bob.userId] })
+    const at = `/rooms/${encode(roomId)}`
+    if (knocks) await bob.ok('POST', `/knock/${encode(roomId)}`, {})
+    expect(await bob.call('POST', `${at}/forget`)).toMatchObject({ status: 400, body: { errcode: 'M_UNKNOWN' } })
+    await bob.ok('POST', `${at}/leave`, {})
+    expect(Object.keys((await bob.sync(undefined, include)).rooms.leave)).toContain(roomId)
+    await bob.ok('POST', `${at}/forget`)
+    expect(Object.keys((await bob.sync(undefined, include)).rooms.leave)).not.toContain(roomId)
+  }
+})
+
 test('a forgotten room is read by nobody who forgot it, and is none of theirs, until they are invited or join again', async () => {
   await using here = await setting()
   const { alice, bob, roomId, at } = here

@@ -11,12 +11,12 @@ import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
-import type { Membership } from '../../rooms/index.ts'
+import type { Membership, StoredEvent } from '../../rooms/index.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { inviteUser, joinRoom, knockAtRoom, leaveRoom } from '../memberships.ts'
 import { sentEventId } from '../outcomes.ts'
 import { roomIdFrom } from '../parameters.ts'
-import { joinedState, memberEvent } from '../room-access.ts'
+import { joinedState } from '../room-access.ts'
 import { jsonObjectSchema, reasonSchema, userIdSchema } from '../schemas.ts'
 import { resolveAlias } from './directory.ts'
 
@@ -67,11 +67,10 @@ export const membershipEndpoints = [
     path: '/rooms/:roomId/forget',
     async handle(api, { params, session }) {
       const roomId = roomIdFrom(params.roomId)
-      if (isNothingLeft(api, session, roomId)) return {}
-      const member = memberEvent(api, session, roomId)
-      if (ownString(member.pdu.content, 'membership') === 'join')
-        throw new MatrixError(400, 'M_UNKNOWN', 'Leave the room before forgetting it')
-      await api.conversation.forgotten.forget(session.userId, roomId, member.eventId)
+      const member = api.rooms.state(roomId)?.get('m.room.member', session.userId)
+      if (isStillThere(api, session, roomId, member)) throw new MatrixError(400, 'M_UNKNOWN', 'Leave the room before forgetting it')
+      // Of an invite to a room that was never held here, or a knock at one, nothing is left once it has ended.
+      if (member !== undefined) await api.conversation.forgotten.forget(session.userId, roomId, member.eventId)
       return {}
     },
   }),
@@ -126,10 +125,11 @@ function changeOfOthers(name: 'kick' | 'ban' | 'unban', { to, from, otherwise }:
   })
 }
 
-/** Of a declined invite to a room that was never held here, or a knock at one that was taken back, there is nothing to forget. */
-function isNothingLeft({ rooms }: Api, { userId }: Session, roomId: RoomId): boolean {
-  const member = rooms.state(roomId)?.get('m.room.member', userId)
-  return member === undefined && rooms.invite(roomId, userId) === undefined && rooms.knock(roomId, userId) === undefined
+/** Whether the user is in the room, invited to it or knocking at it. */
+function isStillThere({ rooms }: Api, { userId }: Session, roomId: RoomId, member: StoredEvent | undefined): boolean {
+  if (rooms.invite(roomId, userId) !== undefined || rooms.knock(roomId, userId) !== undefined) return true
+  const membership = member === undefined ? undefined : ownString(member.pdu.content, 'membership')
+  return membership === 'join' || membership === 'invite' || membership === 'knock'
 }
 
 function isTarget(body: v.InferOutput<typeof inviteSchema>): body is v.InferOutput<typeof targetSchema> {
