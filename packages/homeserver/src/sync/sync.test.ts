@@ -233,6 +233,18 @@ describe('what is not in the timeline', () => {
     ])
   })
 
+  test('what is fully read is an event of that room', async () => {
+    const [roomId, elsewhere] = [await sharedRoom(), await sharedRoom()]
+    const eventId = await alice.say(elsewhere, 'elsewhere')
+    const path = `/rooms/${encodeURIComponent(roomId)}`
+    const refused = { status: 400, body: { errcode: 'M_INVALID_PARAM' } }
+    for (const marked of [eventId, `$${'x'.repeat(43)}`]) {
+      expect(await bob.call('POST', `${path}/read_markers`, { 'm.fully_read': marked })).toMatchObject(refused)
+      expect(await bob.call('POST', `${path}/receipt/m.fully_read/${marked}`, {})).toMatchObject(refused)
+    }
+    expect(await bob.call('GET', `/user/${bob.userId}${path}/account_data/m.fully_read`)).toMatchObject({ status: 404 })
+  })
+
   test('account data comes when it changed, whole at first', async () => {
     const { next_batch: since, account_data: initial } = await alice.sync()
     expect(initial.events.map((event: Json) => event.type)).toEqual(['m.push_rules'])

@@ -39,7 +39,7 @@ export const ephemeralEndpoints = [
       joinedState(api, session, roomId)
       const type = receiptTypeFrom(params.type)
       const threadId = await threadIdFrom(api, roomId, { type, eventId, given: body.thread_id })
-      if (type === 'm.fully_read') await api.accountData.set(session.userId, roomId, type, { event_id: eventId })
+      if (type === 'm.fully_read') await putFullyRead(api, session, roomId, eventId)
       else await putReceipt(api, session, roomId, { type, eventId, threadId })
       return {}
     },
@@ -56,7 +56,7 @@ export const ephemeralEndpoints = [
       const roomId = roomIdFrom(params.roomId)
       joinedState(api, session, roomId)
       const fullyRead = body['m.fully_read']
-      if (fullyRead !== undefined) await api.accountData.set(session.userId, roomId, 'm.fully_read', { event_id: fullyRead })
+      if (fullyRead !== undefined) await putFullyRead(api, session, roomId, fullyRead)
       for (const type of ['m.read', 'm.read.private'] as const) {
         const eventId = body[type]
         if (eventId !== undefined) await putReceipt(api, session, roomId, { type, eventId, threadId: '' })
@@ -119,6 +119,12 @@ async function threadIdFrom(
   if (event?.roomId === roomId && given !== eventId && (await threadOf(api.rooms, event)) !== given)
     throw new MatrixError(400, 'M_INVALID_PARAM', 'The event is not in that thread')
   return given
+}
+
+/** @throws MatrixError M_INVALID_PARAM for what is no event of the room. @see https://spec.matrix.org/latest/client-server-api/#fully-read-markers */
+async function putFullyRead(api: Api, session: Session, roomId: RoomId, eventId: EventId): Promise<void> {
+  if ((await api.rooms.event(eventId))?.roomId !== roomId) throw new MatrixError(400, 'M_INVALID_PARAM', 'The event is not of this room')
+  await api.accountData.set(session.userId, roomId, 'm.fully_read', { event_id: eventId })
 }
 
 async function putReceipt(
