@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue, ownMember, ownString, type UserId } from '@kith/matrix-protocol'
+import { isJsonObject, type JsonObject, type JsonValue, ownMember, ownString } from '@kith/matrix-protocol'
 import type { RoomState, StoredEvent } from '../rooms/index.ts'
 import type { PushAction } from './push-rule.ts'
 import type { Pusher } from './pusher-tables.ts'
@@ -32,7 +32,7 @@ export function eventNotification(
       ...(senderName === undefined ? {} : { sender_display_name: senderName }),
       ...(roomName === undefined ? {} : { room_name: roomName }),
       ...(roomAlias === undefined ? {} : { room_alias: roomAlias }),
-      ...(pdu.type === 'm.room.member' ? { user_is_target: isTarget(pdu.state_key, pusher.userId) } : {}),
+      ...(pdu.type === 'm.room.member' ? { user_is_target: pdu.state_key === pusher.userId } : {}),
       devices: [{ ...deviceOf(pusher), tweaks }],
     },
   }
@@ -76,8 +76,4 @@ export function textsOf(state: RoomState | undefined): TextOf {
     const content = state?.get(type, stateKey)?.pdu.content
     return content === undefined ? undefined : ownString(content, name)
   }
-}
-
-function isTarget(stateKey: string | undefined, userId: UserId): boolean {
-  return stateKey === userId
 }
