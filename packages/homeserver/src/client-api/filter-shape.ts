@@ -1,5 +1,8 @@
+import type { JsonObject } from '@kith/matrix-protocol'
 import * as v from 'valibot'
-import { objectSchema } from './schemas.ts'
+import { limits } from '../limits.ts'
+import { MatrixError } from '../matrix-error.ts'
+import { canonicalObjectSchema, objectSchema } from './schemas.ts'
 
 const names = v.optional(v.array(v.string()))
 const flag = v.optional(v.boolean())
@@ -13,7 +16,7 @@ const eventFilterEntries = {
 }
 
 /** What chooses events of rooms, of a filter and of others that have such a part. */
-export const roomEventFilterShape = objectSchema({
+const roomEventFilterShape = objectSchema({
   ...eventFilterEntries,
   rooms: names,
   not_rooms: names,
@@ -21,6 +24,8 @@ export const roomEventFilterShape = objectSchema({
   lazy_load_members: flag,
   include_redundant_members: flag,
   unread_thread_notifications: flag,
+  related_by_senders: names,
+  related_by_rel_types: names,
 })
 
 const roomFilter = objectSchema({
@@ -33,14 +38,40 @@ const roomFilter = objectSchema({
   account_data: v.optional(roomEventFilterShape),
 })
 
-/**
- * What a client may store as a filter. Only looked at: what is stored is what was sent, with the members of features to come.
- * Spec: Client-Server API, Filtering.
- */
-export const filterShape = objectSchema({
+const filterShape = objectSchema({
   event_fields: names,
   event_format: v.optional(v.picklist(['client', 'federation'])),
   presence: v.optional(objectSchema(eventFilterEntries)),
   account_data: v.optional(objectSchema(eventFilterEntries)),
   room: v.optional(roomFilter),
 })
+
+/**
+ * What a client may give and store as a filter. Only looked at: what is stored is what was sent, with the members of features to come.
+ * Spec: Client-Server API, Filtering.
+ */
+export const filterSchema = v.pipe(
+  canonicalObjectSchema,
+  v.check((filter) => v.is(filterShape, filter), 'not a filter'),
+)
+
+export const roomEventFilterSchema = v.pipe(
+  canonicalObjectSchema,
+  v.check((filter) => v.is(roomEventFilterShape, filter), 'not a filter'),
+)
+
+/** A filter as JSON in a query. @throws MatrixError M_NOT_JSON, M_BAD_JSON, M_TOO_LARGE */
+export function parseFilter(text: string, schema: v.GenericSchema<unknown, JsonObject>): JsonObject {
+  if (text.length > limits.implementation.filterBytesMax) throw new MatrixError(413, 'M_TOO_LARGE', 'The filter is too large')
+  const parsed = v.safeParse(schema, parseJson(text))
+  if (!parsed.success) throw new MatrixError(400, 'M_BAD_JSON', 'The filter has a wrong shape')
+  return parsed.output
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new MatrixError(400, 'M_NOT_JSON', 'The filter is no JSON')
+  }
+}

@@ -28,6 +28,26 @@ async function send(type: string, content: object, user = alice): Promise<string
   return (await user.ok('PUT', `${path}/send/${type}/t${Math.random()}`, content)).event_id
 }
 
+test.each([
+  ['not JSON', '{', 'M_NOT_JSON'],
+  ['no object', '[]', undefined],
+  ['of wrong types', '{"types":"m.room.message"}', 'M_BAD_JSON'],
+  ['with a wrong limit', '{"limit":"ten"}', 'M_BAD_JSON'],
+  ['related by no list', '{"related_by_rel_types":{}}', 'M_BAD_JSON'],
+  ['with what cannot be signed', '{"limit":3,"more":0.5}', 'M_BAD_JSON'],
+])('a filter in a query that is %s is refused as a stored one is', async (_name, filter, errcode) => {
+  const eventId = await send('m.room.message', { msgtype: 'm.text', body: 'hello' })
+  const given = `filter=${encodeURIComponent(filter)}`
+  const inRoom = filter.startsWith('{"') ? JSON.stringify({ room: { timeline: JSON.parse(filter) } }) : filter
+  const replies = [
+    await bob.call('GET', `${path}/messages?dir=b&${given}`),
+    await bob.call('GET', `${path}/context/${eventId}?${given}`),
+    await bob.call('GET', `/sync?filter=${encodeURIComponent(inRoom)}`),
+    await bob.call('POST', `/user/${bob.userId}/filter`, inRoom),
+  ]
+  for (const { status, body } of replies) expect([status, body.errcode]).toEqual([400, errcode ?? body.errcode])
+})
+
 describe('timelines', () => {
   test('a limit counts what the filter lets through, and paging goes on before it', async () => {
     for (let index = 0; index < 6; index++) {

@@ -1,19 +1,14 @@
-import * as v from 'valibot'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
-import { filterShape } from '../filter-shape.ts'
+import { filterSchema } from '../filter-shape.ts'
 import { ownUserId } from '../parameters.ts'
-import { canonicalObjectSchema } from '../schemas.ts'
 
 export const filterEndpoints = [
   endpoint({
     method: 'POST',
     path: '/user/:userId/filter',
-    body: v.pipe(
-      canonicalObjectSchema,
-      v.check((filter) => v.is(filterShape, filter), 'not a filter'),
-    ),
+    body: filterSchema,
     async handle(api, { params, session, body }) {
       const userId = ownUserId(params.userId, session)
       if (JSON.stringify(body).length > limits.implementation.filterBytesMax)

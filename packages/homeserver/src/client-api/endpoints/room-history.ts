@@ -1,12 +1,12 @@
-import { isJsonObject, type RoomId } from '@kith/matrix-protocol'
+import type { RoomId } from '@kith/matrix-protocol'
 import type { Session } from '../../accounts/accounts.ts'
 import { withoutIgnored } from '../../accounts/ignored-users.ts'
 import { isBefore, parsePlace } from '../../conversation/history-places.ts'
 import { limits } from '../../limits.ts'
-import { MatrixError } from '../../matrix-error.ts'
 import type { StoredEvent } from '../../rooms/index.ts'
 import { type EventFilter, readEventFilter } from '../../sync/sync-filter.ts'
 import { type Api, endpoint } from '../endpoint.ts'
+import { parseFilter, roomEventFilterSchema } from '../filter-shape.ts'
 import { historyToken } from '../history-token.ts'
 import { directionFrom, eventIdFrom, integerFrom, roomIdFrom } from '../parameters.ts'
 import { readContext } from '../read-context.ts'
@@ -94,14 +94,7 @@ function upTo(page: EventsPage, direction: 'b' | 'f', token: string | undefined)
 
 function filterFrom(query: URLSearchParams): EventFilter {
   const text = query.get('filter')
-  if (text === null) return readEventFilter({})
-  try {
-    const parsed: unknown = JSON.parse(text)
-    if (isJsonObject(parsed)) return readEventFilter(parsed)
-  } catch {
-    // Falls through to the same answer as for JSON of another kind.
-  }
-  throw new MatrixError(400, 'M_BAD_JSON', 'The filter is no JSON object')
+  return readEventFilter(text === null ? {} : parseFilter(text, roomEventFilterSchema))
 }
 
 async function sendersOf(api: Api, session: Session, roomId: RoomId, events: readonly StoredEvent[]): Promise<readonly object[]> {

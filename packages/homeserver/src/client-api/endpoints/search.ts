@@ -10,8 +10,8 @@ import { readEventFilter } from '../../sync/sync-filter.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import { readContext } from '../read-context.ts'
 import { readableStateIds } from '../room-access.ts'
-import { roomEventFilterShape } from '../filter-shape.ts'
-import { jsonObjectSchema, objectSchema } from '../schemas.ts'
+import { roomEventFilterSchema } from '../filter-shape.ts'
+import { objectSchema } from '../schemas.ts'
 import { formatSearchToken, parseSearchToken, type SearchToken } from '../search-token.ts'
 import { waitBounded } from '../../wait-bounded.ts'
 
@@ -27,13 +27,7 @@ const roomEventsSchema = v.looseObject({
     'content.name',
     'content.topic',
   ]),
-  filter: v.optional(
-    v.pipe(
-      jsonObjectSchema,
-      v.check((filter) => v.is(roomEventFilterShape, filter), 'not a filter'),
-    ),
-    {},
-  ),
+  filter: v.optional(roomEventFilterSchema, {}),
   order_by: v.optional(v.picklist(['recent', 'rank']), 'rank'),
   event_context: v.optional(
     objectSchema({ before_limit: contextCount, after_limit: contextCount, include_profile: v.optional(v.boolean(), false) }),

@@ -1,5 +1,4 @@
-import { isJsonObject, type JsonObject } from '@kith/matrix-protocol'
-import * as v from 'valibot'
+import type { JsonObject } from '@kith/matrix-protocol'
 import type { Session } from '../../accounts/accounts.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
@@ -8,7 +7,7 @@ import type { SyncInput } from '../../sync/sync-engine.ts'
 import { readSyncFilter } from '../../sync/sync-filter.ts'
 import { parseSyncToken, type SyncToken } from '../../sync/sync-token.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { filterShape } from '../filter-shape.ts'
+import { filterSchema, parseFilter } from '../filter-shape.ts'
 import { choiceFrom, integerFrom } from '../parameters.ts'
 
 export const syncEndpoints = [
@@ -52,16 +51,5 @@ async function filterFrom(api: Api, session: Session, query: URLSearchParams): P
     if (stored === undefined) throw new MatrixError(400, 'M_UNKNOWN', 'No such filter')
     return stored
   }
-  const parsed = parseJson(text)
-  if (!isJsonObject(parsed)) throw new MatrixError(400, 'M_NOT_JSON', 'The filter is no JSON object')
-  if (!v.is(filterShape, parsed)) throw new MatrixError(400, 'M_BAD_JSON', 'The filter has a wrong shape')
-  return parsed
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return parseFilter(text, filterSchema)
 }
