@@ -30,6 +30,32 @@ test('a server speaks for its own users only, and only for those that are known'
   presence[Symbol.dispose]()
 })
 
+test('a server that invents users pushes out its own, and nobody else’s', async () => {
+  const { presence } = await start()
+  const { presenceUsersMax, presenceUsersPerServerMax, presenceUpdatesPerEduMax } = limits.implementation
+  const own = '@alice:here.example' as UserId
+  presence.set(own, 'online', undefined)
+  presence.receive(origin, { push: [{ user_id: bob, presence: 'online' }] }, () => true)
+  const invent = (server: string, count: number): void => {
+    const push = Array.from({ length: count }, (_, index) => ({ user_id: `@${index}:${server}`, presence: 'online' }))
+    for (let start = 0; start < count; start += presenceUpdatesPerEduMax)
+      presence.receive(server as ServerName, { push: push.slice(start, start + presenceUpdatesPerEduMax) }, () => true)
+  }
+  const of = (server: string): number => presence.present().filter((userId) => userId.endsWith(`:${server}`)).length
+  invent('liar.example', presenceUsersPerServerMax + 50)
+  expect(of('liar.example')).toBe(presenceUsersPerServerMax)
+  for (let index = 0; index <= presenceUsersMax / presenceUsersPerServerMax; index++)
+    invent(`${index}.liar.example`, presenceUsersPerServerMax)
+  expect(presence.present().length).toBeLessThanOrEqual(presenceUsersMax + 1)
+  expect([presence.get(own)?.state, presence.get(bob)?.state]).toEqual(['online', 'online'])
+  const carol = '@carol:honest.example' as UserId
+  presence.receive('honest.example' as ServerName, { push: [{ user_id: carol, presence: 'online' }] }, () => true)
+  expect(presence.get(carol)?.state).toBe('online')
+  presence.set('@dora:here.example' as UserId, 'online', undefined)
+  expect(presence.get('@dora:here.example' as UserId)?.state).toBe('online')
+  presence[Symbol.dispose]()
+})
+
 test('users whose server fell silent are away in the end', async () => {
   const { clock, presence } = await start()
   presence.receive(origin, { push: [{ user_id: bob, presence: 'online' }] }, () => true)

@@ -14,6 +14,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Timeline } from '../timeline/index.ts'
 import { WatchedNumber } from '../watched-number.ts'
 import { OwnPresence } from './own-presence.ts'
+import { PresencePlaces } from './presence-places.ts'
 
 export type PresenceState = 'online' | 'offline' | 'unavailable'
 
@@ -45,6 +46,7 @@ export class Presence implements Disposable {
   readonly #timeline: Timeline
   readonly #users = new Map<UserId, Entry>()
   readonly #own = new Map<UserId, OwnPresence>()
+  readonly #places = new PresencePlaces(limits.implementation.presenceUsersPerServerMax, limits.implementation.presenceUsersMax)
   readonly #toAnnounce = new Set<UserId>()
   readonly #announcements = new WatchedNumber(0)
   readonly #closing = new AbortController()
@@ -117,6 +119,8 @@ export class Presence implements Disposable {
       const userId = parseUserId(ownMember(update, 'user_id'))
       const info = readInfo(update, this.#clock.now())
       if (userId === undefined || info === undefined || serverNameOf(userId) !== origin || !isKnown(userId)) continue
+      const displaced = this.#places.take(userId)
+      if (displaced !== undefined) this.#users.delete(displaced)
       this.#show(userId, info, this.#clock.now() + limits.implementation.presenceOfOthersLifetimeMs)
     }
     if (!this.#sweeping) void this.#sweep()
@@ -181,7 +185,6 @@ export class Presence implements Disposable {
   /** Whether anything changed that is worth telling: when somebody was last active is not, while they are. */
   #show(userId: UserId, info: PresenceInfo, expiresAt: number): boolean {
     const known = this.#users.get(userId)
-    if (known === undefined && this.#users.size >= limits.implementation.presenceUsersMax) return false
     const { info: old, changedAt } = known ?? { info: offline, changedAt: -1 }
     const isNews = old.state !== info.state || old.statusMessage !== info.statusMessage || old.currentlyActive !== info.currentlyActive
     this.#users.set(userId, { info, changedAt, expiresAt })

@@ -65,7 +65,9 @@ export const clientLimits = {
   typingUsersRememberedMax: 1_000,
   receiptsPerRoomMax: 20_000,
   receiptsPerUserAndRoomMax: 500,
+  /** Of this server, and of all others; of each of those no more than its part. */
   presenceUsersMax: 10_000,
+  presenceUsersPerServerMax: 1_000,
   presenceUpdatesPerEduMax: 100,
   statusMessageCharactersMax: 1_000,
   /** How long a client counts as connected after its last poll. */
