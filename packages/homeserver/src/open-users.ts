@@ -31,7 +31,7 @@ export async function openUsers(ports: Ports, { serverName, timeline, rooms }: U
   const accountData = new AccountData(storage, timeline)
   const changes = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
   const keys = new Keys({ storage, changes, accounts, devices })
-  const isInRooms = (userId: UserId): boolean => rooms.joinedRooms(userId).length > 0
+  const isInRooms = (userId: UserId): boolean => rooms.isInRooms(userId)
   const toDevice = await ToDevice.open({ ...ports, timeline, accounts, devices, isInRooms })
   return { accounts, devices, accountData, keys, toDevice }
 }

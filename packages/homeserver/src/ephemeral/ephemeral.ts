@@ -61,7 +61,7 @@ export class Ephemeral implements Disposable {
 
   /** `m.presence` of another server. */
   async receivePresence(origin: ServerName, content: JsonObject): Promise<void> {
-    this.presence.receive(origin, content, (userId) => this.#rooms.joinedRooms(userId).length > 0)
+    this.presence.receive(origin, content, (userId) => this.#rooms.isInRooms(userId))
   }
 
   [Symbol.dispose](): void {

@@ -110,7 +110,7 @@ class Completion {
       return undefined
     }
     draft.changeOver(this.#room.row.depth)
-    const position = await commitDraft(this.#context, draft, () => this.#context.rooms.set(roomId, this.#next))
+    const position = await commitDraft(this.#context, draft, () => this.#context.rooms.show(this.#next))
     this.#context.completions.tell(roomId)
     await this.#forgetJudged()
     return { kind: 'completed', position }

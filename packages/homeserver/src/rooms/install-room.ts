@@ -108,7 +108,7 @@ async function installAnew(context: RoomsContext, installation: Installation, si
   const known = await context.store.get(eventId)
   const appended = await draft.append({ ...(known ?? { eventId, roomId, pdu }), status: 'accepted', stateBefore }, { forward: false })
   signal.throwIfAborted()
-  await commitDraft(context, draft, () => context.rooms.set(roomId, room))
+  await commitDraft(context, draft, () => context.rooms.show(room))
   // A room that lacked members before may be whole by this.
   context.completions.tell(roomId)
   return { kind: 'joined', roomId, eventId, position: appended.position }

@@ -12,8 +12,8 @@ import { type RoomRow, roomsTables } from './tables.ts'
 const PAGE_MAX = 500
 
 /** All rooms that are stored, each with its current state. */
-export async function openRooms(storage: StorageReader, store: EventStore, states: StateStore): Promise<Map<RoomId, Room>> {
-  const rooms = new Map<RoomId, Room>()
+export async function openRooms(storage: StorageReader, store: EventStore, states: StateStore): Promise<Room[]> {
+  const rooms: Room[] = []
   const rows: (readonly [RoomId, RoomVersion, RoomRow])[] = []
   for await (const { key, value: row } of readAll(storage, roomsTables.rooms, [])) {
     const version = roomVersion(row.version)
@@ -23,8 +23,7 @@ export async function openRooms(storage: StorageReader, store: EventStore, state
   const { roomsOpenedAtOnceMax } = limits.implementation
   for (let start = 0; start < rows.length; start += roomsOpenedAtOnceMax) {
     const group = rows.slice(start, start + roomsOpenedAtOnceMax)
-    const opened = await Promise.all(group.map(async (row) => openRoom({ storage, store, states }, ...row)))
-    for (const room of opened) rooms.set(room.roomId, room)
+    rooms.push(...(await Promise.all(group.map(async (row) => openRoom({ storage, store, states }, ...row)))))
   }
   return rooms
 }

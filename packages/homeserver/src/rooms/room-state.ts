@@ -28,6 +28,9 @@ export interface RoomState {
 const NOBODY: ReadonlySet<UserId> = new Set()
 const MEMBERSHIPS: ReadonlySet<unknown> = new Set<Membership>(['invite', 'join', 'knock', 'leave', 'ban'])
 
+/** Hears of one user that they are joined, or no more. Whose membership event is replaced by another join may be named twice. */
+export type JoinListener = (userId: UserId, isJoined: boolean) => void
+
 /** What a member event says, or undefined when it says nothing usable. */
 export function memberOf(event: StoredEvent): Member | undefined {
   if (event.pdu.type !== 'm.room.member') return undefined
@@ -48,6 +51,7 @@ export class IndexedState implements RoomState {
   #joinedTotal = 0
   readonly #joinedServers = new Set<ServerName>()
   #assumed: ReadonlySet<ServerName> = new Set()
+  #told: { readonly server: ServerName; readonly listener: JoinListener } | undefined
 
   static of(events: Iterable<readonly [StateKey, StoredEvent]>): IndexedState {
     const state = new IndexedState()
@@ -140,11 +144,22 @@ export class IndexedState implements RoomState {
     if (member.membership === 'join') this.#deleteJoined(member.userId)
   }
 
+  /** The listener hears who of a server is joined, now and whenever that changes. There is one at a time. */
+  tellJoined(server: ServerName, listener: JoinListener): void {
+    this.#told = { server, listener }
+    for (const userId of this.joinedUsersOf(server)) listener(userId, true)
+  }
+
+  stopTelling(): void {
+    this.#told = undefined
+  }
+
   #addJoined(userId: UserId): void {
     const server = serverNameOf(userId)
     this.#joinedByServer.getOrInsertComputed(server, () => new Set()).add(userId)
     this.#joinedServers.add(server)
     this.#joinedTotal++
+    if (this.#told?.server === server) this.#told.listener(userId, true)
   }
 
   #deleteJoined(userId: UserId): void {
@@ -152,6 +167,7 @@ export class IndexedState implements RoomState {
     const users = this.#joinedByServer.get(server)
     users?.delete(userId)
     this.#joinedTotal--
+    if (this.#told?.server === server) this.#told.listener(userId, false)
     if (users !== undefined && users.size > 0) return
     this.#joinedByServer.delete(server)
     if (!this.#assumed.has(server)) this.#joinedServers.delete(server)

@@ -1,10 +1,10 @@
 import type { RoomId, ServerName } from '@kith/matrix-protocol'
 import type { Clock, Crypto, Log, Random, Storage } from '../ports/index.ts'
 import type { Timeline } from '../timeline/index.ts'
+import type { CurrentRooms } from './current-rooms.ts'
 import type { EventStore } from './event-store.ts'
 import { GroupQueue } from './group-queue.ts'
 import type { Invites } from './invites.ts'
-import type { Room } from './room.ts'
 import { RoomDraft } from './room-draft.ts'
 import type { StateStore } from './state-store.ts'
 
@@ -21,7 +21,7 @@ export interface RoomsContext {
   readonly ports: RoomsPorts
   readonly timeline: Timeline
   readonly serverName: ServerName
-  readonly rooms: Map<RoomId, Room>
+  readonly rooms: CurrentRooms
   /** Ids of rooms that are being created. */
   readonly creating: Set<RoomId>
   readonly store: EventStore

@@ -16,6 +16,7 @@ import type { Timeline, TimelineTransaction } from '../timeline/index.ts'
 import { appendHistory } from './append-history.ts'
 import { addSignature } from './build-event.ts'
 import { completeState, type GiveUp } from './complete-state.ts'
+import { CurrentRooms } from './current-rooms.ts'
 import { type MissingEventsInput, walkAuthChain, walkMissingEvents } from './dag-walks.ts'
 import { EventStore } from './event-store.ts'
 import { readEventNear, readPage, readTimelineSince } from './history.ts'
@@ -82,7 +83,7 @@ export class Rooms {
   static async open(ports: RoomsPorts, timeline: Timeline, serverName: ServerName): Promise<Rooms> {
     const store = new EventStore(ports.storage)
     const states = new StateStore(ports.storage)
-    const rooms = await openRooms(ports.storage, store, states)
+    const rooms = new CurrentRooms(serverName, await openRooms(ports.storage, store, states))
     const invites = await Invites.open(ports.storage, timeline)
     const context: RoomsContext = {
       ports,
@@ -357,29 +358,27 @@ export class Rooms {
   }
 
   joinedRooms(userId: UserId): RoomId[] {
-    return this.#roomsWhere((state) => state.membershipOf(userId) === 'join')
+    return this.#context.rooms.joinedBy(userId)
+  }
+
+  isInRooms(userId: UserId): boolean {
+    return this.#context.rooms.isJoinedAnywhere(userId)
   }
 
   roomsWithServer(server: ServerName): RoomId[] {
-    return this.#roomsWhere((state) => state.isJoined(server))
+    return [...this.#context.rooms.values()].filter(({ state }) => state.isJoined(server)).map(({ roomId }) => roomId)
   }
 
   /** Servers joined to a room where the user is joined, this one included. */
   serversSharingRooms(userId: UserId): Set<ServerName> {
-    const servers = new Set<ServerName>()
-    for (const roomId of this.joinedRooms(userId)) for (const server of this.state(roomId)?.joinedServers() ?? []) servers.add(server)
-    return servers
+    return new Set(this.#context.rooms.statesWith(userId).flatMap((state) => state.joinedServers()))
   }
 
   /** Users joined to a room where the user is joined, the user included. */
   usersSharingRooms(userId: UserId): Set<UserId> {
     const users = new Set<UserId>()
-    for (const roomId of this.joinedRooms(userId)) for (const member of this.state(roomId)?.members('join') ?? []) users.add(member.userId)
+    for (const state of this.#context.rooms.statesWith(userId)) for (const member of state.members('join')) users.add(member.userId)
     return users
-  }
-
-  #roomsWhere(matches: (state: RoomState) => boolean): RoomId[] {
-    return [...this.#context.rooms.values()].filter((room) => matches(room.state)).map((room) => room.roomId)
   }
 
   async #receiveOne(roomId: RoomId, pdu: Pdu, forward: boolean, signal: AbortSignal): Promise<ReceiveOutcome> {

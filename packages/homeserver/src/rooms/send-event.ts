@@ -135,7 +135,7 @@ async function fillRoom(
     if (outcome.kind === 'too-large') return outcome
     last = outcome.appended
   }
-  await commitDraft(context, draft, () => context.rooms.set(roomId, room))
+  await commitDraft(context, draft, () => context.rooms.show(room))
   return { kind: 'created', roomId, position: last.position }
 }
 

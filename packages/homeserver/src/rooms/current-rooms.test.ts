@@ -1,0 +1,60 @@
+import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { SeededRandom } from '@kith/testkit/seeded-random'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { deliverShuffled, openWorld, step, take, type World } from './generated-world.test-support.ts'
+import { joinPartially, joinRemotely, RoomServer, signal, stateBeforeFrom } from './room-servers.test-support.ts'
+
+/** What a look at the state of every room says. */
+function joinedByStates({ rooms }: RoomServer, userId: UserId): RoomId[] {
+  return rooms.roomIds().filter((roomId) => rooms.state(roomId)?.membershipOf(userId) === 'join')
+}
+
+function expectSame(servers: readonly RoomServer[], users: readonly UserId[]): void {
+  for (const server of servers) {
+    for (const userId of users) {
+      const expected = joinedByStates(server, userId)
+      expect(server.rooms.joinedRooms(userId).toSorted()).toEqual(expected.toSorted())
+      expect(server.rooms.isInRooms(userId)).toBe(expected.length > 0)
+    }
+  }
+}
+
+test('in which rooms a user is joined is what the states of all rooms say, whatever happens in them', { timeout: 120_000 }, async () => {
+  let left = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), fc.nat(), async (steps, seed) => {
+      const world: World = await openWorld('11')
+      const { servers, users } = world
+      await servers[0]!.createRoom(users[0]!)
+      for (const [index, each] of steps.entries()) {
+        await take(world, each, index)
+        expectSame(servers, users)
+      }
+      for (const server of servers) await deliverShuffled(world, server, new SeededRandom(seed))
+      expectSame(servers, users)
+      if (users.some((userId) => !servers[0]!.rooms.isInRooms(userId))) left++
+      for (const server of servers) await server.restart()
+      expectSame(servers, users)
+    }),
+    { numRuns: 20 },
+  )
+  expect(left).toBeGreaterThan(0)
+})
+
+test('it follows a room that another takes the place of: joined anew, and made whole', async () => {
+  const [a, b] = [await RoomServer.open(1), await RoomServer.open(2)]
+  const [alice, bob, beth] = [a.user('alice'), b.user('bob'), b.user('beth')]
+  const roomId = await a.createRoom(alice)
+  const joined = await joinPartially(b, bob, a, roomId)
+  expectSame([a, b], [alice, bob, beth])
+  await b.rooms.completeState(roomId, await stateBeforeFrom(a, joined), async () => {}, signal)
+  expect(b.rooms.isPartial(roomId)).toBe(false)
+  expectSame([a, b], [alice, bob, beth])
+  await b.setMembership(roomId, bob, bob, 'leave')
+  expectSame([b], [bob])
+  await joinRemotely(b, beth, a, roomId)
+  expectSame([b], [alice, bob, beth])
+  await b.setMembership(roomId, beth, beth, 'leave')
+  expect(b.rooms.isInRooms(beth)).toBe(false)
+})
