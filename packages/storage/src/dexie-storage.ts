@@ -37,7 +37,7 @@ export interface DexieStorageOptions {
 export class DexieStorage implements Storage {
   readonly #database: Dexie
   readonly #faultPoint: FaultPoint | undefined
-  readonly #groups = new GroupCommit((group) => this.#writeGroup(group), COMMITS_PER_GROUP_MAX)
+  readonly #groups = new GroupCommit({ writeGroup: (group) => this.#writeGroup(group), groupMax: COMMITS_PER_GROUP_MAX })
   #closing: Promise<void> | undefined
 
   constructor(database: Dexie, faultPoint: FaultPoint | undefined) {

@@ -18,6 +18,11 @@ import { copyStoredValue } from '../stored-value.ts'
 
 /** How many commits share one transaction at most. */
 const COMMITS_PER_GROUP_MAX = 256
+/**
+ * How long the log gets before its pages are copied into the file (16 MiB), which holds up everything for as long as several commits. Most
+ * of what a commit writes are pages that the next one writes again, and of each only the last is copied.
+ */
+const PAGES_PER_CHECKPOINT = 4_000
 /** https://sqlite.org/rescode.html */
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
@@ -52,7 +57,11 @@ export class SqliteStorage implements Storage {
   readonly #database: DatabaseSync
   readonly #tables: ReadonlyMap<string, TableStatements>
   readonly #faultPoint: FaultPoint | undefined
-  readonly #groups = new GroupCommit((group) => this.#writeGroup(group), COMMITS_PER_GROUP_MAX)
+  readonly #groups = new GroupCommit({
+    writeGroup: (group) => this.#writeGroup(group),
+    groupMax: COMMITS_PER_GROUP_MAX,
+    nextTurn: setImmediate,
+  })
 
   constructor(database: DatabaseSync, tableNames: readonly string[], faultPoint: FaultPoint | undefined) {
     this.#database = database
@@ -100,8 +109,6 @@ export class SqliteStorage implements Storage {
   }
 
   async #writeGroup(group: readonly PendingCommit[]): Promise<void> {
-    // Whatever else becomes ready in this turn of the event loop joins the next group instead of blocking behind a flush of its own.
-    await setImmediate()
     if (group.length === 1 || !this.#writeTogether(group)) for (const commit of group) this.#writeAlone(commit)
   }
 
@@ -176,7 +183,8 @@ export function openSqliteStorage(options: SqliteStorageOptions): SqliteStorage 
   const database = new DatabaseSync(options.path)
   try {
     // Exclusive locking must be chosen before the first access: the journal then never needs shared memory, and the lock is kept.
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN IMMEDIATE')
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    database.exec(`PRAGMA wal_autocheckpoint = ${PAGES_PER_CHECKPOINT}; BEGIN IMMEDIATE`)
     for (const name of options.tableNames) {
       database.exec(`CREATE TABLE IF NOT EXISTS ${quote(name)} (key BLOB NOT NULL UNIQUE, value NOT NULL)`)
     }
