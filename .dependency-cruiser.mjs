@@ -207,7 +207,7 @@ export default {
       name: 'outgoing-requests-are-guarded',
       comment: 'What users name must not reach the own machine and network: requests go through the one place that judges addresses.',
       severity: 'error',
-      from: { path: '^apps/headless/src', pathNot: `${test}|^apps/headless/src/outgoing/guarded-fetch\\.ts$` },
+      from: { path: '^apps/headless/src', pathNot: `${test}|^apps/headless/src/outgoing/guarded-agent\\.ts$` },
       to: { path: npm('undici'), dependencyTypesNot: ['type-only'] },
     },
     {

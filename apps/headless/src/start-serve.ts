@@ -10,11 +10,9 @@ import { openSqliteStorage } from '@kith/storage/sqlite'
 import { openSqliteSearchIndex } from '@kith/storage/sqlite-search-index'
 import { listenForClients } from './client-http.ts'
 import { loadOrCreateSeed } from './identity-file.ts'
+import { lazyThumbnailer } from './lazy-thumbnailer.ts'
 import { nodeClock, nodeRandom } from './node-ports.ts'
-import { HttpAppServiceClient } from './outgoing/http-app-service-client.ts'
 import { HttpPushGateway } from './outgoing/http-push-gateway.ts'
-import { HttpUrlPreviewer } from './outgoing/http-url-previewer.ts'
-import { sharpThumbnailer } from './sharp-thumbnailer.ts'
 
 export interface ServeOptions {
   readonly dataDirectory: string
@@ -63,9 +61,9 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
     }),
   )
   const pushGateway = opened.use(new HttpPushGateway({ allowsInsecure: options.allowInsecurePush }))
-  const previews = options.urlPreviews ? { urlPreviewer: opened.use(new HttpUrlPreviewer({ log })) } : {}
+  const previews = options.urlPreviews ? { urlPreviewer: opened.use(await openUrlPreviewer(log)) } : {}
   const listening = Promise.withResolvers<void>()
-  const client = appServices.length === 0 ? undefined : opened.use(new HttpAppServiceClient({ ready: listening.promise }))
+  const client = appServices.length === 0 ? undefined : opened.use(await openAppServiceClient(listening.promise))
   const homeserver = opened.use(
     await createHomeserver(
       {
@@ -76,7 +74,7 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
         storage,
         network,
         searchIndex,
-        thumbnailer: sharpThumbnailer,
+        thumbnailer: lazyThumbnailer,
         pushGateway,
         ...previews,
         ...(client === undefined ? {} : { appServiceClient: client }),
@@ -95,4 +93,15 @@ export async function startServe(options: ServeOptions, signal: AbortSignal): Pr
   await network.start(signal)
   const running = opened.move()
   return { homeserver, network, clientPort: clientHttp.port, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+/** What few nodes use is loaded only by those. */
+async function openUrlPreviewer(log: Log) {
+  const { HttpUrlPreviewer } = await import('./outgoing/http-url-previewer.ts')
+  return new HttpUrlPreviewer({ log })
+}
+
+async function openAppServiceClient(ready: Promise<void>) {
+  const { HttpAppServiceClient } = await import('./outgoing/http-app-service-client.ts')
+  return new HttpAppServiceClient({ ready })
 }
