@@ -3,7 +3,8 @@ import { RTCPeerConnection } from 'node-datachannel/polyfill'
 interface Connection {
   dispatchEvent: (this: Connection, event: Event) => boolean
   createOffer: (this: Connection) => Promise<unknown>
-  setRemoteDescription: (this: Connection, description: object) => Promise<void>
+  /** Takes whatever form the types of the platform give a description. */
+  setRemoteDescription: (this: Connection, description: never) => Promise<void>
 }
 
 let holding = false
