@@ -3,18 +3,14 @@ import type { AppServiceRegistration } from '@kith/homeserver'
 import { RE2JS, RE2JSException } from 're2js'
 import * as v from 'valibot'
 import { parse, YAMLParseError } from 'yaml'
-
-const FILE_BYTES_MAX = 1024 * 1024
-const PATTERN_CHARACTERS_MAX = 1_000
-/** Instructions of a compiled pattern: what one step through an id costs at most. */
-const PATTERN_SIZE_MAX = 10_000
+import { limits } from './limits.ts'
 
 const tokenSchema = v.pipe(v.string(), v.regex(/^\S{8,1000}$/, 'must have 8 characters or more, and no spaces'))
 const namespacesSchema = v.optional(
   v.nullable(
     v.pipe(
-      v.array(v.object({ exclusive: v.boolean(), regex: v.pipe(v.string(), v.maxLength(PATTERN_CHARACTERS_MAX)) })),
-      v.maxLength(1_000),
+      v.array(v.object({ exclusive: v.boolean(), regex: v.pipe(v.string(), v.maxLength(limits.patternCharactersMax)) })),
+      v.maxLength(limits.patternsPerNamespaceMax),
     ),
   ),
 )
@@ -28,7 +24,14 @@ const registrationSchema = v.object({
   sender_localpart: v.pipe(v.string(), v.regex(/^[a-z0-9._=/+-]+$/, 'must have only what user names may have')),
   namespaces: v.object({ users: namespacesSchema, aliases: namespacesSchema, rooms: namespacesSchema }),
   rate_limited: v.optional(v.boolean(), true),
-  protocols: v.optional(v.nullable(v.pipe(v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(255))), v.maxLength(100)))),
+  protocols: v.optional(
+    v.nullable(
+      v.pipe(
+        v.array(v.pipe(v.string(), v.minLength(1), v.maxLength(limits.protocolNameCharactersMax))),
+        v.maxLength(limits.protocolsPerServiceMax),
+      ),
+    ),
+  ),
   receive_ephemeral: v.optional(v.boolean(), false),
   'de.sorunome.msc2409.push_ephemeral': v.optional(v.boolean(), false),
 })
@@ -79,7 +82,7 @@ export function parseAppService(text: string): AppServiceRegistration {
 
 async function readText(path: string): Promise<string> {
   const bytes = await readFile(path)
-  if (bytes.byteLength > FILE_BYTES_MAX) throw new Error('the file is too long for a registration')
+  if (bytes.byteLength > limits.registrationBytesMax) throw new Error('the file is too long for a registration')
   return bytes.toString('utf8')
 }
 
@@ -103,7 +106,7 @@ function namespaces(registration: Registration, what: keyof Registration['namesp
 function compile(regex: string, where: string): RE2JS {
   try {
     const pattern = RE2JS.compile(regex)
-    if (pattern.programSize() > PATTERN_SIZE_MAX) throw new Error(`${where}: this pattern is too large`)
+    if (pattern.programSize() > limits.patternSizeMax) throw new Error(`${where}: this pattern is too large`)
     return pattern
   } catch (error) {
     if (error instanceof RE2JSException) throw new Error(`${where}: no regular expression of RE2: ${error.message}`, { cause: error })

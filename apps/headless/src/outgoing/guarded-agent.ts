@@ -4,17 +4,13 @@ import { isIP, type LookupFunction } from 'node:net'
 import { callbackify } from 'node:util'
 import { Agent, buildConnector, fetch } from 'undici'
 import type { GuardOptions } from './guarded-fetch.ts'
+import { limits } from '../limits.ts'
 import { isPublicAddress } from './public-address.ts'
 
 /** A request would have gone where none may go. */
 class ForbiddenDestinationError extends Error {
   override readonly name = 'ForbiddenDestinationError'
 }
-
-const CONNECT_TIMEOUT_MS = 10_000
-const ANSWER_TIMEOUT_MS = 10_000
-const CONNECTIONS_PER_ORIGIN = 4
-const RESPONSE_HEAD_BYTES_MAX = 32 * 1024
 
 export { fetch }
 
@@ -23,10 +19,10 @@ export function createGuardedAgent({
   resolve = resolveAll,
   mayConnectTo = isPublicAddress,
   certificateAuthority,
-  answerTimeoutMs = ANSWER_TIMEOUT_MS,
+  answerTimeoutMs = limits.answerTimeoutMs,
 }: GuardOptions): Agent {
   const connect = buildConnector({
-    timeout: CONNECT_TIMEOUT_MS,
+    timeout: limits.connectTimeoutMs,
     lookup: judgedLookup(resolve, mayConnectTo),
     ...(certificateAuthority === undefined ? {} : { ca: certificateAuthority }),
   })
@@ -39,8 +35,8 @@ export function createGuardedAgent({
     },
     headersTimeout: answerTimeoutMs,
     bodyTimeout: answerTimeoutMs,
-    connections: CONNECTIONS_PER_ORIGIN,
-    maxHeaderSize: RESPONSE_HEAD_BYTES_MAX,
+    connections: limits.connectionsPerOrigin,
+    maxHeaderSize: limits.responseHeadBytesMax,
   })
 }
 

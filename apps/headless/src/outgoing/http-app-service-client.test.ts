@@ -56,9 +56,10 @@ test('nothing is asked before the node can be asked back', async () => {
 test('a service that is silent, away, or says too much holds nobody up', async () => {
   await using silent = await serve(() => undefined)
   await using long = await serve((_request, response) => response.end('x'.repeat(2 * 1024 * 1024)))
-  await using client = new HttpAppServiceClient({ timeoutMs: 200 })
+  await using impatient = new HttpAppServiceClient({ timeoutMs: 200 })
+  await using client = new HttpAppServiceClient()
   const call = { method: 'GET', token: 't' } as const
-  expect(await client.request({ ...call, url: silent.url }, never)).toEqual({ kind: 'timed-out' })
+  expect(await impatient.request({ ...call, url: silent.url }, never)).toEqual({ kind: 'timed-out' })
   expect(await client.request({ ...call, url: long.url }, never)).toMatchObject({ kind: 'answered', body: undefined, text: '' })
   const { url } = silent
   await silent[Symbol.asyncDispose]()

@@ -1,10 +1,7 @@
 import type { AppServiceAnswer, AppServiceCall, AppServiceClient } from '@kith/homeserver/ports'
+import { limits } from '../limits.ts'
 import { createGuardedFetch, type GuardedFetch } from './guarded-fetch.ts'
 import { readBounded } from './read-bounded.ts'
-
-const CALL_TIMEOUT_MS = 30_000
-const ANSWER_BYTES_MAX = 1024 * 1024
-const TEXT_CHARACTERS_MAX = 4096
 
 /** Application services over HTTP, wherever the operator says that they are. */
 export class HttpAppServiceClient implements AppServiceClient, AsyncDisposable {
@@ -14,7 +11,7 @@ export class HttpAppServiceClient implements AppServiceClient, AsyncDisposable {
 
   /** @param ready calls wait for it: a service that is told something may ask back at once, and must be heard. */
   constructor({
-    timeoutMs = CALL_TIMEOUT_MS,
+    timeoutMs = limits.appServiceTimeoutMs,
     ready = Promise.resolve(),
   }: { readonly timeoutMs?: number; readonly ready?: Promise<void> } = {}) {
     this.#guarded = createGuardedFetch({ mayConnectTo: () => true, answerTimeoutMs: timeoutMs })
@@ -32,9 +29,9 @@ export class HttpAppServiceClient implements AppServiceClient, AsyncDisposable {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.any([signal, timeout]),
       })
-      const bytes = await readBounded(response, ANSWER_BYTES_MAX)
+      const bytes = await readBounded(response, limits.appServiceAnswerBytesMax)
       const text = bytes === undefined ? '' : new TextDecoder().decode(bytes)
-      return { kind: 'answered', status: response.status, body: parsedJson(text), text: text.slice(0, TEXT_CHARACTERS_MAX) }
+      return { kind: 'answered', status: response.status, body: parsedJson(text), text: text.slice(0, limits.appServiceTextCharactersMax) }
     } catch (error) {
       signal.throwIfAborted()
       return timeout.aborted ? { kind: 'timed-out' } : { kind: 'unreachable', reason: reasonOf(error) }

@@ -1,9 +1,7 @@
 import type { PushGateway, PushGatewayOutcome } from '@kith/homeserver/ports'
+import { limits } from '../limits.ts'
 import { createGuardedFetch, type GuardedFetch, type GuardOptions } from './guarded-fetch.ts'
 import { readBounded } from './read-bounded.ts'
-
-const NOTIFY_TIMEOUT_MS = 15_000
-const ANSWER_BYTES_MAX = 64 * 1024
 
 /** Push gateways over HTTP. `allowsInsecure`: also without TLS, and in the node's own network. */
 export class HttpPushGateway implements PushGateway, AsyncDisposable {
@@ -23,9 +21,9 @@ export class HttpPushGateway implements PushGateway, AsyncDisposable {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(NOTIFY_TIMEOUT_MS)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(limits.pushTimeoutMs)]),
       })
-      return { kind: 'answered', status: response.status, body: parsedJson(await readBounded(response, ANSWER_BYTES_MAX)) }
+      return { kind: 'answered', status: response.status, body: parsedJson(await readBounded(response, limits.pushAnswerBytesMax)) }
     } catch (error) {
       signal.throwIfAborted()
       return { kind: 'unreachable', reason: reasonOf(error) }

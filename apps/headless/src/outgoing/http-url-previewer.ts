@@ -1,15 +1,11 @@
 import type { Log, PreviewImage, PreviewOutcome, UrlPreviewer } from '@kith/homeserver/ports'
 import type { Response } from 'undici'
+import { limits } from '../limits.ts'
 import { measurePicture } from '../sharp-thumbnailer.ts'
 import { createGuardedFetch, type GuardedFetch, type GuardOptions } from './guarded-fetch.ts'
 import { readBounded } from './read-bounded.ts'
 import { readPage } from './read-page.ts'
 
-const PREVIEW_TIMEOUT_MS = 15_000
-const REDIRECTS_MAX = 5
-/** What a page says of itself stands at its beginning. */
-const PAGE_BYTES_MAX = 512 * 1024
-const IMAGE_BYTES_MAX = 8 * 1024 * 1024
 const PORTS: ReadonlySet<string> = new Set(['', '80', '443'])
 const nothing: PreviewOutcome = { kind: 'nothing' }
 
@@ -32,7 +28,7 @@ export class HttpUrlPreviewer implements UrlPreviewer, AsyncDisposable {
   }
 
   async preview(url: URL, signal: AbortSignal): Promise<PreviewOutcome> {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(PREVIEW_TIMEOUT_MS)])
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(limits.previewTimeoutMs)])
     try {
       return await this.#look(url, bounded)
     } catch (error) {
@@ -60,7 +56,7 @@ export class HttpUrlPreviewer implements UrlPreviewer, AsyncDisposable {
       await response.body?.cancel()
       return nothing
     }
-    const page = await readBounded(response, PAGE_BYTES_MAX, { truncate: true })
+    const page = await readBounded(response, limits.previewPageBytesMax, { truncate: true })
     const { 'og:image': imageUrl, ...said } = page === undefined ? {} : readPage(page, type)
     const image = imageUrl === undefined ? undefined : await this.#image(imageUrl, at, signal)
     // What a page says of a picture that is not there, or is another one, helps nobody.
@@ -82,7 +78,7 @@ export class HttpUrlPreviewer implements UrlPreviewer, AsyncDisposable {
   /** The answer at the end of the redirects, each of which is judged like the first address. */
   async #follow(url: URL, accept: string, signal: AbortSignal): Promise<{ readonly response: Response; readonly at: URL } | undefined> {
     let at = url
-    for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
+    for (let redirects = 0; redirects <= limits.previewRedirectsMax; redirects++) {
       if (!this.#mayAsk(at)) return undefined
       const response = await this.#guarded.fetch(at, { headers: { accept, 'user-agent': 'Kith (link preview)' }, signal })
       if (response.ok) return { response, at }
@@ -103,7 +99,7 @@ export class HttpUrlPreviewer implements UrlPreviewer, AsyncDisposable {
 
 /** Only what is a picture by its bytes. */
 async function readImage(response: Response): Promise<PreviewImage | undefined> {
-  const bytes = await readBounded(response, IMAGE_BYTES_MAX)
+  const bytes = await readBounded(response, limits.previewImageBytesMax)
   const measured = bytes === undefined ? undefined : await measurePicture(bytes)
   return bytes === undefined || measured === undefined ? undefined : { ...measured, bytes }
 }

@@ -1,15 +1,6 @@
 import { Parser } from 'htmlparser2'
+import { limits } from '../limits.ts'
 
-const VALUE_CHARACTERS_MAX = 1_000
-const PROPERTIES_MAX = 50
-/** Where a page says its encoding, if its server does not. */
-const ENCODING_HEAD_BYTES = 1_024
-const CONTENT_TYPE_CHARACTERS_MAX = 200
-/** The parser looks through all open tags for each closing one, so few are open at a time, and few in all. */
-const TAGS_MAX = 5_000
-const DEPTH_MAX = 200
-/** The parser is stopped between pieces only. */
-const PIECE_CHARACTERS = 1_024
 /** Names of the Open Graph protocol, and what stands for them where a page has none. */
 const substitutes: Readonly<Record<string, string>> = {
   'twitter:title': 'og:title',
@@ -59,7 +50,7 @@ function readTexts(html: string, onMeta: (name: string, content: string) => void
       if (text !== undefined && texts[text] === '') open = text
     },
     ontext(piece) {
-      if (open === undefined || silent > 0 || texts[open].length > VALUE_CHARACTERS_MAX) return
+      if (open === undefined || silent > 0 || texts[open].length > limits.previewValueCharactersMax) return
       // Begins with what is no space, so that a text with nothing in it stays empty.
       texts[open] += texts[open] === '' ? piece.trimStart() : piece
     },
@@ -69,9 +60,10 @@ function readTexts(html: string, onMeta: (name: string, content: string) => void
       if (wanted[name] === open) open = undefined
     },
   })
-  const isTooMuch = (): boolean => tags >= TAGS_MAX || depth >= DEPTH_MAX
+  const isTooMuch = (): boolean => tags >= limits.previewTagsMax || depth >= limits.previewTagDepthMax
   let at = 0
-  for (; at < html.length && !isTooMuch(); at += PIECE_CHARACTERS) parser.write(html.slice(at, at + PIECE_CHARACTERS))
+  for (; at < html.length && !isTooMuch(); at += limits.previewPieceCharacters)
+    parser.write(html.slice(at, at + limits.previewPieceCharacters))
   // What is cut off in the middle is left out: the parser would take half a tag for text.
   if (at >= html.length) parser.end()
   return texts
@@ -83,14 +75,14 @@ function isSilent(name: string): boolean {
 }
 
 function setOnce(said: Map<string, string>, name: string, content: string): void {
-  const value = content.toWellFormed().replaceAll(/\s+/g, ' ').trim().slice(0, VALUE_CHARACTERS_MAX).toWellFormed()
-  if (value !== '' && !said.has(name) && said.size < PROPERTIES_MAX) said.set(name, value)
+  const value = content.toWellFormed().replaceAll(/\s+/g, ' ').trim().slice(0, limits.previewValueCharactersMax).toWellFormed()
+  if (value !== '' && !said.has(name) && said.size < limits.previewPropertiesMax) said.set(name, value)
 }
 
 function encodingOf(bytes: Uint8Array, contentType: string): string {
-  const head = new TextDecoder('latin1').decode(bytes.subarray(0, ENCODING_HEAD_BYTES))
+  const head = new TextDecoder('latin1').decode(bytes.subarray(0, limits.previewEncodingHeadBytes))
   const named = /charset\s*=\s*["']?\s*([\w-]+)/i
-  const label = named.exec(contentType.slice(0, CONTENT_TYPE_CHARACTERS_MAX))?.[1] ?? named.exec(head)?.[1] ?? 'utf-8'
+  const label = named.exec(contentType.slice(0, limits.previewContentTypeCharactersMax))?.[1] ?? named.exec(head)?.[1] ?? 'utf-8'
   try {
     return new TextDecoder(label).encoding
   } catch {
