@@ -10,7 +10,7 @@ import { outcomeOfVitest, sumOfOutcomes, type SuiteOutcome } from './suite-outco
 
 const reports = '.tmp/reports'
 const minute = 60_000
-const gateTimeoutMs = 3 * minute
+const gateTimeoutMs = 5 * minute
 
 interface VitestSuite {
   readonly config: string
