@@ -1,8 +1,7 @@
-import { HandlerTarget } from './handler-target.ts'
+import { handlerTarget } from './handler-target.ts'
 import type { ChannelProperties, WorkerMessage } from './rtc-messages.ts'
 
 type Payload = string | ArrayBuffer | ArrayBufferView<ArrayBuffer>
-type Handler = ((event: Event) => unknown) | null
 
 export interface ProxyChannelLink {
   post(message: WorkerMessage, transfer?: Transferable[]): void
@@ -19,11 +18,14 @@ const FORWARDED = ['open', 'closing', 'close', 'bufferedamountlow'] as const
  */
 const HANDSHAKE_LABEL = 'init'
 
+/** Each has an `on…` property. */
+const events = ['open', 'close', 'error', 'message', 'bufferedamountlow'] as const
+
 /**
  * An RTCDataChannel in the worker. It exists before the real channel does; then it either wraps the real one, transferred from the
  * window, or stands for one whose messages are pumped. Text messages and Blobs are not needed here; binary ones come as ArrayBuffer.
  */
-export class ProxyChannel extends HandlerTarget {
+export class ProxyChannel extends handlerTarget(events) {
   readonly #number: number
   readonly #link: ProxyChannelLink
   #properties: ChannelProperties
@@ -172,37 +174,6 @@ export class ProxyChannel extends HandlerTarget {
     this.#closed = true
     this.#link.onClosed()
     this.dispatchEvent(new Event('close'))
-  }
-
-  get onopen(): Handler {
-    return this.handlerOf('open')
-  }
-  set onopen(handler: Handler) {
-    this.setHandler('open', handler)
-  }
-  get onclose(): Handler {
-    return this.handlerOf('close')
-  }
-  set onclose(handler: Handler) {
-    this.setHandler('close', handler)
-  }
-  get onerror(): Handler {
-    return this.handlerOf('error')
-  }
-  set onerror(handler: Handler) {
-    this.setHandler('error', handler)
-  }
-  get onmessage(): Handler {
-    return this.handlerOf('message')
-  }
-  set onmessage(handler: Handler) {
-    this.setHandler('message', handler)
-  }
-  get onbufferedamountlow(): Handler {
-    return this.handlerOf('bufferedamountlow')
-  }
-  set onbufferedamountlow(handler: Handler) {
-    this.setHandler('bufferedamountlow', handler)
   }
 }
 

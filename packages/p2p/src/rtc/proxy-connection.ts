@@ -1,9 +1,7 @@
-import { HandlerTarget } from './handler-target.ts'
+import { handlerTarget } from './handler-target.ts'
 import { ProxyChannel } from './proxy-channel.ts'
 import type { RtcPort } from './rtc-port.ts'
 import type { Call, Candidate, ChannelOptions, ConnectionState, Description, IceServer, WindowMessage } from './rtc-messages.ts'
-
-type Handler = ((event: Event) => unknown) | null
 
 const NEW: ConnectionState = {
   connectionState: 'new',
@@ -74,8 +72,20 @@ class ChannelEvent extends Event {
   }
 }
 
+/** Each has an `on…` property. */
+const events = [
+  'connectionstatechange',
+  'iceconnectionstatechange',
+  'icegatheringstatechange',
+  'signalingstatechange',
+  'negotiationneeded',
+  'icecandidate',
+  'icecandidateerror',
+  'datachannel',
+] as const
+
 /** An RTCPeerConnection in the worker. The real one is in the window; what is read synchronously is mirrored here. */
-export class ProxyConnection extends HandlerTarget {
+export class ProxyConnection extends handlerTarget(events) {
   readonly #port: RtcPort
   readonly #number: number
   readonly #channels = new Set<ProxyChannel>()
@@ -222,55 +232,6 @@ export class ProxyConnection extends HandlerTarget {
   async #call(what: Call): Promise<unknown> {
     if (this.#closed) throw new DOMException('The connection is closed', 'InvalidStateError')
     return this.#port.call((call) => ({ kind: 'call', connection: this.#number, call, what }), this)
-  }
-
-  get onconnectionstatechange(): Handler {
-    return this.handlerOf('connectionstatechange')
-  }
-  set onconnectionstatechange(handler: Handler) {
-    this.setHandler('connectionstatechange', handler)
-  }
-  get oniceconnectionstatechange(): Handler {
-    return this.handlerOf('iceconnectionstatechange')
-  }
-  set oniceconnectionstatechange(handler: Handler) {
-    this.setHandler('iceconnectionstatechange', handler)
-  }
-  get onicegatheringstatechange(): Handler {
-    return this.handlerOf('icegatheringstatechange')
-  }
-  set onicegatheringstatechange(handler: Handler) {
-    this.setHandler('icegatheringstatechange', handler)
-  }
-  get onsignalingstatechange(): Handler {
-    return this.handlerOf('signalingstatechange')
-  }
-  set onsignalingstatechange(handler: Handler) {
-    this.setHandler('signalingstatechange', handler)
-  }
-  get onnegotiationneeded(): Handler {
-    return this.handlerOf('negotiationneeded')
-  }
-  set onnegotiationneeded(handler: Handler) {
-    this.setHandler('negotiationneeded', handler)
-  }
-  get onicecandidate(): Handler {
-    return this.handlerOf('icecandidate')
-  }
-  set onicecandidate(handler: Handler) {
-    this.setHandler('icecandidate', handler)
-  }
-  get onicecandidateerror(): Handler {
-    return this.handlerOf('icecandidateerror')
-  }
-  set onicecandidateerror(handler: Handler) {
-    this.setHandler('icecandidateerror', handler)
-  }
-  get ondatachannel(): Handler {
-    return this.handlerOf('datachannel')
-  }
-  set ondatachannel(handler: Handler) {
-    this.setHandler('datachannel', handler)
   }
 }
 
