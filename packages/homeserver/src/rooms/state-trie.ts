@@ -72,17 +72,17 @@ export function* childrenOf(branch: BranchNode): Generator<readonly [slot: numbe
   }
 }
 
-/** Which slots lead to a key. The hash is one that nobody can aim at, so that nobody can make a trie deep. */
+/** Which slots lead to a key. The hash is one that nobody can aim at, so that nobody can make a trie deep. Small states need none. */
 export class KeyPath {
   readonly key: StateKey
-  readonly #hash: Uint8Array
+  #hash: Uint8Array | undefined
 
   constructor(key: StateKey) {
     this.key = key
-    this.#hash = sha256(encodeUtf8(key))
   }
 
   slotAt(level: number): number {
+    this.#hash ??= sha256(encodeUtf8(this.key))
     const bit = level * BITS_PER_LEVEL
     const byte = bit >> 3
     const pair = ((this.#hash[byte] ?? 0) << 8) | (this.#hash[byte + 1] ?? 0)
