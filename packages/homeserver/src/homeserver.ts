@@ -58,10 +58,12 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
 
   const timeline = await Timeline.open(storage)
   const rooms = await Rooms.open(ports, timeline, serverName)
+  const visibility = new Visibility(rooms)
   const users = await openUsers(ports, { serverName, timeline, rooms }, config)
   const ephemeral = opened.use(await Ephemeral.open({ storage, timeline, clock, rooms }))
   const directory = await openDirectory(storage)
-  const services = await buildAppServices(ports, { ...users, serverName, timeline, rooms, directory, ephemeral }, config, opened)
+  const readers = { ...users, serverName, timeline, rooms, visibility, directory, ephemeral }
+  const services = await buildAppServices(ports, readers, config, opened)
   const media = await MediaStore.open(ports, serverName)
   const openIdTokens = new OpenIdTokens(ports)
   const federation = opened.use(
@@ -80,11 +82,10 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const sendEphemeral = federation.sendEphemeral.bind(federation)
   const broadcast = opened.use(new PresenceBroadcast({ presence: ephemeral.presence, rooms, clock, serverName, sendEphemeral }))
   const deactivations = opened.use(new Deactivations({ ...ports, ...users, rooms, federation }))
-  const visibility = new Visibility(rooms)
-  const conversation = await Conversation.open({ ...ports, ...users, rooms })
-  const { aggregations, forgotten, ignoredUsers } = conversation
+  const conversation = await Conversation.open({ ...ports, ...users, rooms, visibility })
+  const { aggregations, forgotten } = conversation
   const { receipts } = ephemeral
-  const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility, ignoredUsers }, opened)
+  const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility }, opened)
   const clientApi = createClientApi({
     ports,
     serverName,
@@ -97,9 +98,9 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
     filters: new Filters(storage),
     transactions: new ClientTransactions(storage),
     ephemeral,
-    sync: new SyncEngine({ storage, clock, timeline, rooms, ...users, ...push, ephemeral, aggregations, forgotten }),
+    sync: new SyncEngine({ storage, clock, timeline, rooms, visibility, ...users, ...push, ephemeral, aggregations, forgotten }),
     conversation,
-    search: buildSearch(ports, { timeline, rooms, visibility, ignoredUsers }, opened),
+    search: buildSearch(ports, { ...users, timeline, rooms, visibility }, opened),
     directory,
     ...services,
     media,

@@ -1,5 +1,6 @@
 import type { ServerName, UserId } from '@kith/matrix-protocol'
 import { AccountData } from './accounts/account-data.ts'
+import { IgnoredUsers } from './accounts/ignored-users.ts'
 import { Accounts } from './accounts/accounts.ts'
 import { Devices } from './accounts/devices.ts'
 import type { HomeserverConfig } from './homeserver.ts'
@@ -29,9 +30,10 @@ export async function openUsers(ports: Ports, { serverName, timeline, rooms }: U
   })
   const devices = await Devices.open(ports, accounts)
   const accountData = new AccountData(storage, timeline)
+  const ignoredUsers = new IgnoredUsers(accountData)
   const changes = await DeviceListChanges.open(storage, timeline, (userId) => rooms.serversSharingRooms(userId))
   const keys = new Keys({ storage, changes, accounts, devices })
   const isInRooms = (userId: UserId): boolean => rooms.isInRooms(userId)
   const toDevice = await ToDevice.open({ ...ports, timeline, accounts, devices, isInRooms })
-  return { accounts, devices, accountData, keys, toDevice }
+  return { accounts, devices, accountData, ignoredUsers, keys, toDevice }
 }

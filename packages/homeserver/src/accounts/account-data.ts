@@ -10,6 +10,8 @@ export interface AccountDataEntry {
   readonly content: JsonObject
 }
 
+type ChangeListener = (userId: UserId, roomId: RoomId | '', type: string) => void
+
 /** What clients keep at their server for themselves, global or for a room. */
 export class AccountData {
   readonly #storage: Storage
@@ -18,6 +20,7 @@ export class AccountData {
   readonly #lastChange = new Map<UserId, number>()
   /** Changes of one user follow each other, so that the index by position never holds two rows for one entry. */
   readonly #queues = new Map<UserId, Promise<unknown>>()
+  readonly #listeners: ChangeListener[] = []
 
   constructor(storage: Storage, timeline: Timeline) {
     this.#storage = storage
@@ -26,6 +29,11 @@ export class AccountData {
 
   async get(userId: UserId, roomId: RoomId | '', type: string): Promise<JsonObject | undefined> {
     return (await this.#storage.get(accountsTables.accountData, [userId, roomId, type]))?.content
+  }
+
+  /** Hears of every change as soon as it is durable, before whoever made it does. */
+  onChange(listener: ChangeListener): void {
+    this.#listeners.push(listener)
   }
 
   /** Changes one entry from what it is at its turn; `change` answers undefined to leave it. */
@@ -61,7 +69,10 @@ export class AccountData {
     let position = 0
     await this.#timeline.commit(
       (transaction) => (position = this.#write(transaction, { userId, roomId, type, content }, old?.position)),
-      () => this.#lastChange.set(userId, position),
+      () => {
+        this.#lastChange.set(userId, position)
+        for (const listener of this.#listeners) listener(userId, roomId, type)
+      },
     )
   }
 

@@ -5,7 +5,7 @@ import type { Log } from '../ports/log.ts'
 import type { Random } from '../ports/random.ts'
 import { type Storage, WriteBatch } from '../ports/storage.ts'
 import { ClientEvents } from '../sync/client-events.ts'
-import { Visibility } from '../sync/visibility.ts'
+import type { Visibility } from '../sync/visibility.ts'
 import type { AppServiceCalls } from './app-service-calls.ts'
 import type { AppService } from './app-service.ts'
 import { collectNews, collectPassing, type NewsParts } from './collect-news.ts'
@@ -15,6 +15,7 @@ export interface DeliveryParts extends NewsParts {
   readonly storage: Storage
   readonly random: Random
   readonly log: Log
+  readonly visibility: Visibility
   readonly toDevice: Pick<ToDevice, 'page' | 'acknowledge'>
   readonly calls: AppServiceCalls
 }
@@ -37,7 +38,7 @@ export class AppServiceDelivery implements AsyncDisposable {
   private constructor(parts: DeliveryParts, begun: readonly (readonly [AppService, StoredDelivery])[]) {
     this.#parts = parts
     // What relates to an event comes as events of its own.
-    this.#events = new ClientEvents({ ...parts, aggregations: { of: async () => new Map() }, visibility: new Visibility(parts.rooms) })
+    this.#events = new ClientEvents({ ...parts, aggregations: { of: async () => new Map() } })
     this.#workers = begun.map(async ([service, delivery]) => this.#unlessStopped(this.#work(service, delivery)))
   }
 

@@ -65,6 +65,7 @@ test(
           const [userId, other] = index === 0 ? users : [users[1], users[0]]
           const ignored = new Set<string>(ignoring ? [other] : [])
           const ignoredUsers = new IgnoredUsers({
+            onChange: () => {},
             get: async () => ({ ignored_users: Object.fromEntries([...ignored].map((id) => [id, {}])) }),
           })
           const parts = { rooms: server.rooms, visibility: new Visibility(server.rooms), ignoredUsers }

@@ -1,10 +1,9 @@
 import type { UserId } from '@kith/matrix-protocol'
-import { IgnoredUsers } from '../accounts/ignored-users.ts'
-import type { AccountData } from '../accounts/account-data.ts'
+import type { IgnoredUsers } from '../accounts/ignored-users.ts'
 import type { Log, Storage } from '../ports/index.ts'
 import type { Rooms, StoredEvent } from '../rooms/index.ts'
 import type { EventFilter } from '../sync/sync-filter.ts'
-import { Visibility } from '../sync/visibility.ts'
+import type { Visibility } from '../sync/visibility.ts'
 import { Aggregations, type ConversationParts } from './aggregations.ts'
 import { Annotations } from './annotations.ts'
 import { readRelations, type RelationsInput, type RelationsPage } from './relation-pages.ts'
@@ -15,7 +14,8 @@ import { readThreads, type ThreadsInput, type ThreadsPage } from './threads.ts'
 
 interface ConversationInput {
   readonly rooms: Rooms
-  readonly accountData: AccountData
+  readonly ignoredUsers: IgnoredUsers
+  readonly visibility: Visibility
   readonly storage: Storage
   readonly log: Log
 }
@@ -27,15 +27,13 @@ export class Conversation {
   readonly annotations: Annotations
   readonly reports: Reports
   readonly forgotten: ForgottenRooms
-  readonly visibility: Visibility
   readonly #parts: ConversationParts
 
-  private constructor({ rooms, accountData, storage, log }: ConversationInput, forgotten: ForgottenRooms) {
+  private constructor({ rooms, ignoredUsers, visibility, storage, log }: ConversationInput, forgotten: ForgottenRooms) {
     this.forgotten = forgotten
     this.reports = new Reports(storage, log)
-    this.ignoredUsers = new IgnoredUsers(accountData)
-    this.visibility = new Visibility(rooms)
-    this.#parts = { rooms, visibility: this.visibility, ignoredUsers: this.ignoredUsers }
+    this.ignoredUsers = ignoredUsers
+    this.#parts = { rooms, visibility, ignoredUsers }
     this.aggregations = new Aggregations(this.#parts)
     this.annotations = new Annotations(rooms)
   }

@@ -21,6 +21,8 @@ export const clientLimits = {
   accountDataBytesMax: 1024 * 1024,
   accountDataEntriesPerUserMax: 10_000,
   ignoredUsersMax: 10_000,
+  /** Users whose lists of these are in memory. */
+  ignoredUsersKeptMax: 500,
   filterBytesMax: 32 * 1024,
   filtersPerUserMax: 1000,
   interactiveSessionsMax: 1000,

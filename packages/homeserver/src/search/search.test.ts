@@ -16,7 +16,10 @@ import { wordsOf } from './words.ts'
 function open({ rooms, timeline, clock }: RoomServer, disk: SearchDisk, ignored: readonly string[] = []) {
   const index = new MemorySearchIndex(disk)
   const indexer = new SearchIndexer({ index, timeline, rooms, clock, log: silentLog })
-  const ignoredUsers = new IgnoredUsers({ get: async () => ({ ignored_users: Object.fromEntries(ignored.map((id) => [id, {}])) }) })
+  const ignoredUsers = new IgnoredUsers({
+    onChange: () => {},
+    get: async () => ({ ignored_users: Object.fromEntries(ignored.map((id) => [id, {}])) }),
+  })
   const search = new EventSearch({ index, indexer, rooms, visibility: new Visibility(rooms), ignoredUsers })
   return { index, indexer, search }
 }

@@ -1,4 +1,6 @@
+import type { UserId } from '@kith/matrix-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { IgnoredUsers } from '../accounts/ignored-users.ts'
 import { SharedRoom } from '../client-api/shared-room.test-support.ts'
 import type { Json, TestNode, TestUser } from '../client-api/test-node.test-support.ts'
 
@@ -20,6 +22,35 @@ async function ignore(...users: TestUser[]): Promise<void> {
   const ignored = Object.fromEntries(users.map(({ userId }) => [userId, {}]))
   await bob.ok('PUT', `/user/${bob.userId}/account_data/m.ignored_user_list`, { ignored_users: ignored })
 }
+
+test('the list is read once for each change of it, also when it changes while it is read', async () => {
+  const changed: ((userId: UserId, roomId: '', type: string) => void)[] = []
+  let ignored = ['@one:example.org']
+  let reads = 0
+  const ignoredUsers = new IgnoredUsers({
+    onChange: (listener) => void changed.push(listener),
+    get: async () => {
+      reads++
+      const content = { ignored_users: Object.fromEntries(ignored.map((userId) => [userId, {}])) }
+      await Promise.resolve()
+      return content
+    },
+  })
+  const reader = bob.userId as UserId
+  const list = async (): Promise<string[]> => [...(await ignoredUsers.of(reader))]
+  const change = (to: string[], type = 'm.ignored_user_list'): void => {
+    ignored = to
+    for (const listener of changed) listener(reader, '', type)
+  }
+  expect([await list(), await list(), reads]).toEqual([['@one:example.org'], ['@one:example.org'], 1])
+  change(ignored, 'm.direct')
+  expect([await list(), reads]).toEqual([['@one:example.org'], 1])
+  change([])
+  const old = list()
+  change(['@two:example.org'])
+  expect(await old).toEqual([])
+  expect([await list(), reads]).toEqual([['@two:example.org'], 3])
+})
 
 test('what the ignored say is left out, and what they do to the room is not', async () => {
   const { next_batch: since } = await bob.sync()

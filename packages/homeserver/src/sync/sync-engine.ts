@@ -1,6 +1,6 @@
 import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { AccountData, AccountDataEntry } from '../accounts/account-data.ts'
-import { IgnoredUsers } from '../accounts/ignored-users.ts'
+import type { IgnoredUsers } from '../accounts/ignored-users.ts'
 import type { Ephemeral } from '../ephemeral/index.ts'
 import type { PresenceState } from '../ephemeral/presence.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -26,13 +26,15 @@ import { isEmptyAnswer, type SyncAnswer } from './sync-answer.ts'
 import type { SyncFilter } from './sync-filter.ts'
 import { formatSyncToken, type SyncToken } from './sync-token.ts'
 import { WaitingPolls } from './waiting-polls.ts'
-import { Visibility } from './visibility.ts'
+import type { Visibility } from './visibility.ts'
 
 export interface SyncParts {
   readonly storage: Storage
   readonly timeline: Timeline
   readonly rooms: Rooms
+  readonly visibility: Visibility
   readonly accountData: AccountData
+  readonly ignoredUsers: IgnoredUsers
   readonly keys: Keys
   readonly toDevice: ToDevice
   readonly ephemeral: Ephemeral
@@ -72,15 +74,13 @@ export class SyncEngine {
   readonly #parts: SyncParts
   readonly #sections: RoomSections
   readonly #extras: JoinedExtras
-  readonly #ignoredUsers: IgnoredUsers
 
   constructor(parts: SyncParts) {
     this.#parts = parts
-    this.visibility = new Visibility(parts.rooms)
-    this.events = new ClientEvents({ ...parts, visibility: this.visibility })
-    this.#sections = new RoomSections({ rooms: parts.rooms, events: this.events, visibility: this.visibility })
+    this.visibility = parts.visibility
+    this.events = new ClientEvents(parts)
+    this.#sections = new RoomSections({ ...parts, events: this.events })
     this.#extras = new JoinedExtras(parts)
-    this.#ignoredUsers = new IgnoredUsers(parts.accountData)
     this.watch = new StreamWatch(parts)
     this.polls = new WaitingPolls(parts.clock, this.watch)
   }
@@ -139,7 +139,7 @@ export class SyncEngine {
       filter,
       fullState: input.fullState,
       stateName: input.stateName,
-      ignored: await this.#ignoredUsers.of(reader.userId),
+      ignored: await this.#parts.ignoredUsers.of(reader.userId),
       partialRooms,
     }
     const sections = await this.#readSections(request, changes)

@@ -1,6 +1,6 @@
 import type { JsonObject, RoomId } from '@kith/matrix-protocol'
 import type { AccountData } from '../../accounts/account-data.ts'
-import { IgnoredUsers } from '../../accounts/ignored-users.ts'
+import type { IgnoredUsers } from '../../accounts/ignored-users.ts'
 import type { Ephemeral } from '../../ephemeral/index.ts'
 import type { PresenceState } from '../../ephemeral/presence.ts'
 import type { Keys } from '../../keys/keys.ts'
@@ -35,7 +35,7 @@ export interface SlidingSyncParts {
   readonly pushRules: PushRules
   readonly notifications: Notifications
   readonly sync: SyncEngine
-  readonly conversation: { readonly forgotten: Forgotten }
+  readonly conversation: { readonly forgotten: Forgotten; readonly ignoredUsers: IgnoredUsers }
 }
 
 export interface SlidingInput {
@@ -80,14 +80,11 @@ export class SlidingSync {
   readonly #answers: RoomAnswers
   readonly #extensions: Extensions
 
-  readonly #ignoredUsers: IgnoredUsers
-
   constructor(parts: SlidingSyncParts) {
     this.#parts = parts
     const { rooms, sync, notifications } = parts
     this.#connections = new Connections(parts.ports.random)
     this.#marks = new UserRooms(parts.accountData)
-    this.#ignoredUsers = new IgnoredUsers(parts.accountData)
     this.#answers = new RoomAnswers({ rooms, notifications, events: sync.events, visibility: sync.visibility })
     this.#extensions = new Extensions({ ...parts, deviceListChanges: async (...stretch) => sync.deviceListChanges(...stretch) })
   }
@@ -136,7 +133,7 @@ export class SlidingSync {
     const receiptRows = await readReceiptRows(timeline, reader.userId, connection.hasBegun ? progress.position : upTo, upTo)
     noteOwedCounts(connection, receiptRows)
     const { forgotten } = this.#parts.conversation
-    const ignored = await this.#ignoredUsers.of(reader.userId)
+    const ignored = await this.#parts.conversation.ignoredUsers.of(reader.userId)
     const listed = await listRooms({ rooms, forgotten }, { userId: reader.userId, ignored }, connection)
     const asked = new Map<RoomId, AskedRoom>()
     const counts = new Map<string, number>()
