@@ -84,8 +84,7 @@ export async function createHomeserver(ports: Ports, config: HomeserverConfig): 
   const deactivations = opened.use(new Deactivations({ ...ports, ...users, rooms, federation }))
   const conversation = await Conversation.open({ ...ports, ...users, rooms, visibility })
   const { aggregations, forgotten } = conversation
-  const { receipts } = ephemeral
-  const push = await buildPush(ports, { ...users, serverName, timeline, rooms, receipts, visibility }, opened)
+  const push = await buildPush(ports, { ...readers, receipts: ephemeral.receipts }, opened)
   const clientApi = createClientApi({
     ports,
     serverName,
