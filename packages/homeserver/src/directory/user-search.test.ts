@@ -1,5 +1,6 @@
 import type { EventDraft } from '../rooms/index.ts'
 import { expect, test } from 'vitest'
+import { limits } from '../limits.ts'
 import { joinRemotely, RoomServer } from '../rooms/room-servers.test-support.ts'
 import { searchUsers } from './user-search.ts'
 
@@ -31,4 +32,14 @@ test('what users of this server are called in a room does not stand for their pr
   const find = (term: string): number =>
     searchUsers(here.rooms, { searcher: alice, term, limit: 10, local: [[alice, { displayname: 'Alice' }]] }).results.length
   expect([find('alice'), find('secret')]).toEqual([1, 0])
+})
+
+test('of a long term only the first words count', async () => {
+  const here = await RoomServer.open(1)
+  const alice = here.user('alice')
+  const { searchTermWordsMax } = limits.implementation
+  const find = (term: string): number =>
+    searchUsers(here.rooms, { searcher: alice, term, limit: 10, local: [[alice, { displayname: 'Alice' }]] }).results.length
+  const words = (count: number): string => Array.from({ length: count }, () => 'alice').join(' ')
+  expect([find(`${words(searchTermWordsMax)} bob`), find(`${words(searchTermWordsMax - 1)} bob`)]).toEqual([1, 0])
 })

@@ -23,9 +23,11 @@ export interface UserSearchInput {
  * @see https://spec.matrix.org/latest/client-server-api/#user-directory
  */
 export function searchUsers(rooms: Rooms, input: UserSearchInput): { readonly results: readonly FoundUser[]; readonly limited: boolean } {
+  // Each word is looked for in the names of all members.
   const words = normal(input.term)
     .split(/\s+/u)
     .filter((word) => word !== '')
+    .slice(0, limits.implementation.searchTermWordsMax)
   const found = new Map<UserId, FoundUser & { readonly rank: number }>()
   const consider = (userId: UserId, profile: JsonObject): void => {
     const known = found.get(userId)
