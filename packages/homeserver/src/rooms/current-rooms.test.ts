@@ -3,6 +3,7 @@ import { SeededRandom } from '@kith/testkit/seeded-random'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliverShuffled, openWorld, step, take, type World } from './generated-world.test-support.ts'
+import type { Membership } from './room-state.ts'
 import { joinPartially, joinRemotely, RoomServer, signal, stateBeforeFrom } from './room-servers.test-support.ts'
 
 /** What a look at the state of every room says. */
@@ -12,6 +13,11 @@ function joinedByStates({ rooms }: RoomServer, userId: UserId): RoomId[] {
 
 function expectSame(servers: readonly RoomServer[], users: readonly UserId[]): void {
   for (const server of servers) {
+    for (const roomId of server.rooms.roomIds()) {
+      const state = server.rooms.state(roomId)!
+      const count = (membership: Membership): number => [...state.members(membership)].length
+      expect([state.joinedTotal, state.invitedTotal]).toEqual([count('join'), count('invite')])
+    }
     for (const userId of users) {
       const expected = joinedByStates(server, userId)
       expect(server.rooms.joinedRooms(userId).toSorted()).toEqual(expected.toSorted())
@@ -20,27 +26,31 @@ function expectSame(servers: readonly RoomServer[], users: readonly UserId[]): v
   }
 }
 
-test('in which rooms a user is joined is what the states of all rooms say, whatever happens in them', { timeout: 120_000 }, async () => {
-  let left = 0
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), fc.nat(), async (steps, seed) => {
-      const world: World = await openWorld('11')
-      const { servers, users } = world
-      await servers[0]!.createRoom(users[0]!)
-      for (const [index, each] of steps.entries()) {
-        await take(world, each, index)
+test(
+  'in which rooms a user is joined, and how many are in each, is what the states of all rooms say, whatever happens in them',
+  { timeout: 120_000 },
+  async () => {
+    let left = 0
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), fc.nat(), async (steps, seed) => {
+        const world: World = await openWorld('11')
+        const { servers, users } = world
+        await servers[0]!.createRoom(users[0]!)
+        for (const [index, each] of steps.entries()) {
+          await take(world, each, index)
+          expectSame(servers, users)
+        }
+        for (const server of servers) await deliverShuffled(world, server, new SeededRandom(seed))
         expectSame(servers, users)
-      }
-      for (const server of servers) await deliverShuffled(world, server, new SeededRandom(seed))
-      expectSame(servers, users)
-      if (users.some((userId) => !servers[0]!.rooms.isInRooms(userId))) left++
-      for (const server of servers) await server.restart()
-      expectSame(servers, users)
-    }),
-    { numRuns: 20 },
-  )
-  expect(left).toBeGreaterThan(0)
-})
+        if (users.some((userId) => !servers[0]!.rooms.isInRooms(userId))) left++
+        for (const server of servers) await server.restart()
+        expectSame(servers, users)
+      }),
+      { numRuns: 20 },
+    )
+    expect(left).toBeGreaterThan(0)
+  },
+)
 
 test('it follows a room that another takes the place of: joined anew, and made whole', async () => {
   const [a, b] = [await RoomServer.open(1), await RoomServer.open(2)]

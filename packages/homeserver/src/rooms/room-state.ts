@@ -21,6 +21,7 @@ export interface RoomState {
   joinedUsersOf(server: ServerName): ReadonlySet<UserId>
   /** How many are joined, of all servers. */
   readonly joinedTotal: number
+  readonly invitedTotal: number
   joinedServers(): ReadonlySet<ServerName>
   isJoined(server: ServerName): boolean
 }
@@ -49,6 +50,7 @@ export class IndexedState implements RoomState {
   readonly #members = new Map<UserId, Member>()
   readonly #joinedByServer = new Map<ServerName, Set<UserId>>()
   #joinedTotal = 0
+  #invitedTotal = 0
   readonly #joinedServers = new Set<ServerName>()
   #assumed: ReadonlySet<ServerName> = new Set()
   #told: { readonly server: ServerName; readonly listener: JoinListener } | undefined
@@ -87,6 +89,10 @@ export class IndexedState implements RoomState {
 
   get joinedTotal(): number {
     return this.#joinedTotal
+  }
+
+  get invitedTotal(): number {
+    return this.#invitedTotal
   }
 
   joinedServers(): ReadonlySet<ServerName> {
@@ -132,6 +138,7 @@ export class IndexedState implements RoomState {
     if (member === undefined) return
     this.#members.set(member.userId, member)
     if (member.membership === 'join') this.#addJoined(member.userId)
+    else if (member.membership === 'invite') this.#invitedTotal++
   }
 
   delete(key: StateKey): void {
@@ -142,6 +149,7 @@ export class IndexedState implements RoomState {
     if (member === undefined) return
     this.#members.delete(member.userId)
     if (member.membership === 'join') this.#deleteJoined(member.userId)
+    else if (member.membership === 'invite') this.#invitedTotal--
   }
 
   /** The listener hears who of a server is joined, now and whenever that changes. There is one at a time. */

@@ -18,9 +18,7 @@ export function heroesOf(state: RoomState, reader: UserId): UserId[] {
 }
 
 export function summaryOf(state: RoomState, reader: UserId): JsonObject {
-  let invited = 0
-  for (const { membership } of state.members()) if (membership === 'invite') invited++
-  return { 'm.heroes': heroesOf(state, reader), 'm.joined_member_count': state.joinedTotal, 'm.invited_member_count': invited }
+  return { 'm.heroes': heroesOf(state, reader), 'm.joined_member_count': state.joinedTotal, 'm.invited_member_count': state.invitedTotal }
 }
 
 /** One pass through the members of a room, however many, and without sorting them. */

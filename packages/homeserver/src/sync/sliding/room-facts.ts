@@ -20,17 +20,11 @@ export function readFacts(rooms: Rooms, roomId: RoomId, reader: UserId, wanted: 
   const state = rooms.state(roomId)
   const activity = rooms.activity(roomId)
   if (state === undefined || activity === undefined) return undefined
-  let joinedCount = 0
-  let invitedCount = 0
-  for (const { membership } of state.members()) {
-    if (membership === 'join') joinedCount++
-    else if (membership === 'invite') invitedCount++
-  }
   return {
     activity,
     ...namesOf(state, reader),
-    joinedCount,
-    invitedCount,
+    joinedCount: state.joinedTotal,
+    invitedCount: state.invitedTotal,
     member: state.get('m.room.member', reader),
     wanted: wantedOf(state, wanted),
   }
