@@ -1,8 +1,7 @@
-import type { UserId } from '@kith/matrix-protocol'
+import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { Accounts } from './accounts/accounts.ts'
 import type { Devices } from './accounts/devices.ts'
 import { eraseUserData } from './accounts/erase-user-data.ts'
-import type { FederationPort } from './client-api/federation-access.ts'
 import { conversationTables } from './conversation/tables.ts'
 import type { Keys } from './keys/keys.ts'
 import { removeAllDevices } from './keys/remove-devices.ts'
@@ -22,7 +21,13 @@ interface DeactivationsParts {
   readonly keys: Keys
   readonly toDevice: ToDevice
   readonly rooms: Rooms
-  readonly federation: Pick<FederationPort, 'leaveRoom'>
+  readonly federation: {
+    /** Declines an invite to, or takes back a knock at, a room that is not held here. */
+    leaveRoom(
+      input: { readonly roomId: RoomId; readonly userId: UserId; readonly content: JsonObject },
+      signal: AbortSignal,
+    ): Promise<unknown>
+  }
 }
 
 /**
