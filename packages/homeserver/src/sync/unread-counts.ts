@@ -1,6 +1,6 @@
 import type { JsonObject, RoomId, UserId } from '@kith/matrix-protocol'
 import type { Notifications } from '../push/notifications.ts'
-import { mainTimeline } from '../push/thread-of.ts'
+import { mainTimeline } from '../rooms/index.ts'
 import type { PlacedUnread } from '../push/unread-rooms.ts'
 
 export interface UnreadCounts {

@@ -1,5 +1,7 @@
 import { limits } from '../limits.ts'
-import { relationOf, type Rooms, type StoredEvent } from '../rooms/index.ts'
+import { relationOf } from './relations.ts'
+import type { Rooms } from './rooms.ts'
+import type { StoredEvent } from './stored-event.ts'
 
 /** The name that receipts and counts give to what is in no thread. */
 export const mainTimeline = 'main'
