@@ -22,3 +22,23 @@ export async function lastStayOf(rooms: Rooms, roomId: RoomId, userId: UserId): 
   }
   return { kind: 'never' }
 }
+
+/** Whether users that are outside once were inside, looked up once for each membership event. */
+export class PastStays {
+  readonly #rooms: Rooms
+  readonly #known = new WeakMap<StoredEvent, boolean>()
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  /** @param member the user's current one. Whoever was never inside, and was turned away, has had no stay. */
+  async endedBy(roomId: RoomId, userId: UserId, member: StoredEvent): Promise<boolean> {
+    const known = this.#known.get(member)
+    if (known !== undefined) return known
+    const isEnded = (await lastStayOf(this.#rooms, roomId, userId)).kind === 'ended'
+    // Meanwhile the membership may have become another.
+    if (this.#rooms.state(roomId)?.get('m.room.member', userId) === member) this.#known.set(member, isEnded)
+    return isEnded
+  }
+}

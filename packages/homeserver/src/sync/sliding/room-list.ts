@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonObject, type RoomId, type UserId } from '@kith/matrix-protocol'
 import type { RoomState, Rooms, StoredEvent, StoredInvite } from '../../rooms/index.ts'
-import { lastStayOf } from '../last-stay.ts'
+import type { PastStays } from '../last-stay.ts'
 import type { Connection } from './connection.ts'
 import type { ListFilters, ListRequest, RoomConfig } from './sliding-request.ts'
-import type { RoomMarks } from './user-rooms.ts'
+import type { RoomMarks } from './room-marks.ts'
 import { wantsAllMembers } from './wanted-state.ts'
 
 /** A room that a user may be told of, and as what. */
@@ -26,10 +26,10 @@ export interface Forgotten {
 
 /**
  * The rooms of a user, the latest first: those of which they are a member, are invited to or knock at, those they were put out of, and
- * those they have left since this connection told of them. Everything is read from memory but for who was put out.
+ * those they have left since this connection told of them. Everything is read from memory but for who was put out, once.
  */
 export async function listRooms(
-  { rooms, forgotten }: { readonly rooms: Rooms; readonly forgotten: Forgotten },
+  { rooms, forgotten, stays }: { readonly rooms: Rooms; readonly forgotten: Forgotten; readonly stays: PastStays },
   { userId, ignored }: { readonly userId: UserId; readonly ignored: ReadonlySet<string> },
   connection: Connection,
 ): Promise<ListedRoom[]> {
@@ -38,7 +38,7 @@ export async function listRooms(
     const member = rooms.state(roomId)?.get('m.room.member', userId)
     if (member === undefined || (member.pdu.content['membership'] === 'invite' && ignored.has(member.pdu.sender))) continue
     const isIn = isListed(roomId, member, connection)
-    if (isIn === 'put-out' ? !forgotten.has(userId, roomId) && (await wasInside(rooms, roomId, userId)) : isIn)
+    if (isIn === 'put-out' ? !forgotten.has(userId, roomId) && (await stays.endedBy(roomId, userId, member)) : isIn)
       listed.set(roomId, listedMember(rooms, roomId, member))
   }
   for (const invite of rooms.invites(userId)) {
@@ -77,11 +77,6 @@ function listedMember(rooms: Rooms, roomId: RoomId, member: StoredEvent): Listed
   const came = member.position ?? 0
   const bumpedAt = membership === 'join' ? (rooms.activity(roomId)?.bumpedAt ?? came) : came
   return { roomId, bumpedAt, as: { kind: 'member', member, membership } }
-}
-
-/** Whoever was never inside, and was turned away, has nothing to be told. */
-async function wasInside(rooms: Rooms, roomId: RoomId, userId: UserId): Promise<boolean> {
-  return (await lastStayOf(rooms, roomId, userId)).kind === 'ended'
 }
 
 /** The rooms of one list, in its order. */

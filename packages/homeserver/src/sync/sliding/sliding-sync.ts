@@ -14,6 +14,7 @@ import type { Rooms } from '../../rooms/index.ts'
 import type { Timeline } from '../../timeline/index.ts'
 import { waitBounded } from '../../wait-bounded.ts'
 import type { EventReader } from '../client-events.ts'
+import { PastStays } from '../last-stay.ts'
 import type { SyncEngine } from '../sync-engine.ts'
 import type { Connection, Progress } from './connection.ts'
 import { Connections } from './connections.ts'
@@ -21,8 +22,8 @@ import { Extensions, type VisibleRoom } from './extensions.ts'
 import { readReceiptRows, type ReceiptRows } from './receipt-rows.ts'
 import { type RoomAnswer, RoomAnswers } from './room-answers.ts'
 import { filterRooms, type Forgotten, type ListedRoom, listRooms, showsWhole } from './room-list.ts'
+import { RoomMarksCache } from './room-marks.ts'
 import type { ListRequest, RoomConfig, SlidingRequest } from './sliding-request.ts'
-import { UserRooms } from './user-rooms.ts'
 
 export interface SlidingSyncParts {
   readonly ports: { readonly clock: Clock; readonly random: Random }
@@ -76,7 +77,8 @@ interface Draft {
 export class SlidingSync {
   readonly #parts: SlidingSyncParts
   readonly #connections: Connections
-  readonly #marks: UserRooms
+  readonly #marks: RoomMarksCache
+  readonly #stays: PastStays
   readonly #answers: RoomAnswers
   readonly #extensions: Extensions
 
@@ -84,7 +86,8 @@ export class SlidingSync {
     this.#parts = parts
     const { rooms, sync, notifications } = parts
     this.#connections = new Connections(parts.ports.random)
-    this.#marks = new UserRooms(parts.accountData)
+    this.#marks = new RoomMarksCache(parts.accountData)
+    this.#stays = new PastStays(rooms)
     this.#answers = new RoomAnswers({ rooms, notifications, events: sync.events, visibility: sync.visibility })
     this.#extensions = new Extensions({ ...parts, deviceListChanges: async (...stretch) => sync.deviceListChanges(...stretch) })
   }
@@ -134,7 +137,7 @@ export class SlidingSync {
     noteOwedCounts(connection, receiptRows)
     const { forgotten } = this.#parts.conversation
     const ignored = await this.#parts.conversation.ignoredUsers.of(reader.userId)
-    const listed = await listRooms({ rooms, forgotten }, { userId: reader.userId, ignored }, connection)
+    const listed = await listRooms({ rooms, forgotten, stays: this.#stays }, { userId: reader.userId, ignored }, connection)
     const asked = new Map<RoomId, AskedRoom>()
     const counts = new Map<string, number>()
     for (const [name, list] of request.lists) {

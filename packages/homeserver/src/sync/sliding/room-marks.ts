@@ -13,7 +13,7 @@ interface Kept extends RoomMarks {
 }
 
 /** Keeps the marks of those who sync, so that filtering a list of rooms reads nothing from storage. */
-export class UserRooms {
+export class RoomMarksCache {
   readonly #accountData: AccountData
   /** The least recently used first. */
   readonly #kept = new Map<UserId, Kept>()
