@@ -16,10 +16,12 @@ export interface ThreadsInput {
 
 export interface ThreadsPage {
   readonly roots: readonly StoredEvent[]
+  /** What goes with the roots: it is known, and need not be read again to show them. */
+  readonly aggregated: ReadonlyMap<EventId, Aggregated>
   readonly end: string | undefined
 }
 
-type Thread = { readonly root: StoredEvent } & NonNullable<Aggregated['thread']>
+type Thread = { readonly root: StoredEvent; readonly aggregated: Aggregated } & NonNullable<Aggregated['thread']>
 
 const rowsPerRead = 100
 
@@ -30,6 +32,7 @@ const rowsPerRead = 100
 export async function readThreads(parts: ConversationParts, aggregations: Aggregations, input: ThreadsInput): Promise<ThreadsPage> {
   const known = new Map<EventId, Thread | undefined>()
   const roots: StoredEvent[] = []
+  const aggregated = new Map<EventId, Aggregated>()
   let from = parsePlace(input.from)
   for (let scanned = 0; scanned < limits.implementation.relationsScannedMax; scanned += rowsPerRead) {
     const rows = await parts.rooms.relations.threadReplies(input.roomId, { direction: 'b', from, limit: rowsPerRead })
@@ -37,13 +40,16 @@ export async function readThreads(parts: ConversationParts, aggregations: Aggreg
     for (const row of rows) {
       const thread = known.get(row.root)
       const isShown = thread?.latest.eventId === row.eventId && (!input.participated || thread.participated)
-      if (isShown && roots.length === input.limit) return { roots, end: from === undefined ? undefined : formatPlace(from) }
-      if (isShown) roots.push(thread.root)
+      if (isShown && roots.length === input.limit) return { roots, aggregated, end: from === undefined ? undefined : formatPlace(from) }
+      if (isShown) {
+        roots.push(thread.root)
+        aggregated.set(row.root, thread.aggregated)
+      }
       from = row
     }
-    if (rows.length < rowsPerRead) return { roots, end: undefined }
+    if (rows.length < rowsPerRead) return { roots, aggregated, end: undefined }
   }
-  return { roots, end: from === undefined ? undefined : formatPlace(from) }
+  return { roots, aggregated, end: from === undefined ? undefined : formatPlace(from) }
 }
 
 async function learn(
@@ -60,11 +66,11 @@ async function learn(
   const aggregated = await aggregations.of(visible, userId)
   const ignored = await parts.ignoredUsers.of(userId)
   for (const event of visible) {
-    const thread = aggregated.get(event.eventId)?.thread
-    if (thread === undefined) continue
+    const own = aggregated.get(event.eventId)
+    if (own?.thread === undefined) continue
     // Clients that put threads together by themselves would see such a root empty, too.
     const root = ignored.has(event.pdu.sender) ? emptied(parts, event) : event
-    known.set(event.eventId, { ...thread, root })
+    known.set(event.eventId, { ...own.thread, root, aggregated: own })
   }
 }
 

@@ -39,6 +39,7 @@ const none: AggregatedById = new Map()
 interface Batch {
   readonly reader: EventReader
   readonly surroundings: ReadonlyMap<EventId, JsonObject>
+  readonly redactions: ReadonlyMap<EventId, StoredEvent>
 }
 
 /** As one user may see it, for a batch of events; those without are left out. */
@@ -65,30 +66,33 @@ export class ClientEvents {
     this.#visibility = parts.visibility
   }
 
-  /** For /sync, where the room is known from the place. */
-  async withoutRoomId(events: readonly StoredEvent[], reader: EventReader): Promise<ClientEvent[]> {
-    const aggregated = await this.#aggregations.of(events, reader.userId)
+  /**
+   * For /sync, where the room is known from the place.
+   * @param known what goes with the events, where that was read already.
+   */
+  async withoutRoomId(events: readonly StoredEvent[], reader: EventReader, known?: AggregatedById): Promise<ClientEvent[]> {
+    const aggregated = known ?? (await this.#aggregations.of(events, reader.userId))
     // A thread shows its latest event as that was edited. It is no thread itself, so this ends here.
     const latest = [...aggregated.values()].flatMap(({ thread }) => thread?.latest ?? [])
     const ofLatest = latest.length === 0 ? aggregated : await this.#aggregations.of(latest, reader.userId)
     const bundled = [...aggregated.values(), ...ofLatest.values()].flatMap(({ edit, thread }) => [edit ?? [], thread?.latest ?? []].flat())
     const parts = { rooms: this.#rooms, visibility: this.#visibility }
-    const batch = { reader, surroundings: await readSurroundings(parts, [...events, ...bundled], reader.userId) }
-    return Promise.all(
-      events.map(async (event) => {
-        const formatted = await this.#format(event, batch)
-        const relations = await this.#relations(event, batch, { aggregated, ofLatest })
-        return relations === undefined ? formatted : { ...formatted, unsigned: { ...formatted.unsigned, 'm.relations': relations } }
-      }),
-    )
+    const all = [...events, ...bundled]
+    const surroundings = await readSurroundings(parts, all, reader.userId)
+    const batch = { reader, surroundings, redactions: await this.#redactionsOf(all) }
+    return events.map((event) => {
+      const formatted = this.#format(event, batch)
+      const relations = this.#relations(event, batch, { aggregated, ofLatest })
+      return relations === undefined ? formatted : { ...formatted, unsigned: { ...formatted.unsigned, 'm.relations': relations } }
+    })
   }
 
-  async withRoomId(events: readonly StoredEvent[], reader: EventReader): Promise<ClientEvent[]> {
-    const formatted = await this.withoutRoomId(events, reader)
+  async withRoomId(events: readonly StoredEvent[], reader: EventReader, known?: AggregatedById): Promise<ClientEvent[]> {
+    const formatted = await this.withoutRoomId(events, reader, known)
     return formatted.map((event, index) => ({ ...event, room_id: events[index]?.roomId ?? '' }))
   }
 
-  async #format(event: StoredEvent, batch: Batch): Promise<ClientEvent> {
+  #format(event: StoredEvent, batch: Batch): ClientEvent {
     const { pdu } = event
     const redacts = this.#redactsOf(event)
     return {
@@ -99,28 +103,28 @@ export class ClientEvents {
       content: redacts === undefined ? pdu.content : { ...pdu.content, redacts },
       ...(pdu.state_key === undefined ? {} : { state_key: pdu.state_key }),
       ...(redacts === undefined ? {} : { redacts }),
-      unsigned: await this.#unsigned(event, batch),
+      unsigned: this.#unsigned(event, batch),
     }
   }
 
   /** Spec: Client-Server API, Aggregations of child events. */
-  async #relations(
+  #relations(
     event: StoredEvent,
     batch: Batch,
     { aggregated, ofLatest }: { readonly aggregated: AggregatedById; readonly ofLatest: AggregatedById },
-  ): Promise<JsonObject | undefined> {
+  ): JsonObject | undefined {
     const found = aggregated.get(event.eventId)
     if (found === undefined) return undefined
     const { edit, thread, references } = found
-    const nested = thread === undefined ? undefined : await this.#relations(thread.latest, batch, { aggregated: ofLatest, ofLatest: none })
+    const nested = thread === undefined ? undefined : this.#relations(thread.latest, batch, { aggregated: ofLatest, ofLatest: none })
     return {
-      ...(edit === undefined ? {} : { 'm.replace': await this.#bundled(edit, batch) }),
+      ...(edit === undefined ? {} : { 'm.replace': this.#bundled(edit, batch) }),
       ...(references === undefined ? {} : { 'm.reference': { chunk: references.map((eventId) => ({ event_id: eventId })) } }),
       ...(thread === undefined
         ? {}
         : {
             'm.thread': {
-              latest_event: await this.#bundled(thread.latest, batch, nested),
+              latest_event: this.#bundled(thread.latest, batch, nested),
               count: thread.count,
               current_user_participated: thread.participated,
             },
@@ -128,8 +132,8 @@ export class ClientEvents {
     }
   }
 
-  async #bundled(event: StoredEvent, batch: Batch, relations?: JsonObject): Promise<JsonObject> {
-    const formatted = await this.#format(event, batch)
+  #bundled(event: StoredEvent, batch: Batch, relations?: JsonObject): JsonObject {
+    const formatted = this.#format(event, batch)
     const unsigned = { ...formatted.unsigned, ...(relations === undefined ? {} : { 'm.relations': relations }) }
     return { ...formatted, room_id: event.roomId, unsigned }
   }
@@ -140,7 +144,7 @@ export class ClientEvents {
     return version === undefined ? undefined : redactsOf(event.pdu, version)
   }
 
-  async #unsigned(event: StoredEvent, batch: Batch): Promise<JsonObject> {
+  #unsigned(event: StoredEvent, batch: Batch): JsonObject {
     const { pdu, transactionId } = event
     const { reader, surroundings } = batch
     const isOwn = transactionId !== undefined && pdu.sender === reader.userId && transactionId.deviceId === reader.deviceId
@@ -148,17 +152,21 @@ export class ClientEvents {
       age: Math.max(0, this.#clock.now() - pdu.origin_server_ts),
       ...(isOwn ? { transaction_id: transactionId.txnId } : {}),
       ...surroundings.get(event.eventId),
-      ...(await this.#redaction(event, batch)),
+      ...this.#redaction(event, batch),
     }
   }
 
-  async #redaction(event: StoredEvent, batch: Batch): Promise<JsonObject> {
-    if (event.redactedBy === undefined) return {}
-    const redaction = await this.#rooms.event(event.redactedBy)
+  #redaction(event: StoredEvent, batch: Batch): JsonObject {
+    const redaction = event.redactedBy === undefined ? undefined : batch.redactions.get(event.redactedBy)
     if (redaction === undefined) return {}
     // A redaction may itself be redacted, and in a circle; its own redaction is not told here.
     const { redactedBy: _redactedBy, ...plain } = redaction
-    const formatted = await this.#format(plain, batch)
-    return { redacted_because: { ...formatted, room_id: event.roomId } }
+    return { redacted_because: { ...this.#format(plain, batch), room_id: event.roomId } }
+  }
+
+  async #redactionsOf(events: readonly StoredEvent[]): Promise<ReadonlyMap<EventId, StoredEvent>> {
+    const eventIds = [...new Set(events.flatMap(({ redactedBy }) => redactedBy ?? []))]
+    const redactions = eventIds.length === 0 ? [] : await this.#rooms.events(eventIds)
+    return new Map(redactions.flatMap((redaction) => (redaction === undefined ? [] : [[redaction.eventId, redaction]])))
   }
 }

@@ -21,21 +21,24 @@ export async function readSurroundings(
   const replacedIds = new Map<EventId, EventId>()
   const memberIds = new Map<EventId, EventId | undefined>()
   /** Most events of a page share the state before them. */
-  const memberIdsByState = new Map<string, EventId | undefined>()
-  for (const event of events) {
-    const { eventId, pdu, stateBefore, stateAfter } = event
-    if (pdu.state_key !== undefined && stateBefore !== undefined) {
-      const replaced = await rooms.stateIdBefore(event, pdu.type, pdu.state_key)
-      if (replaced !== undefined) replacedIds.set(eventId, replaced)
-    }
-    // Only the own membership event makes a difference between the two, and what that says is its own content.
-    const state = stateBefore ?? stateAfter
-    if (state === undefined || isMembershipOf(event, userId)) continue
-    const name = `${event.roomId} ${state}`
-    if (!memberIdsByState.has(name))
-      memberIdsByState.set(name, await rooms.stateIdBefore({ ...event, stateBefore: state }, 'm.room.member', userId))
-    memberIds.set(eventId, memberIdsByState.get(name))
-  }
+  const memberIdsByState = new Map<string, Promise<EventId | undefined>>()
+  // Side by side: each look-up waits for a few reads that follow each other.
+  await Promise.all(
+    events.map(async (event) => {
+      const { eventId, pdu, stateBefore, stateAfter } = event
+      if (pdu.state_key !== undefined && stateBefore !== undefined) {
+        const replaced = await rooms.stateIdBefore(event, pdu.type, pdu.state_key)
+        if (replaced !== undefined) replacedIds.set(eventId, replaced)
+      }
+      // Only the own membership event makes a difference between the two, and what that says is its own content.
+      const state = stateBefore ?? stateAfter
+      if (state === undefined || isMembershipOf(event, userId)) return
+      const memberId = memberIdsByState.getOrInsertComputed(`${event.roomId} ${state}`, async () =>
+        rooms.stateIdBefore({ ...event, stateBefore: state }, 'm.room.member', userId),
+      )
+      memberIds.set(eventId, await memberId)
+    }),
+  )
   const wanted = [...new Set([...replacedIds.values(), ...[...memberIds.values()].filter((id) => id !== undefined)])]
   const found = new Map((await rooms.events(wanted)).filter((event) => event !== undefined).map((event) => [event.eventId, event]))
   const replaced = [...new Set(replacedIds.values())].flatMap((eventId) => found.get(eventId) ?? [])

@@ -59,7 +59,7 @@ export const relationEndpoints = [
         limit: pageSize(query),
       })
       return {
-        chunk: await api.sync.events.withRoomId(page.roots, session),
+        chunk: await api.sync.events.withRoomId(page.roots, session, page.aggregated),
         ...(page.end === undefined ? {} : { next_batch: page.end }),
       }
     },
