@@ -61,7 +61,9 @@ export class Ephemeral implements Disposable {
 
   /** `m.presence` of another server. */
   async receivePresence(origin: ServerName, content: JsonObject): Promise<void> {
-    this.presence.receive(origin, content, (userId) => this.#rooms.isInRooms(userId))
+    // Looked through once for all whom the server names.
+    const shared = this.#rooms.roomsWithServer(origin)
+    this.presence.receive(origin, content, (userId) => shared.some((roomId) => this.#isMember(roomId, userId)))
   }
 
   [Symbol.dispose](): void {
