@@ -1,6 +1,7 @@
 import type { EventId, RoomId } from '@kith/matrix-protocol'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { catchUp, joinRemotely, RoomServer, sentId, signal } from '../rooms/room-servers.test-support.ts'
+import { redactionsKeptBack } from './shown-redactions.ts'
 import { Visibility } from './visibility.ts'
 
 describe.each(['3', '10', '11', '12'])('in room version %s, clients are told of a redaction', (version) => {
@@ -50,4 +51,27 @@ describe.each(['3', '10', '11', '12'])('in room version %s, clients are told of 
     expect(await isTold(c, 'carol', redaction)).toBe(true)
     expect(await isTold(c, 'carol', said)).toBe(true)
   })
+})
+
+test.each([
+  ['2', false],
+  ['3', true],
+  ['11', true],
+  ['12', true],
+])('in room version %s a redaction that came before its target is told of with it: %s', async (version, isKeptBack) => {
+  const [a, b] = [await RoomServer.open(1), await RoomServer.open(2)]
+  const [alice, bob] = [a.user('alice'), b.user('bob')]
+  const users = { [bob]: 50, ...(version === '12' ? {} : { [alice]: 100 }) }
+  const roomId = await a.createRoom(alice, { version, powerLevels: { users } })
+  await joinRemotely(b, bob, a, roomId)
+  const said = await a.say(roomId, alice, 'bad')
+  const redaction = sentId(await b.send(roomId, bob, { type: 'm.room.redaction', content: {}, redacts: said }))
+  const { position: known = 0 } = await b.stored(redaction)
+  await catchUp(b, a, roomId)
+  const target = await b.stored(said)
+  const toldOnceKnown = async (position: number) => (await redactionsKeptBack(b.rooms, [target], position)).map(({ eventId }) => eventId)
+  expect(target.redactedBy).toBe(redaction)
+  expect(await toldOnceKnown(known)).toEqual(isKeptBack ? [redaction] : [])
+  // Whoever has not come so far yet finds it where it is.
+  expect(await toldOnceKnown(known - 1)).toEqual([])
 })

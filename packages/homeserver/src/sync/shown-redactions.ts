@@ -14,3 +14,17 @@ export async function redactionTakesEffect(rooms: Rooms, event: StoredEvent): Pr
   const target = targetId === undefined ? undefined : await rooms.event(targetId)
   return target?.redactedBy !== undefined && target.roomId === event.roomId
 }
+
+/**
+ * Redactions that came before the end of what a client knows and were kept from it until now, because what they redact is among these events,
+ * which it does not know yet. Whoever knows both, tells of both.
+ */
+export async function redactionsKeptBack(rooms: Rooms, events: readonly StoredEvent[], known: number): Promise<StoredEvent[]> {
+  const redactionIds = events.flatMap(({ redactedBy }) => redactedBy ?? [])
+  if (redactionIds.length === 0) return []
+  const redactions = (await rooms.events(redactionIds)).filter((event) => event !== undefined)
+  return redactions.filter(({ position, redactedBy, roomId }) => {
+    const wasKeptBack = redactedBy === undefined && rooms.version(roomId)?.redactionsHaveOwnAuthRule === false
+    return wasKeptBack && position !== undefined && position <= known
+  })
+}

@@ -4,6 +4,7 @@ import { limits } from '../limits.ts'
 import type { Rooms, StoredEvent, TimelineSlice } from '../rooms/index.ts'
 import type { ClientEvents, EventReader } from './client-events.ts'
 import { pickFields } from './event-fields.ts'
+import { redactionsKeptBack } from './shown-redactions.ts'
 import type { SyncFilter } from './sync-filter.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -51,6 +52,12 @@ export async function readTimeline(
     if (shown.length > limit) return { ...(await cut(rooms, roomId, shown, limit, stretch.upTo)), mayLowerCounts }
     const [first] = slice.events
     const isWhole = !slice.limited || first?.position === undefined || first.afterGap === true
+    if (isWhole && !slice.limited) {
+      const events = [...shown, ...(await chosen(parts.visibility, await redactionsKeptBack(rooms, shown, stretch.after), wish))]
+      // Whoever looks back before the first of them finds what was kept back in its place.
+      if (events.length > limit) return { ...(await cut(rooms, roomId, shown, limit, stretch.upTo)), mayLowerCounts: true }
+      return { ...slice, events, mayLowerCounts: mayLowerCounts || events.length > shown.length }
+    }
     if (isWhole || scanned >= limits.implementation.syncTimelineScannedMax) return { ...slice, events: shown, mayLowerCounts }
     until = first.position - 1
   }

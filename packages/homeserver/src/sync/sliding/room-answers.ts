@@ -6,6 +6,7 @@ import type { ClientEvents, EventReader } from '../client-events.ts'
 import { inventedLeave, strippedEvents } from '../out-of-band-invites.ts'
 import { membershipOf } from '../room-state-changes.ts'
 import { strippedMember } from '../room-sections.ts'
+import { redactionsKeptBack } from '../shown-redactions.ts'
 import { countUnread } from '../unread-counts.ts'
 import type { Visibility } from '../visibility.ts'
 import type { Connection, SentRoom } from './connection.ts'
@@ -101,7 +102,7 @@ export class RoomAnswers {
       wanted.timelineLimit,
       upTo,
     )
-    const timeline = await this.#visible(slice.events, request)
+    const timeline = await this.#timeline(slice, isExpanded ? undefined : known, request)
     const lazy = wanted.state.lazyMembers
       ? await this.#state.membersOf(roomId, timeline, known?.members ?? nobody, {
           reader,
@@ -233,6 +234,12 @@ export class RoomAnswers {
       connection.typing,
     ])
       ledger.delete(roomId)
+  }
+
+  async #timeline(slice: TimelineSlice, known: SentRoom | undefined, request: RoomRequest): Promise<readonly StoredEvent[]> {
+    // Whoever has a gap looks back, and finds what was kept back in its place.
+    if (known === undefined || slice.limited) return this.#visible(slice.events, request)
+    return this.#visible([...slice.events, ...(await redactionsKeptBack(this.#parts.rooms, slice.events, known.position))], request)
   }
 
   async #visible(events: readonly StoredEvent[], { reader, ignored }: RoomRequest): Promise<readonly StoredEvent[]> {
