@@ -119,6 +119,6 @@ test(
       }),
       { numRuns: 40 },
     )
-    expect(aggregatedTotal).toBeGreaterThan(50)
+    expect(aggregatedTotal).toBeGreaterThan(10)
   },
 )
