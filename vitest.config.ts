@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 const elsewhere = ['**/node_modules/**', '**/dist/**', '**/*.conformance.test.ts', '**/*.simulation.test.ts']
 
+// Timeouts end what hangs. They measure nothing, so they are far above what the slowest machine needs.
+
 /** `npm test`: unit and property tests, and tests that need a browser (`*.browser.test.ts`). */
 export default defineConfig({
   test: {
@@ -11,7 +13,10 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,apps}/**/*.test.{ts,tsx}'],
           exclude: [...elsewhere, '**/*.browser.test.ts'],
-          testTimeout: 20_000,
+          setupFiles: ['tools/property-seed.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { timeout: 45_000 } },
         },
       },
       {
@@ -23,8 +28,9 @@ export default defineConfig({
           fileParallelism: false,
           // After the unit tests: a browser that has to share the machine with all of them is a slower device than any person's.
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          expect: { poll: { timeout: 60_000 } },
         },
       },
       {

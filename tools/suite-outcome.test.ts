@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { outcomeOfVitest, sumOfOutcomes } from './suite-outcome.ts'
 
-const passedFile = { status: 'passed', assertionResults: [{}] }
-const brokenFile = { status: 'failed', assertionResults: [] }
+const passedFile = { name: 'a.test.ts', status: 'passed', assertionResults: [{ status: 'passed', fullName: 'holds' }] }
+const brokenFile = { name: 'b.test.ts', status: 'failed', assertionResults: [] }
+const failedFile = { name: 'c.test.ts', status: 'failed', assertionResults: [{ status: 'failed', fullName: 'breaks' }] }
 
 function outcomeOf(report: object | undefined, exitCode: number | null) {
   const directory = mkdtempSync(join(tmpdir(), 'kith-report-'))
@@ -26,7 +27,15 @@ test.each([
   ['no test was found', {}, 0, { passed: 0, failed: 1 }],
   ['ended before it reported', undefined, null, { passed: 0, failed: 1 }],
 ])('%s', (_, report, exitCode, counts) => {
-  expect(outcomeOf(report, exitCode)).toEqual({ name: 'unit', ...counts })
+  expect(outcomeOf(report, exitCode)).toMatchObject({ name: 'unit', ...counts })
+})
+
+test('what failed is told by name', () => {
+  const report = { numPassedTests: 1, numFailedTests: 1, testResults: [passedFile, brokenFile, failedFile] }
+  expect(outcomeOf(report, 1).failures).toEqual(['b.test.ts', 'failed: c.test.ts: breaks'])
+  expect(outcomeOf({ numPassedTests: 1 }, 0).failures).toEqual([])
+  expect(outcomeOf({ numPassedTests: 1 }, 1).failures).toHaveLength(1)
+  expect(outcomeOf(undefined, null).failures).toHaveLength(1)
 })
 
 test('sums over suites', () => {

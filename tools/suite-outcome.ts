@@ -5,6 +5,8 @@ export interface SuiteOutcome {
   readonly name: string
   readonly passed: number
   readonly failed: number
+  /** What failed, as somebody can look for it. */
+  readonly failures: readonly string[]
 }
 
 /** The part of Vitest's JSON report that is read here. */
@@ -13,7 +15,13 @@ interface VitestReport {
   readonly numFailedTests: number
   readonly numPendingTests: number
   readonly numTodoTests: number
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[]
+  readonly testResults: readonly VitestFile[]
+}
+
+interface VitestFile {
+  readonly name: string
+  readonly status: string
+  readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
 }
 
 /**
@@ -25,15 +33,23 @@ export function outcomeOfVitest(name: string, reportPath: string, exitCode: numb
   try {
     report = JSON.parse(readFileSync(reportPath, 'utf8')) as VitestReport
   } catch {
-    return { name, passed: 0, failed: 1 }
+    return { name, passed: 0, failed: 1, failures: ['ended before it reported'] }
   }
-  const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length
-  const failed = report.numFailedTests + report.numPendingTests + report.numTodoTests + broken
-  const endedBadly = failed === 0 && (exitCode !== 0 || report.numPassedTests === 0)
-  return { name, passed: report.numPassedTests, failed: failed + (endedBadly ? 1 : 0) }
+  const broken = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
+  const failed = report.numFailedTests + report.numPendingTests + report.numTodoTests + broken.length
+  const failures = [...broken.map((file) => file.name), ...report.testResults.flatMap(failuresIn)]
+  if (failed > 0 || (exitCode === 0 && report.numPassedTests > 0)) return { name, passed: report.numPassedTests, failed, failures }
+  return { name, passed: report.numPassedTests, failed: 1, failures: ['an error outside the tests, or no test at all'] }
 }
 
-export function sumOfOutcomes(outcomes: readonly SuiteOutcome[]): { readonly passed: number; readonly failed: number } {
+function failuresIn({ name, assertionResults }: VitestFile): string[] {
+  return assertionResults.filter(({ status }) => status !== 'passed').map(({ status, fullName }) => `${status}: ${name}: ${fullName}`)
+}
+
+export function sumOfOutcomes(outcomes: readonly Pick<SuiteOutcome, 'passed' | 'failed'>[]): {
+  readonly passed: number
+  readonly failed: number
+} {
   return {
     passed: outcomes.reduce((sum, outcome) => sum + outcome.passed, 0),
     failed: outcomes.reduce((sum, outcome) => sum + outcome.failed, 0),
