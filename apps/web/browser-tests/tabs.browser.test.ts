@@ -4,6 +4,8 @@ import { buildAndServeTestPage, openProfile, type TestPage } from './test-page.t
 
 interface Answer {
   readonly worker: string
+  /** How many requests of those that only another worker answers have come to this one. */
+  readonly held: number
   readonly method: string
   readonly path: string
   readonly authorization: string | null
@@ -110,32 +112,47 @@ test('an aborted request ends at once', async () => {
   }
 })
 
-test('when the leading tab closes, another answers within 3 s, and requests under way are carried over', async () => {
+test('when the leading tab closes, requests under way are carried over to another', async () => {
   await using profile = await openProfile()
   const [first, second, third] = await openThreeTabs(profile.context)
   const { worker: former } = await ask(second)
-  const underWay = [ask(second, '/_matrix/slow?wait=1000'), askDirectly(third, '/_matrix/slow?wait=1000', { method: 'PUT', body: 'text' })]
-  const unrepeatable = third.evaluate(async () =>
-    nodeAccess.fetch('/_matrix/slow?wait=1000', { method: 'POST' }).then(
-      () => 'answered',
-      (error: Error) => error.name,
-    ),
+  const path = `/_matrix/held?by=${former}`
+  const underWay = [ask(second, path), askDirectly(third, path, { method: 'PUT', body: 'text' })]
+  const unrepeatable = third.evaluate(
+    async (path) =>
+      nodeAccess.fetch(path, { method: 'POST' }).then(
+        () => 'answered',
+        (error: Error) => error.name,
+      ),
+    path,
   )
-  // Until the requests have left the tabs.
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  const closedAt = performance.now()
+  await expect.poll(async () => (await ask(second)).held).toBe(3)
   await first.close()
-  // The former worker may outlive its tab by moments and still answer.
-  let present = former
-  while (present === former) {
-    const workers = await Promise.all([ask(second), ask(third), askDirectly(second), askDirectly(third)])
-    present = workers.map(({ worker }) => worker).find((worker, _, all) => all.every((other) => other === worker)) ?? former
-  }
-  expect(performance.now() - closedAt).toBeLessThan(3_000)
+  const present = await nextWorker(second, third, former)
   for (const answer of await Promise.all(underWay)) expect(answer.worker).toBe(present)
   expect(await unrepeatable).toBe('TypeError')
   expect([await roleOf(second), await roleOf(third)].toSorted()).toEqual(['following', 'leading'])
 })
+
+/** Tries, because it measures: a machine may be busy with something else for a moment. */
+test('when the leading tab closes, another answers within 3 s', { retry: 4 }, async () => {
+  await using profile = await openProfile()
+  const [first, second, third] = await openThreeTabs(profile.context)
+  const { worker: former } = await ask(second)
+  const closedAt = performance.now()
+  await first.close()
+  await nextWorker(second, third, former)
+  expect(performance.now() - closedAt).toBeLessThan(3_000)
+})
+
+/** The worker that answers both tabs in every way. The former one may outlive its tab by moments and still answer. */
+async function nextWorker(one: Page, other: Page, former: string): Promise<string> {
+  for (;;) {
+    const answers = await Promise.all([ask(one), ask(other), askDirectly(one), askDirectly(other)])
+    const [present = former, ...more] = new Set(answers.map(({ worker }) => worker))
+    if (present !== former && more.length === 0) return present
+  }
+}
 
 test('reloading the only tab, and reloading it without the service worker, leave the API answering', async () => {
   await using profile = await openProfile()

@@ -60,7 +60,8 @@ export async function openProfile(): Promise<TestProfile> {
     context,
     async [Symbol.asyncDispose]() {
       await context.close()
-      await rm(directory, { recursive: true, force: true })
+      // Processes of a browser that was closed may still be writing to its profile.
+      await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     },
   }
 }

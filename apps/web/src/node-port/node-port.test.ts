@@ -38,10 +38,20 @@ function connect(answer: AnswerRequest) {
 const echo: AnswerRequest = async (request) =>
   new Response(await request.arrayBuffer(), { status: 201, headers: { 'x-method': request.method, 'x-url': request.url } })
 
-const held: AnswerRequest = async (request) => {
-  const { promise, reject } = Promise.withResolvers<Response>()
-  request.signal.addEventListener('abort', () => reject(request.signal.reason))
-  return promise
+/** An answer that never comes; tells when the request has reached the node, and when the node heard that nobody waits any more. */
+function hold() {
+  const arrival = Promise.withResolvers<void>()
+  const ending = Promise.withResolvers<void>()
+  const held: AnswerRequest = async (request) => {
+    const { promise, reject } = Promise.withResolvers<Response>()
+    request.signal.addEventListener('abort', () => {
+      ending.resolve()
+      reject(request.signal.reason)
+    })
+    arrival.resolve()
+    return promise
+  }
+  return { held, arrived: arrival.promise, aborted: ending.promise }
 }
 
 /** What a promise was rejected with; taken at once, because nobody may look at it before. */
@@ -89,7 +99,7 @@ test('a request waits until the node is ready, and the steps are told on the way
   const { node, states, send, ready } = connect(echo)
   const answer = send('/')
   node.report({ kind: 'starting', step: 'opening-storage' })
-  await vi.waitFor(() => expect(states).toHaveLength(2))
+  await expect.poll(() => states).toHaveLength(2)
   ready()
   expect((await answer).status).toBe(201)
   expect(states).toEqual([
@@ -107,19 +117,16 @@ test('a node that could not start fails what waits for it, with its sentence', a
 })
 
 test('an aborted request fails at once, and the node hears of it', async () => {
-  const aborted = vi.fn<() => void>()
-  const { send, ready } = connect(async (request) => {
-    request.signal.addEventListener('abort', aborted)
-    return held(request)
-  })
+  const { held, arrived, aborted } = hold()
+  const { send, ready } = connect(held)
   ready()
   const aborting = new AbortController()
   const answer = send('/', { signal: aborting.signal })
   const rejection = failureOf(answer)
-  await new Promise((resolve) => setTimeout(resolve, 20))
+  await arrived
   aborting.abort(new Error('enough'))
   expect(await rejection).toHaveProperty('message', 'enough')
-  await vi.waitFor(() => expect(aborted).toHaveBeenCalled())
+  await aborted
 })
 
 test('an answer that throws becomes a Matrix error, and an unreadable request too', async () => {
@@ -136,10 +143,11 @@ describe('when the connection is lost', () => {
     ['PUT', '/_matrix/client/v3/rooms/a/send/m.room.message/txn'],
     ['POST', '/_matrix/client/v3/keys/query'],
   ])('%s %s moves to the next one', async (method, path) => {
+    const { held, arrived } = hold()
     const { plug, send, ready } = connect(held)
     ready()
     const answer = send(path, { method, ...(method === 'GET' ? {} : { body: '{"a":1}' }) })
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await arrived
     const next = new NodePorts()
     plug(next)
     next.ready('k51test', echo)
@@ -149,28 +157,26 @@ describe('when the connection is lost', () => {
   })
 
   test('POST of a room fails like a network error: it may have been made', async () => {
+    const { held, arrived } = hold()
     const { plug, send, ready } = connect(held)
     ready()
     const answer = send('/_matrix/client/v3/createRoom', { method: 'POST' })
     const rejection = failureOf(answer)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await arrived
     plug(new NodePorts())
     expect(await rejection).toBeInstanceOf(TypeError)
   })
 
   test('the node stops what it was doing for it', async () => {
-    const aborted = vi.fn<() => void>()
-    const { connection, send, ready } = connect(async (request) => {
-      request.signal.addEventListener('abort', aborted)
-      return held(request)
-    })
+    const { held, arrived, aborted } = hold()
+    const { connection, send, ready } = connect(held)
     ready()
     const answer = send('/createRoom', { method: 'POST' })
     const rejection = failureOf(answer)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await arrived
     connection.drop()
     expect(await rejection).toBeInstanceOf(TypeError)
-    await vi.waitFor(() => expect(aborted).toHaveBeenCalled())
+    await aborted
   })
 })
 
@@ -193,7 +199,7 @@ test('a node answers 429 to more requests at a time than it allows', async () =>
   const { port1, port2 } = new MessageChannel()
   opened.push(port1, port2)
   node.attach(port2)
-  node.ready('k51test', held)
+  node.ready('k51test', hold().held)
   const request = { method: 'GET', url: `${origin}/`, headers: [] }
   for (let id = 0; id <= nodePortLimits.requestsInFlightMax; id += 1) port1.postMessage({ kind: 'request', id, request })
   const { promise, resolve } = Promise.withResolvers<unknown>()

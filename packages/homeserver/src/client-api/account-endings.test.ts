@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { StorageFullError } from '../ports/storage.ts'
 import { limits } from '../limits.ts'
 import { TestNode, type TestUser } from './test-node.test-support.ts'
@@ -43,9 +43,9 @@ test('an ended account: no session, no device, no password, no room, and its nam
     })
   expect(await node.call('POST', '/refresh', { refresh_token: other.refresh_token })).toMatchObject({ status: 401 })
   expect(await node.call('POST', '/login', login)).toMatchObject({ status: 403 })
-  await vi.waitFor(async () => expect(await membership()).toBe('leave'))
+  await expect.poll(async () => membership()).toBe('leave')
   const invite = `/rooms/${invitedTo}/state/m.room.member/${bob.userId}`
-  await vi.waitFor(async () => expect(await alice.ok('GET', invite)).toMatchObject({ membership: 'leave' }))
+  await expect.poll(async () => alice.ok('GET', invite)).toMatchObject({ membership: 'leave' })
   const again = { username: 'bob', auth: { type: 'm.login.dummy' } }
   const taken = { status: 400, body: { errcode: 'M_USER_IN_USE' } }
   expect(await node.call('POST', '/register', again)).toMatchObject(taken)
@@ -83,8 +83,8 @@ test('wherever the node goes down afterwards, what is left of the end is done wh
     const { status, writes } = await endInterrupted(surviving)
     expect(status).toBe(200)
     expect(await bob.call('GET', '/account/whoami')).toMatchObject({ status: 401 })
-    await vi.waitFor(async () => expect(await membership()).toBe('leave'))
-    await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
+    await expect.poll(async () => membership()).toBe('leave')
+    await expect.poll(disk).not.toContain('DIARY')
     expect((await alice.ok('POST', '/keys/query', { device_keys: { [bob.userId]: [] } })).device_keys).toEqual({})
     isComplete = writes <= surviving
     await node[Symbol.asyncDispose]()
@@ -99,10 +99,11 @@ test('on a full disk it goes on as soon as there is room', async () => {
   }
   await bob.ok('POST', '/account/deactivate', { auth: proof() })
   node.storageFault = undefined
-  await vi.waitFor(async () => {
+  const afterWaiting = async (): Promise<string> => {
     await node.world.clock.advance(limits.implementation.deactivationRetryMs)
-    expect(await membership()).toBe('leave')
-  })
+    return membership()
+  }
+  await expect.poll(afterWaiting).toBe('leave')
 })
 
 test('an account ends without a session too: the password says which', async () => {
@@ -150,13 +151,13 @@ test('what is erased is gone from the disk, what is not asked for stays', async 
   const disk = (): string => JSON.stringify([...node.disk.tables].filter(([name]) => name.startsWith('accounts.')))
   const notified = (): string => JSON.stringify([...(node.disk.tables.get('push.notifications') ?? [])])
   await carol.createRoom({ invite: [bob.userId] })
-  await vi.waitFor(() => expect(notified()).toContain(bob.userId))
+  await expect.poll(notified).toContain(bob.userId)
   await bob.ok('POST', '/account/deactivate', { auth: proof(), erase: true })
   const carolsProof = { ...proof(), identifier: { type: 'm.id.user', user: carol.userId } }
   await carol.ok('POST', '/account/deactivate', { auth: carolsProof })
-  await vi.waitFor(() => expect(disk()).not.toContain('DIARY'))
+  await expect.poll(disk).not.toContain('DIARY')
   expect(disk()).toContain('LETTERS')
-  await vi.waitFor(() => expect(notified()).not.toContain(bob.userId))
-  await vi.waitFor(() => expect(backedUp()).not.toContain(bob.userId))
+  await expect.poll(notified).not.toContain(bob.userId)
+  await expect.poll(backedUp).not.toContain(bob.userId)
   expect(backedUp()).toContain(carol.userId)
 })

@@ -54,7 +54,7 @@ function texts(client: MatrixClient, roomId: string): string[] {
     .map((event) => event.getContent()['body'])
 }
 
-test('an unmodified client registers, bootstraps cross-signing, and talks encrypted with a second user', { timeout: 60_000 }, async () => {
+test('an unmodified client registers, bootstraps cross-signing, and talks encrypted with a second user', { timeout: 120_000 }, async () => {
   const [alice, bob] = [await node.register('alice'), await node.register('bob')]
   const aliceClient = await start(alice)
   const bobClient = await start(bob)
@@ -67,13 +67,13 @@ test('an unmodified client registers, bootstraps cross-signing, and talks encryp
     invite: [bob.userId],
     initial_state: [{ type: EventType.RoomEncryption, state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
   })
-  await eventually('bob is invited', 10_000, () => bobClient.getRoom(roomId)?.getMyMembership() === 'invite')
+  await eventually('bob is invited', 60_000, () => bobClient.getRoom(roomId)?.getMyMembership() === 'invite')
   await bobClient.joinRoom(roomId)
-  await eventually('alice sees bob', 10_000, () => aliceClient.getRoom(roomId)?.getMember(bob.userId)?.membership === 'join')
+  await eventually('alice sees bob', 60_000, () => aliceClient.getRoom(roomId)?.getMember(bob.userId)?.membership === 'join')
   await aliceClient.sendMessage(roomId, { msgtype: MsgType.Text, body: 'hello bob' })
-  await eventually('bob decrypts', 10_000, () => texts(bobClient, roomId).includes('hello bob'))
+  await eventually('bob decrypts', 60_000, () => texts(bobClient, roomId).includes('hello bob'))
   await bobClient.sendMessage(roomId, { msgtype: MsgType.Text, body: 'hello alice' })
-  await eventually('alice decrypts', 10_000, () => texts(aliceClient, roomId).includes('hello alice'))
+  await eventually('alice decrypts', 60_000, () => texts(aliceClient, roomId).includes('hello alice'))
   const { chunk } = await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`)
   expect(chunk.filter((event: Json) => event.type === 'm.room.message')).toEqual([])
   expect(chunk.filter((event: Json) => event.type === 'm.room.encrypted')).toHaveLength(2)
@@ -83,14 +83,14 @@ test('an unmodified client registers, bootstraps cross-signing, and talks encryp
   await aliceClient.sendReadReceipt(last)
   await eventually(
     'the receipt arrives',
-    10_000,
+    60_000,
     () => bobClient.getRoom(roomId)!.getReadReceiptForUserId(alice.userId)?.eventId === last.getId(),
   )
-  await aliceClient.sendTyping(roomId, true, 10_000)
-  await eventually('typing shows', 10_000, () => bobClient.getRoom(roomId)!.getMember(alice.userId)!.typing)
+  await aliceClient.sendTyping(roomId, true, 30_000)
+  await eventually('typing shows', 60_000, () => bobClient.getRoom(roomId)!.getMember(alice.userId)!.typing)
 })
 
-test('secret storage and key backup let a second device read what was said before it', { timeout: 60_000 }, async () => {
+test('secret storage and key backup let a second device read what was said before it', { timeout: 120_000 }, async () => {
   const alice = await node.register('alice', 'a good password')
   const secrets = { key: undefined as GeneratedSecretStorageKey | undefined }
   const first = await start(alice, secrets)
@@ -103,9 +103,9 @@ test('secret storage and key backup let a second device read what was said befor
   const { room_id: roomId } = await first.createRoom({
     initial_state: [{ type: EventType.RoomEncryption, state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
   })
-  await eventually('the room is encrypted', 10_000, () => first.getRoom(roomId)?.hasEncryptionStateEvent())
+  await eventually('the room is encrypted', 60_000, () => first.getRoom(roomId)?.hasEncryptionStateEvent())
   await first.sendMessage(roomId, { msgtype: MsgType.Text, body: 'before the second device' })
-  await eventually('the key is backed up', 10_000, async () => (await alice.ok('GET', '/room_keys/version')).count === 1)
+  await eventually('the key is backed up', 60_000, async () => (await alice.ok('GET', '/room_keys/version')).count === 1)
 
   const login = await node.call('POST', '/login', {
     type: 'm.login.password',
@@ -116,10 +116,10 @@ test('secret storage and key backup let a second device read what was said befor
   await second.getCrypto()!.loadSessionBackupPrivateKeyFromSecretStorage()
   await second.getCrypto()!.checkKeyBackupAndEnable()
   await second.getCrypto()!.restoreKeyBackup()
-  await eventually('the second device decrypts', 10_000, () => texts(second, roomId).includes('before the second device'))
+  await eventually('the second device decrypts', 60_000, () => texts(second, roomId).includes('before the second device'))
   // The second device signs itself with the keys from secret storage.
   await second.getCrypto()!.bootstrapCrossSigning({})
-  const status = await eventually('the first device sees the second signed', 10_000, async () => {
+  const status = await eventually('the first device sees the second signed', 60_000, async () => {
     const found = await first.getCrypto()!.getDeviceVerificationStatus(alice.userId, login.body.device_id)
     return found?.signedByOwner === true ? found : undefined
   })

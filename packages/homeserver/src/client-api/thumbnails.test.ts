@@ -1,5 +1,5 @@
 import type { SimulatedWorld } from '@kith/testkit/simulated-world'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../limits.ts'
 import type { Thumbnailer, ThumbnailerOutcome, ThumbnailOrder } from '../ports/index.ts'
 import type { TestNode, TestUser } from './test-node.test-support.ts'
@@ -82,7 +82,7 @@ describe('thumbnails', () => {
     atHome.hold = promise
     const [one, other] = [await uploaded(alice, 1), await uploaded(alice, 2)]
     const asked = [one, one, other, one, other].map(async (mxc) => alice.node.clientApi(requestFor(alice, mxc, 'width=32&height=32')))
-    await vi.waitUntil(() => atHome.running === 1)
+    await expect.poll(() => atHome.running).toBe(1)
     resolve()
     const texts = await Promise.all(asked.map(async (response) => (await response).text()))
     expect(texts.map((text) => text.slice(0, 2))).toEqual(['1 ', '1 ', '2 ', '1 ', '2 '])
@@ -119,7 +119,7 @@ describe('thumbnails', () => {
     atHome.hold = new Promise(() => undefined)
     const hanging = files.map(async (file) => (await alice.node.clientApi(requestFor(alice, file, 'width=32&height=32'))).status)
     expect(await Promise.race(hanging)).toBe(429)
-    await vi.waitUntil(() => atHome.running === 1)
+    await expect.poll(() => atHome.running).toBe(1)
     atHome.hold = Promise.resolve()
     const statuses = await world.finish(Promise.all(hanging))
     expect(statuses.filter((status) => status === 413)).toHaveLength(1)

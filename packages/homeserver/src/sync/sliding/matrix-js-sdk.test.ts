@@ -6,7 +6,7 @@ import { silenceSdk, silentLogger } from '../../client-api/quiet-sdk.test-suppor
 import { systemClock } from '../../client-api/system-clock.test-support.ts'
 import { TestNode } from '../../client-api/test-node.test-support.ts'
 
-test('an unmodified client keeps up by sliding sync, also over a restart of the node', { timeout: 60_000 }, async () => {
+test('an unmodified client keeps up by sliding sync, also over a restart of the node', { timeout: 120_000 }, async () => {
   silenceSdk()
   await using node = await TestNode.start({ clock: systemClock })
   const [alice, bob] = [await node.register('alice'), await node.register('bob')]
@@ -36,12 +36,12 @@ test('an unmodified client keeps up by sliding sync, also over a restart of the 
       (client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? [])
         .filter((event) => event.getType() === 'm.room.message')
         .map((event) => event.getContent()['body'])
-    await eventually('the message is shown', 10_000, () => texts().join() === 'hello')
+    await eventually('the message is shown', 60_000, () => texts().join() === 'hello')
     expect(client.getRoom(roomId)?.getJoinedMemberCount()).toBe(2)
-    await eventually('it counts as unread', 10_000, () => client.getRoom(roomId)?.getUnreadNotificationCount() === 1)
+    await eventually('it counts as unread', 60_000, () => client.getRoom(roomId)?.getUnreadNotificationCount() === 1)
     await node.restart()
     await bob.say(roomId, 'after the restart')
-    await eventually('the client begins anew, and shows nothing twice', 10_000, () => texts().join() === 'hello,after the restart')
+    await eventually('the client begins anew, and shows nothing twice', 60_000, () => texts().join() === 'hello,after the restart')
   } finally {
     client.stopClient()
   }
