@@ -1,4 +1,4 @@
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
 
 export interface ApiAnswer {
@@ -80,7 +80,7 @@ export class ApiAccount {
   /** The same transaction id again and again until there is an answer. */
   async sendUntilAcknowledged(roomId: string, text: string): Promise<string> {
     const path = `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${encodeURIComponent(text)}`
-    return eventually(`"${text}" is acknowledged`, 60_000, async () => {
+    return eventually(`"${text}" is acknowledged`, PATIENCE_MS, async () => {
       const answer = await this.ok('PUT', path, { msgtype: 'm.text', body: text })
       return String(answer.event_id)
     })

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import { Appservice, AutojoinRoomsMixin, type IAppserviceRegistration, SimpleRetryJoinStrategy } from 'matrix-bot-sdk'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
@@ -79,7 +79,7 @@ test('a bridge of matrix-bot-sdk makes users and rooms, hears what is said, also
   const ghost = `@echo_bob:${serverName}`
   const { room_id: roomId } = await alice.ok('POST', '/createRoom', { preset: 'private_chat' })
   await alice.ok('POST', `/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: ghost })
-  await eventually('the ghost was made, told of its invite, and has joined', 30_000, async () => {
+  await eventually('the ghost was made, told of its invite, and has joined', PATIENCE_MS, async () => {
     const { joined } = await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/joined_members`)
     return joined[ghost] !== undefined
   })
@@ -90,7 +90,7 @@ test('a bridge of matrix-bot-sdk makes users and rooms, hears what is said, also
   expect(Object.keys(await alice.ok('GET', '/thirdparty/protocols'))).toEqual(['echo'])
 
   const said = [await alice.sendUntilAcknowledged(roomId, 'one')]
-  await eventually('the bridge hears', 30_000, () => running.heard.length === 1)
+  await eventually('the bridge hears', PATIENCE_MS, () => running.heard.length === 1)
   const intent = running.bridge.getIntentForUserId(ghost)
   const answered = await intent.sendText(roomId, 'one, one')
   const event = await alice.ok('GET', `/rooms/${encodeURIComponent(roomId)}/event/${encodeURIComponent(answered)}`)
@@ -102,10 +102,10 @@ test('a bridge of matrix-bot-sdk makes users and rooms, hears what is said, also
   await server.start()
   said.push(await alice.sendUntilAcknowledged(roomId, 'four'))
   running = await startBridge(registration, port, server.baseUrl, serverName)
-  await eventually('the bridge hears the rest', 60_000, () => running.heard.some(({ body }) => body === 'four'))
+  await eventually('the bridge hears the rest', PATIENCE_MS, () => running.heard.some(({ body }) => body === 'four'))
   const fromAlice = running.heard.filter(({ body }) => body !== 'one, one')
   expect(fromAlice.map(({ eventId }) => eventId)).toEqual(said.slice(1))
-}, 180_000)
+})
 
 test('a registration that cannot be followed ends the start with one line that says why', async () => {
   await using cleanUp = new AsyncDisposableStack()
@@ -116,6 +116,6 @@ test('a registration that cannot be followed ends the start with one line that s
   const server = await createServer(join(directory, 'server'), [], ['--app-service', file])
   cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
   await expect(server.start()).rejects.toThrow('exited with 1')
-  await eventually('it says why', 5_000, () => server.process.errorLines.length > 0)
+  await eventually('it says why', PATIENCE_MS, () => server.process.errorLines.length > 0)
   expect(server.process.errorLines).toEqual([`kith: ${file}: as_token: must have 8 characters or more, and no spaces`])
-}, 60_000)
+})

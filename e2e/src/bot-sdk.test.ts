@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import { AutojoinRoomsMixin, LogLevel, LogService, MatrixAuth, MatrixClient, SimpleFsStorageProvider } from 'matrix-bot-sdk'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
@@ -57,19 +57,19 @@ test('a bot of matrix-bot-sdk joins, obeys, and goes on where it was when server
     invite: [botId],
     power_level_content_override: rights,
   })
-  await eventually('the bot joins', 20_000, async () => (await first.client.getJoinedRooms()).includes(roomId))
+  await eventually('the bot joins', PATIENCE_MS, async () => (await first.client.getJoinedRooms()).includes(roomId))
   const room = `/rooms/${encodeURIComponent(roomId)}`
   const ping = await owner.sendUntilAcknowledged(roomId, '!ping one')
   const texts = async (): Promise<string[]> => (await owner.messages(roomId)).map(({ text }) => text)
   const answered = async (word: string): Promise<boolean> => (await texts()).some((text) => text.includes(`pong ${word}`))
-  await eventually('the bot answers', 20_000, async () => answered('one'))
+  await eventually('the bot answers', PATIENCE_MS, async () => answered('one'))
   await owner.sendUntilAcknowledged(roomId, '!topic what the bot says')
-  await eventually('the bot sets the topic', 20_000, async () => {
+  await eventually('the bot sets the topic', PATIENCE_MS, async () => {
     const { status, body } = await owner.call('GET', `${room}/state/m.room.topic/`)
     return status === 200 && body.topic === 'what the bot says'
   })
   const reacted = await owner.sendUntilAcknowledged(roomId, '!react to this')
-  await eventually('the bot reacts', 20_000, async () => {
+  await eventually('the bot reacts', PATIENCE_MS, async () => {
     const { chunk } = await owner.ok('GET', `/_matrix/client/v1${room}/relations/${encodeURIComponent(reacted)}/m.annotation`)
     return chunk.length === 1 && chunk[0].sender === botId
   })
@@ -79,7 +79,7 @@ test('a bot of matrix-bot-sdk joins, obeys, and goes on where it was when server
   expect((await first.client.getEvent(roomId, ping)).content.body).toBe('!ping one')
 
   const unwanted = await owner.sendUntilAcknowledged(roomId, '!remove this')
-  await eventually('the bot removes it', 20_000, async () => {
+  await eventually('the bot removes it', PATIENCE_MS, async () => {
     const { content } = await owner.ok('GET', `${room}/event/${encodeURIComponent(unwanted)}`)
     return Object.keys(content).length === 0
   })
@@ -88,7 +88,7 @@ test('a bot of matrix-bot-sdk joins, obeys, and goes on where it was when server
   await server.process.end('SIGKILL')
   await server.start()
   await owner.sendUntilAcknowledged(roomId, '!ping two')
-  await eventually('the bot answers after the restart of its server', 30_000, async () => answered('two'))
+  await eventually('the bot answers after the restart of its server', PATIENCE_MS, async () => answered('two'))
 
   // The bot goes away with the request that it waited for, and another one goes on from its storage.
   first.client.stop()
@@ -98,10 +98,10 @@ test('a bot of matrix-bot-sdk joins, obeys, and goes on where it was when server
   const second = new Bot(server.baseUrl, accessToken, storageFile)
   cleanUp.defer(() => second.client.stop())
   await second.client.start()
-  await eventually('the second bot answers', 30_000, async () => answered('three'))
+  await eventually('the second bot answers', PATIENCE_MS, async () => answered('three'))
   await owner.sendUntilAcknowledged(roomId, '!ping four')
-  await eventually('the second bot answers again', 30_000, async () => answered('four'))
+  await eventually('the second bot answers again', PATIENCE_MS, async () => answered('four'))
   const pings = [...first.handled, ...second.handled].filter((command) => command.startsWith('!ping'))
   expect(pings).toEqual(['!ping one', '!ping two', '!ping three', '!ping four'])
   expect((await texts()).filter((text) => text.includes('pong'))).toHaveLength(4)
-}, 120_000)
+})

@@ -1,4 +1,4 @@
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import type { Page } from 'playwright-core'
 
 /** Kith's page as a person uses it: by the words on it. */
@@ -15,31 +15,31 @@ export class ChatPage {
   }
 
   async waitUntilReady(): Promise<void> {
-    await this.page.getByRole('navigation', { name: 'Chats' }).waitFor({ timeout: 60_000 })
+    await this.page.getByRole('navigation', { name: 'Chats' }).waitFor({ timeout: PATIENCE_MS })
   }
 
   async inviteLink(): Promise<string> {
     await this.page.getByRole('button', { name: 'Invite someone' }).first().click()
     const dialog = this.page.getByRole('dialog', { name: 'Invite someone' })
-    const link = await dialog.getByLabel('Your invite link').inputValue({ timeout: 30_000 })
+    const link = await dialog.getByLabel('Your invite link').inputValue({ timeout: PATIENCE_MS })
     await dialog.getByRole('button', { name: 'Close' }).click()
     return link
   }
 
   async openInviteLink(link: string): Promise<void> {
     await this.page.goto(link)
-    await this.page.getByRole('button', { name: 'Start chat', exact: true }).click({ timeout: 60_000 })
-    await this.#composer().waitFor({ timeout: 60_000 })
+    await this.page.getByRole('button', { name: 'Start chat', exact: true }).click({ timeout: PATIENCE_MS })
+    await this.#composer().waitFor({ timeout: PATIENCE_MS })
   }
 
   async acceptInvite(): Promise<void> {
-    await this.page.getByRole('button', { name: 'Accept' }).click({ timeout: 60_000 })
-    await this.#composer().waitFor({ timeout: 60_000 })
+    await this.page.getByRole('button', { name: 'Accept' }).click({ timeout: PATIENCE_MS })
+    await this.#composer().waitFor({ timeout: PATIENCE_MS })
   }
 
   async openChatWith(name: string): Promise<void> {
-    await this.page.getByRole('navigation', { name: 'Chats' }).getByText(name, { exact: true }).first().click({ timeout: 60_000 })
-    await this.#composer().waitFor({ timeout: 60_000 })
+    await this.page.getByRole('navigation', { name: 'Chats' }).getByText(name, { exact: true }).first().click({ timeout: PATIENCE_MS })
+    await this.#composer().waitFor({ timeout: PATIENCE_MS })
   }
 
   async send(text: string): Promise<void> {
@@ -47,7 +47,7 @@ export class ChatPage {
     await this.#composer().press('Enter')
   }
 
-  async waitForMessage(text: string, timeoutMs = 30_000): Promise<void> {
+  async waitForMessage(text: string, timeoutMs = PATIENCE_MS): Promise<void> {
     await this.#log().getByText(text, { exact: true }).first().waitFor({ timeout: timeoutMs })
   }
 

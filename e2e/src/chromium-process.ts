@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '@kith/testkit/eventually'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -35,7 +36,8 @@ export class ChromiumProcess implements AsyncDisposable {
     )
     this.#child = child
     const endpoint = await debuggerEndpoint(child)
-    this.#browser = await chromium.connectOverCDP(endpoint)
+    this.#browser = await chromium.connectOverCDP(endpoint, { timeout: PATIENCE_MS })
+    this.context.setDefaultTimeout(PATIENCE_MS)
   }
 
   get context(): BrowserContext {

@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '@kith/testkit/eventually'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
 import { createServer } from 'vite'
@@ -5,7 +6,7 @@ import { createServer } from 'vite'
 const APP_DIRECTORY = fileURLToPath(new URL('../hydrogen/', import.meta.url))
 /** Hydrogen's service worker, which fetches media with the user's token, must lie beside the page. */
 const SERVICE_WORKER_DIRECTORY = fileURLToPath(new URL('.', import.meta.resolve('hydrogen-view-sdk')))
-const WAIT = { timeout: 30_000 }
+const WAIT = { timeout: PATIENCE_MS }
 
 /** Serves the Hydrogen web client, as it comes from npm. `cacheDirectory` keeps what is bundled of it. */
 export async function serveHydrogen(cacheDirectory: string): Promise<AsyncDisposable & { readonly url: string }> {

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
@@ -12,12 +12,10 @@ import { createServer } from './headless-constellation.ts'
 import { HydrogenPage, serveHydrogen } from './hydrogen-page.ts'
 import { passwordOf, registerSdkAccount, type SdkAccount } from './sdk-account.ts'
 
-const WAIT_MS = 30_000
-
 test('Hydrogen logs in, makes an encrypted room, and exchanges messages and pictures with matrix-js-sdk', async () => {
   await using cleanUp = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'kith-hydrogen-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true }))
+  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   const server = await createServer(join(directory, 'server'), [])
   cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
   await server.start()
@@ -37,16 +35,16 @@ test('Hydrogen logs in, makes an encrypted room, and exchanges messages and pict
   const page = new HydrogenPage(tab)
   await page.logIn(server.baseUrl, 'alice', passwordOf('alice'))
   await page.createRoom('from hydrogen')
-  const roomId = await eventually('the room is there', WAIT_MS, async () => (await alice.joinedRooms())[0])
+  const roomId = await eventually('the room is there', PATIENCE_MS, async () => (await alice.joinedRooms())[0])
   const room = `/rooms/${encodeURIComponent(roomId)}`
   expect((await alice.ok('GET', `${room}/state/m.room.encryption/`)).algorithm).toBe('m.megolm.v1.aes-sha2')
   await alice.ok('POST', `${room}/invite`, { user_id: bob.userId })
-  await eventually('bob is invited', WAIT_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
+  await eventually('bob is invited', PATIENCE_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
   await bob.client.joinRoom(roomId)
   await page.waitForMessage('bob joined the room')
 
   await page.send('hello from hydrogen')
-  await eventually('bob reads it', WAIT_MS, () => [...bob.messages.values()].includes('hello from hydrogen'))
+  await eventually('bob reads it', PATIENCE_MS, () => [...bob.messages.values()].includes('hello from hydrogen'))
   await bob.sendUntilAcknowledged(roomId, 'hello from the sdk')
   await page.waitForMessage('hello from the sdk')
   // Nothing of it was readable for the server.
@@ -56,7 +54,7 @@ test('Hydrogen logs in, makes an encrypted room, and exchanges messages and pict
     .png()
     .toBuffer()
   await page.sendPhoto({ name: 'sea.png', mimeType: 'image/png', buffer: photo })
-  const { file } = await eventually('bob has the picture', WAIT_MS, () => pictureIn(bob, roomId))
+  const { file } = await eventually('bob has the picture', PATIENCE_MS, () => pictureIn(bob, roomId))
   expect(decrypt(file, await download(bob, file.url))).toEqual(photo)
   const wide = await sharp({ create: { width: 200, height: 80, channels: 3, background: 'olive' } })
     .png()
@@ -65,7 +63,7 @@ test('Hydrogen logs in, makes an encrypted room, and exchanges messages and pict
   expect(await page.widthOfPicture('field.png')).toBe(200)
   // An older kind of dehydrated devices is all that Hydrogen asks for in vain.
   expect(failures).toEqual(['404 /_matrix/client/unstable/org.matrix.msc2697.v2/dehydrated_device'])
-}, 120_000)
+})
 
 function pictureIn(account: SdkAccount, roomId: string): Json {
   const events = account.client.getRoom(roomId)?.getLiveTimeline().getEvents() ?? []

@@ -1,10 +1,10 @@
+import { PATIENCE_MS } from '@kith/testkit/eventually'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const commandPath = fileURLToPath(new URL('../../apps/headless/src/kith.ts', import.meta.url))
-const START_TIMEOUT_MS = 30_000
 
 /** One `kith` process. It can be killed at any moment and started again on the same data. */
 export class KithProcess {
@@ -49,7 +49,7 @@ export class KithProcess {
     const fail = (why: string): void =>
       reject(new Error(`${why}; waited for ${pattern}\n${[...this.#lines, ...this.#errorLines.slice(-20)].join('\n')}`))
     const onExit = (code: number | null): void => fail(`kith ${this.#commandArguments[0]} exited with ${code}`)
-    const timer = setTimeout(() => fail(`kith ${this.#commandArguments[0]} did not get there in ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS)
+    const timer = setTimeout(() => fail(`kith ${this.#commandArguments[0]} did not get there in ${PATIENCE_MS} ms`), PATIENCE_MS)
     this.#lineListeners.add(look)
     child.once('exit', onExit)
     look()

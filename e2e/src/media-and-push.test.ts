@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
@@ -66,9 +66,9 @@ test('a headless node makes thumbnails, gives parts of files, and tells push gat
   const pusher = { kind: 'http', app_id: 'a', pushkey: 'k', app_display_name: 'A', device_display_name: 'D', lang: 'en' }
   await bob.ok('POST', '/pushers/set', { ...pusher, data: { url: gateway.url } })
   const sent = await alice.sendUntilAcknowledged(roomId, 'hello')
-  await eventually('the gateway is told', 20_000, () => gateway.told.length > 0)
+  await eventually('the gateway is told', PATIENCE_MS, () => gateway.told.length > 0)
   await server.process.end('SIGKILL')
   await server.start()
-  await eventually('it is told again', 40_000, () => gateway.told.length > 2)
+  await eventually('it is told again', PATIENCE_MS, () => gateway.told.length > 2)
   expect(gateway.told.map(({ event_id: eventId }) => eventId)).toEqual(gateway.told.map(() => sent))
-}, 120_000)
+})

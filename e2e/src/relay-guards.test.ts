@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '@kith/testkit/eventually'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -106,7 +107,7 @@ async function connect(): Promise<Peer> {
   const identity = createIdentity(random)
   const network: KithNetwork = await createNodeNetwork({ identity, role: 'homeserver', relays: [relayAddress], log: silentLog })
   network.serve(async () => Response.json({}))
-  await network.start(AbortSignal.timeout(10_000))
+  await network.start(AbortSignal.timeout(PATIENCE_MS))
   return {
     server: identity.serverName,
     async call(method, path, body) {
@@ -116,7 +117,7 @@ async function connect(): Promise<Peer> {
           ? {}
           : { body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       })
-      const response = await network.request(relayServer, request, AbortSignal.timeout(20_000))
+      const response = await network.request(relayServer, request, AbortSignal.timeout(PATIENCE_MS))
       return { status: response.status, body: (await response.json()) as Record<string, unknown> }
     },
     [Symbol.asyncDispose]: () => network[Symbol.asyncDispose](),

@@ -12,7 +12,7 @@ import { seededRandom } from './seeded-random.ts'
 const ROUNDS = Number(process.env.KITH_KILL_ROUNDS ?? 6)
 const BURST_ROUNDS = Math.ceil(ROUNDS / 2)
 const GUESTS = 8
-const seed = Number(process.env.KITH_SEED ?? Date.now() % 1_000_000)
+const seed = Number(process.env.KITH_SEED ?? 20261121)
 
 function victimOn(server: Server, account: ApiAccount): KillVictim {
   return {

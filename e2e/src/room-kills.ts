@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import { expect } from 'vitest'
 import type { ApiAccount } from './api-account.ts'
 import type { KillVictim } from './kill-victim.ts'
@@ -8,7 +8,6 @@ const STATE_EVENTS = 400
 const BURST = 40
 const SENDS_AT_ONCE = 4
 const INTERRUPTED_SHARE_MIN = 1 / 3
-const CALM_MS_MAX = 60_000
 /** Roughly until the host has taken the join. */
 const HANDSHAKE_MS = 50
 /** Roughly between the answer to the join and the end of its installation. */
@@ -189,7 +188,7 @@ async function isJoinKnown({ victim, host }: KillSetting, roomId: string): Promi
 
 async function untilJoinIsKnown(setting: KillSetting, roomId: string): Promise<void> {
   const path = `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(setting.victim.account.userId)}`
-  for (const end = performance.now() + CALM_MS_MAX; performance.now() < end;) {
+  for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
     if ((await setting.host.call('GET', path)).status === 200) return
     await sleep(2)
   }
@@ -199,7 +198,7 @@ async function expectWhollyThereOrNot({ victim, host }: KillSetting, roomId: str
   expect((await victim.account.joinedRooms()).includes(roomId)).toBe(stored)
   if (stored) {
     // What a member's server left out of its answer to the join may still be on its way.
-    await eventually('the state is whole', CALM_MS_MAX, async () => {
+    await eventually('the state is whole', PATIENCE_MS, async () => {
       expect(await victim.account.state(roomId)).toEqual(await host.state(roomId))
       return true
     })
@@ -211,7 +210,7 @@ async function expectWhollyThereOrNot({ victim, host }: KillSetting, roomId: str
 
 async function joinForGood(setting: KillSetting, roomId: string): Promise<void> {
   const { victim, host } = setting
-  await eventually('the victim joins', CALM_MS_MAX, async () => {
+  await eventually('the victim joins', PATIENCE_MS, async () => {
     const { status, body } = await victim.account.join(roomId, host.serverName)
     if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`)
     return true
@@ -222,7 +221,7 @@ async function joinForGood(setting: KillSetting, roomId: string): Promise<void> 
 
 /** Both servers show the same state and the same messages in the same order, each once. */
 async function expectSameRoom({ victim, host }: KillSetting, roomId: string): Promise<readonly { eventId: string; text: string }[]> {
-  return eventually('both servers show the same', CALM_MS_MAX, async () => {
+  return eventually('both servers show the same', PATIENCE_MS, async () => {
     const [ours, theirs] = await Promise.all([victim.account.messages(roomId), host.messages(roomId)])
     expect(ours).toEqual(theirs)
     expect(new Set(ours.map(({ eventId }) => eventId)).size).toBe(ours.length)

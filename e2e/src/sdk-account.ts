@@ -1,4 +1,4 @@
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import {
   ClientEvent,
   createClient,
@@ -101,7 +101,7 @@ async function firstSync(client: MatrixClient): Promise<void> {
 }
 
 async function sendUntilAcknowledged(client: MatrixClient, roomId: string, body: string): Promise<string> {
-  const room = await eventually(`room ${roomId} is known`, 30_000, () => client.getRoom(roomId) ?? undefined)
+  const room = await eventually(`room ${roomId} is known`, PATIENCE_MS, () => client.getRoom(roomId) ?? undefined)
   const transactionId = client.makeTxnId()
   let attempt = client.sendEvent(roomId, 'm.room.message' as never, { msgtype: 'm.text', body } as never, transactionId)
   return eventually(`"${body}" is acknowledged`, 120_000, async () => {

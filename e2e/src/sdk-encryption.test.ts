@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import { Method, Preset } from 'matrix-js-sdk'
 import {
   type CryptoApi,
@@ -66,7 +66,7 @@ test('devices and users verify each other by emoji; a new device reads what was 
   await cryptoOf(bob).bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (upload) => upload(null) })
   const roomId = await encryptedChat(alice, bob)
   await alice.sendUntilAcknowledged(roomId, 'before the second device')
-  await eventually('both keys of the room are backed up', 20_000, async () => {
+  await eventually('both keys of the room are backed up', PATIENCE_MS, async () => {
     // What the client says of it is from when it looked first.
     const { count } = await alice.client.http.authedRequest<{ count: number }>(Method.Get, '/room_keys/version')
     return count === 2
@@ -83,16 +83,22 @@ test('devices and users verify each other by emoji; a new device reads what was 
     [alice, phone],
     [phone, alice],
   ] as const) {
-    await eventually('each device trusts the other', 20_000, async () => {
+    await eventually('each device trusts the other', PATIENCE_MS, async () => {
       const status = await cryptoOf(seenBy).getDeviceVerificationStatus(alice.userId, deviceOf(other))
       return status?.crossSigningVerified === true
     })
   }
   // The verified device was given the backup's key by the other, without any recovery key.
-  await eventually('the phone has the key of the backup', 20_000, async () => (await cryptoOf(phone).getSessionBackupPrivateKey()) !== null)
+  await eventually(
+    'the phone has the key of the backup',
+    PATIENCE_MS,
+    async () => (await cryptoOf(phone).getSessionBackupPrivateKey()) !== null,
+  )
   await cryptoOf(phone).checkKeyBackupAndEnable()
   await cryptoOf(phone).restoreKeyBackup()
-  await eventually('the phone reads what was before it', 20_000, () => [...phone.messages.values()].includes('before the second device'))
+  await eventually('the phone reads what was before it', PATIENCE_MS, () =>
+    [...phone.messages.values()].includes('before the second device'),
+  )
 
   // Two users, in the room that they share.
   const asked = nextRequest(bob)
@@ -103,12 +109,12 @@ test('devices and users verify each other by emoji; a new device reads what was 
     [alice, bob],
     [bob, alice],
   ] as const) {
-    await eventually(`${from.userId} trusts ${to.userId}`, 20_000, async () =>
+    await eventually(`${from.userId} trusts ${to.userId}`, PATIENCE_MS, async () =>
       (await cryptoOf(from).getUserVerificationStatus(to.userId)).isCrossSigningVerified(),
     )
   }
   // A signature on somebody else's key is seen by all devices of the one who made it.
-  await eventually('the phone trusts bob too', 20_000, async () =>
+  await eventually('the phone trusts bob too', PATIENCE_MS, async () =>
     (await cryptoOf(phone).getUserVerificationStatus(bob.userId)).isCrossSigningVerified(),
   )
 
@@ -119,7 +125,9 @@ test('devices and users verify each other by emoji; a new device reads what was 
   const restored = await cryptoOf(laptop).restoreKeyBackup()
   expect(restored.imported).toBe(restored.total)
   expect(restored.imported).toBeGreaterThan(0)
-  await eventually('the laptop reads what was before it', 20_000, () => [...laptop.messages.values()].includes('before the second device'))
+  await eventually('the laptop reads what was before it', PATIENCE_MS, () =>
+    [...laptop.messages.values()].includes('before the second device'),
+  )
 
   // New keys for the identity need the password, and so does the end of a device.
   let challenges = 0
@@ -140,7 +148,7 @@ test('devices and users verify each other by emoji; a new device reads what was 
   const { devices } = await alice.client.getDevices()
   expect(devices.map((device) => device.device_id).toSorted()).toEqual([deviceOf(alice), deviceOf(phone)].toSorted())
   await expect(laptop.client.whoami()).rejects.toMatchObject({ errcode: 'M_UNKNOWN_TOKEN' })
-}, 120_000)
+})
 
 test('a dehydrated device collects the keys of what is said while its user has no other', async () => {
   await using household = await Household.start()
@@ -154,7 +162,7 @@ test('a dehydrated device collects the keys of what is said while its user has n
   await cryptoOf(alice).startDehydration()
   const gone = deviceOf(alice)
   await alice.client.logout(true)
-  await eventually('bob knows of the dehydrated device only', 20_000, async () => {
+  await eventually('bob knows of the dehydrated device only', PATIENCE_MS, async () => {
     const devices = [...((await cryptoOf(bob).getUserDeviceInfo([alice.userId])).get(alice.userId)?.values() ?? [])]
     return devices.length === 1 && devices[0]?.deviceId !== gone && devices[0]?.dehydrated
   })
@@ -167,11 +175,11 @@ test('a dehydrated device collects the keys of what is said while its user has n
   const completed = new Promise<void>((resolve) => later.client.once(CryptoEvent.RehydrationCompleted, resolve))
   await cryptoOf(later).startDehydration()
   await completed
-  await eventually('alice reads it', 20_000, () => [...later.messages.values()].includes('while alice has no device'))
+  await eventually('alice reads it', PATIENCE_MS, () => [...later.messages.values()].includes('while alice has no device'))
   // The one that was read is replaced by a new one.
   const { devices } = await later.client.getDevices()
   expect(devices).toHaveLength(2)
-}, 120_000)
+})
 
 interface UiaError {
   readonly data: { readonly session: string }
@@ -213,13 +221,13 @@ async function encryptedChat(alice: SdkAccount, bob: SdkAccount): Promise<string
     invite: [bob.userId],
     initial_state: [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
   })
-  await eventually('the invite arrives', 20_000, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
+  await eventually('the invite arrives', PATIENCE_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
   await bob.client.joinRoom(roomId)
-  await eventually('both are members for both', 20_000, () =>
+  await eventually('both are members for both', PATIENCE_MS, () =>
     [alice, bob].every((account) => account.client.getRoom(roomId)?.getJoinedMembers().length === 2),
   )
   const hello = await bob.sendUntilAcknowledged(roomId, 'hello')
-  await eventually('they read each other', 20_000, () => alice.messages.has(hello))
+  await eventually('they read each other', PATIENCE_MS, () => alice.messages.has(hello))
   return roomId
 }
 
@@ -230,10 +238,10 @@ async function nextRequest(account: SdkAccount): Promise<VerificationRequest> {
 /** What each of the two was shown. */
 async function verifyEachOther(asking: VerificationRequest, asked: VerificationRequest): Promise<[unknown, unknown]> {
   await asked.accept()
-  await eventually('the request is accepted', 20_000, () => asking.phase === VerificationPhase.Ready)
+  await eventually('the request is accepted', PATIENCE_MS, () => asking.phase === VerificationPhase.Ready)
   const one = await asking.startVerification(SAS)
   const shownToOne = confirmWhatIsShown(one)
-  const other = await eventually('the other learns of the beginning', 20_000, () => asked.verifier)
+  const other = await eventually('the other learns of the beginning', PATIENCE_MS, () => asked.verifier)
   return Promise.all([shownToOne, confirmWhatIsShown(other)])
 }
 

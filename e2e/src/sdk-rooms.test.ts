@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import {
   Direction,
   EventType,
@@ -22,8 +22,6 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createServer, type Server } from './headless-constellation.ts'
 import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
-
-const WAIT_MS = 20_000
 
 let directory: string
 let server: Server
@@ -47,9 +45,9 @@ afterAll(async () => {
 
 async function sharedRoom(name: string): Promise<string> {
   const { room_id: roomId } = await alice.client.createRoom({ name, preset: Preset.PrivateChat, invite: [bob.userId] })
-  await eventually('the invite arrives', WAIT_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
+  await eventually('the invite arrives', PATIENCE_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
   await bob.client.joinRoom(roomId)
-  await eventually('both are members for both', WAIT_MS, () =>
+  await eventually('both are members for both', PATIENCE_MS, () =>
     [alice, bob].every((account) => account.client.getRoom(roomId)?.getJoinedMembers().length === 2),
   )
   return roomId
@@ -70,7 +68,7 @@ async function say(account: SdkAccount, roomId: string, body: string, relation?:
 }
 
 async function seen(account: SdkAccount, roomId: string, eventId: string): Promise<MatrixEvent> {
-  return eventually(`${account.userId} sees ${eventId}`, WAIT_MS, () => roomOf(account, roomId).findEventById(eventId))
+  return eventually(`${account.userId} sees ${eventId}`, PATIENCE_MS, () => roomOf(account, roomId).findEventById(eventId))
 }
 
 test('threads have their own lists, counts and receipts', async () => {
@@ -81,16 +79,16 @@ test('threads have their own lists, counts and receipts', async () => {
   const threadOfAlice = roomOf(alice, roomId).createThread(root, await seen(alice, roomId, root), [], false)
   const inThread = { rel_type: RelationType.Thread, event_id: root }
   const replies = [await say(alice, roomId, 'first', inThread), await say(alice, roomId, 'second', inThread)]
-  const thread = await eventually('bob has the thread', WAIT_MS, () => {
+  const thread = await eventually('bob has the thread', PATIENCE_MS, () => {
     const found = roomOf(bob, roomId).getThread(root)
     return found?.length === 2 ? found : undefined
   })
   expect(thread.replyToEvent?.getId()).toBe(replies[1])
-  await eventually('bob has two unread in the thread', WAIT_MS, () => roomOf(bob, roomId).getThreadUnreadNotificationCount(root) === 2)
+  await eventually('bob has two unread in the thread', PATIENCE_MS, () => roomOf(bob, roomId).getThreadUnreadNotificationCount(root) === 2)
   const count = (): number | undefined => roomOf(bob, roomId).getThreadUnreadNotificationCount(root, NotificationCountType.Total)
-  await bob.client.sendReadReceipt(await eventually('the last reply', WAIT_MS, () => thread.findEventById(replies[1] ?? '')))
-  await eventually('the thread is read', WAIT_MS, () => count() === 0)
-  await eventually('alice sees bob in the thread', WAIT_MS, () => threadOfAlice.getEventReadUpTo(bob.userId) === replies[1])
+  await bob.client.sendReadReceipt(await eventually('the last reply', PATIENCE_MS, () => thread.findEventById(replies[1] ?? '')))
+  await eventually('the thread is read', PATIENCE_MS, () => count() === 0)
+  await eventually('alice sees bob in the thread', PATIENCE_MS, () => threadOfAlice.getEventReadUpTo(bob.userId) === replies[1])
   // Of the room's own timeline bob read nothing yet.
   expect(roomOf(alice, roomId).hasUserReadEvent(bob.userId, root)).toBe(false)
 
@@ -117,7 +115,7 @@ test('edits, replies, reactions and redactions reach others, and reactions count
     'm.new_content': { msgtype: 'm.text', body: 'the message' },
     'm.relates_to': { rel_type: RelationType.Replace, event_id: original },
   })
-  await eventually('bob sees the edit', WAIT_MS, () => onBob.getContent()['body'] === 'the message')
+  await eventually('bob sees the edit', PATIENCE_MS, () => onBob.getContent()['body'] === 'the message')
   const reply = await say(bob, roomId, 'a reply', { 'm.in_reply_to': { event_id: original } })
   expect((await seen(alice, roomId, reply)).replyEventId).toBe(original)
 
@@ -128,11 +126,11 @@ test('edits, replies, reactions and redactions reach others, and reactions count
   const reactions = (): number =>
     roomOf(alice, roomId).relations.getChildEventsForEvent(original, RelationType.Annotation, EventType.Reaction)?.getRelations().length ??
     0
-  await eventually('alice counts two', WAIT_MS, () => reactions() === 2)
+  await eventually('alice counts two', PATIENCE_MS, () => reactions() === 2)
   await bob.client.redactEvent(roomId, reaction)
-  await eventually('alice counts one', WAIT_MS, () => reactions() === 1)
+  await eventually('alice counts one', PATIENCE_MS, () => reactions() === 1)
   await alice.client.redactEvent(roomId, original, undefined, { reason: 'said too much' })
-  await eventually('the message is gone for bob', WAIT_MS, () => onBob.isRedacted())
+  await eventually('the message is gone for bob', PATIENCE_MS, () => onBob.isRedacted())
   expect((await bob.client.fetchRoomEvent(roomId, original)).content).toEqual({})
 })
 
@@ -160,20 +158,20 @@ test('receipts, typing, presence, the fully-read marker', async () => {
   const [first, second] = [await say(alice, roomId, 'one'), await say(alice, roomId, 'two')]
   const [one, two] = [await seen(bob, roomId, first), await seen(bob, roomId, second)]
   const unread = (): number => roomOf(bob, roomId).getUnreadNotificationCount()
-  await eventually('two are unread', WAIT_MS, () => unread() === 2)
+  await eventually('two are unread', PATIENCE_MS, () => unread() === 2)
   await bob.client.sendReadReceipt(one)
-  await eventually('alice sees what bob read', WAIT_MS, () => roomOf(alice, roomId).getEventReadUpTo(bob.userId) === first)
+  await eventually('alice sees what bob read', PATIENCE_MS, () => roomOf(alice, roomId).getEventReadUpTo(bob.userId) === first)
   await bob.client.sendReadReceipt(two, ReceiptType.ReadPrivate)
-  await eventually('nothing is unread', WAIT_MS, () => unread() === 0)
+  await eventually('nothing is unread', PATIENCE_MS, () => unread() === 0)
   await bob.client.setRoomReadMarkers(roomId, second)
   await eventually(
     'the marker arrives',
-    WAIT_MS,
+    PATIENCE_MS,
     () => roomOf(bob, roomId).getAccountData('m.fully_read')?.getContent()['event_id'] === second,
   )
 
   const typing = new Promise<string>((resolve) => alice.client.once(RoomMemberEvent.Typing, (_event, member) => resolve(member.userId)))
-  await bob.client.sendTyping(roomId, true, 10_000)
+  await bob.client.sendTyping(roomId, true, 30_000)
   expect(await typing).toBe(bob.userId)
   const status = new Promise<string | undefined>((resolve) => {
     alice.client.on(UserEvent.Presence, (_event, user) => {
@@ -190,12 +188,12 @@ test('search, the user directory, ignored users and push rules', async () => {
   const roomId = await sharedRoom('finding')
   const wanted = await say(bob, roomId, 'a walk along the aqueduct')
   await seen(alice, roomId, wanted)
-  await eventually('the message is found', WAIT_MS, async () => {
+  await eventually('the message is found', PATIENCE_MS, async () => {
     const { results } = await alice.client.searchRoomEvents({ term: 'aqueduct', filter: { rooms: [roomId] } })
     return results.some((result) => result.context.getEvent().getId() === wanted)
   })
   await bob.client.setDisplayName('Roberta of the hills')
-  await eventually('bob is in the directory', WAIT_MS, async () => {
+  await eventually('bob is in the directory', PATIENCE_MS, async () => {
     const { results } = await alice.client.searchUserDirectory({ term: 'roberta' })
     return results.some((user) => user.user_id === bob.userId && user.display_name === 'Roberta of the hills')
   })
@@ -206,17 +204,21 @@ test('search, the user directory, ignored users and push rules', async () => {
   })
   await say(bob, roomId, 'see you at the harbour')
   const highlights = (): number => roomOf(alice, roomId).getUnreadNotificationCount(NotificationCountType.Highlight)
-  await eventually('the word is a highlight', WAIT_MS, () => highlights() === 1)
+  await eventually('the word is a highlight', PATIENCE_MS, () => highlights() === 1)
   await alice.client.setPushRuleEnabled('global', PushRuleKind.ContentSpecific, 'harbour', false)
   const quiet = await say(bob, roomId, 'the harbour again')
   await seen(alice, roomId, quiet)
   expect(highlights()).toBe(1)
   await alice.client.deletePushRule('global', PushRuleKind.ContentSpecific, 'harbour')
-  await eventually('the rule is gone', WAIT_MS, () => !alice.client.pushRules?.global.content?.some((rule) => rule.rule_id === 'harbour'))
+  await eventually(
+    'the rule is gone',
+    PATIENCE_MS,
+    () => !alice.client.pushRules?.global.content?.some((rule) => rule.rule_id === 'harbour'),
+  )
   await alice.client.setRoomMutePushRule('global', roomId, true)
 
   await alice.client.setIgnoredUsers([bob.userId])
-  await eventually('alice ignores bob', WAIT_MS, () => alice.client.isUserIgnored(bob.userId))
+  await eventually('alice ignores bob', PATIENCE_MS, () => alice.client.isUserIgnored(bob.userId))
   const unheard = await say(bob, roomId, 'can you hear me')
   const own = await say(alice, roomId, 'a quiet evening')
   await seen(alice, roomId, own)
@@ -243,14 +245,14 @@ test('a space shows its rooms, and a room is replaced by its successor', async (
   const { replacement_room: successor } = await alice.client.upgradeRoom(roomId, '12')
   const tombstone = await eventually(
     'bob sees the tombstone',
-    WAIT_MS,
+    PATIENCE_MS,
     () => roomOf(bob, roomId).currentState.getStateEvents('m.room.tombstone', '') ?? undefined,
   )
   expect(tombstone.getContent()['replacement_room']).toBe(successor)
   await alice.client.invite(successor, bob.userId)
   await bob.client.joinRoom(successor)
-  const there = await eventually('bob is there', WAIT_MS, () => bob.client.getRoom(successor) ?? undefined)
-  await eventually('the name came along', WAIT_MS, () => there.name === 'the old room')
+  const there = await eventually('bob is there', PATIENCE_MS, () => bob.client.getRoom(successor) ?? undefined)
+  await eventually('the name came along', PATIENCE_MS, () => there.name === 'the old room')
   expect(there.findPredecessor()?.roomId).toBe(roomId)
   await expect(say(bob, roomId, 'is anybody here')).rejects.toMatchObject({ errcode: 'M_FORBIDDEN' })
 })

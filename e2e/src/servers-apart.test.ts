@@ -1,4 +1,4 @@
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import { expect, test } from 'vitest'
 import type { ApiAccount } from './api-account.ts'
 import type { Restartable } from './headless-constellation.ts'
@@ -10,7 +10,6 @@ import {
   expectSameState,
   membership,
   mustJoin,
-  PATIENCE_MS,
   roomPath,
   say,
   setPower,

@@ -1,10 +1,8 @@
-import { eventually } from '@kith/testkit/eventually'
+import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import { expect } from 'vitest'
 import type { Json } from '@kith/testkit/world/json'
 import { ApiAccount, askAt } from './api-account.ts'
 import { type Constellation, type Server, startConstellation } from './headless-constellation.ts'
-
-export const PATIENCE_MS = 30_000
 
 /** Three servers and their relays. Alice and Dave live on the first, Bob on the second, Carol on the third; their servers know of each other. */
 export interface ThreeServers extends AsyncDisposable {

@@ -1,4 +1,6 @@
 const PAUSE_MS = 50
+/** For what takes moments on an idle machine. It ends a wait for what never comes, and measures nothing. */
+export const PATIENCE_MS = 60_000
 
 /** In real time, of what runs in it: real clients and processes. Repeats `look` until it returns something other than undefined or false; fails with `what` and the last error after `timeoutMs`. */
 export async function eventually<T>(
