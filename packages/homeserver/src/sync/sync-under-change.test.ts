@@ -28,9 +28,9 @@ const redactedBeforehand: [number, ClientSettings[], Action[]] = [
   [
     { kind: 'say', user: 1, room: 0, count: 2, thread: false },
     { kind: 'redact', user: 4, room: 0, event: 1 },
-    { kind: 'sync', client: 4, lost: false, first: 0, size: 3, limit: 2 },
-    { kind: 'sync', client: 3, lost: false, first: 0, size: 3, limit: 2 },
-    { kind: 'sync', client: 6, lost: false, first: 0, size: 3, limit: 2 },
+    { kind: 'sync', client: 4, lost: false, first: 0, size: 999, limit: 5 },
+    { kind: 'sync', client: 3, lost: false, first: 0, size: 999, limit: 5 },
+    { kind: 'sync', client: 6, lost: false, first: 0, size: 999, limit: 5 },
   ],
 ]
 
