@@ -3,16 +3,19 @@ import type { DraftCurrent } from './draft-current.ts'
 import { memberOf } from './room-state.ts'
 import type { StoredEvent } from './stored-event.ts'
 
-/** The servers that must hear of an event: those in the room before or after it, but for its own and this one, which know. */
+/**
+ * The servers that must hear of an event: those in the room before or after it and others concerned, but for this one and the event's own,
+ * which know. Its own is told where the event displaced it.
+ */
 export function destinationsOf(
   event: StoredEvent,
-  joined: { readonly before: ReadonlySet<ServerName>; readonly after: ReadonlySet<ServerName>; readonly waiting: ReadonlySet<ServerName> },
+  [displaced, ...concerned]: readonly ReadonlySet<ServerName>[],
   serverName: ServerName,
 ): Set<ServerName> {
-  const destinations = joined.after.union(joined.before).union(joined.waiting)
+  const destinations = new Set(concerned.flatMap((servers) => [...servers]))
   destinations.delete(serverName)
   destinations.delete(serverNameOf(event.pdu.sender))
-  return destinations
+  return destinations.union(displaced ?? new Set())
 }
 
 /** Of somebody invited or knocking who is turned away: their server is not in the room, and has to hear of it. */

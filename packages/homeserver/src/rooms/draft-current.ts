@@ -24,6 +24,20 @@ export class DraftCurrent {
     this.#changes.set(key, event)
   }
 
+  /**
+   * @param arriving takes the place of what is stored of it.
+   * @returns whether the stay of a user of the server ends by something else than the arriving event: none of the stream says so.
+   */
+  move(changes: ReadonlyMap<StateKey, StoredEvent | undefined>, arriving: StoredEvent | undefined, server: ServerName): boolean {
+    let endsStay = false
+    for (const [key, event] of changes) {
+      const isArriving = event !== undefined && event.eventId === arriving?.eventId
+      endsStay ||= !isArriving && isJoinOf(server, this.at(key)) && !isJoinOf(server, event)
+      this.set(key, isArriving ? arriving : event)
+    }
+    return endsStay
+  }
+
   /** Keeps the state pointing at the newest form of the event. */
   refresh(event: StoredEvent): void {
     const { type, state_key: stateKey } = event.pdu
@@ -69,4 +83,9 @@ export class DraftCurrent {
     if (change < 0) this.#touched.add(server)
     this.#joinedDelta.set(server, (this.#joinedDelta.get(server) ?? 0) + change)
   }
+}
+
+function isJoinOf(server: ServerName, event: StoredEvent | undefined): boolean {
+  const member = event === undefined ? undefined : memberOf(event)
+  return member?.membership === 'join' && serverNameOf(member.userId) === server
 }

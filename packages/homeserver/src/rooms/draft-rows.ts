@@ -18,6 +18,8 @@ export interface AppendedEvent {
   readonly state: StateRoot
   /** Known once committed. */
   position: number
+  /** Whether it ends the stay of a local user without saying so. */
+  readonly endsStay: boolean
   readonly destinations: ReadonlySet<ServerName>
   /** What a server that comes in by this event was not sent yet. */
   readonly owed: OwedEvents | undefined
@@ -198,6 +200,7 @@ export class DraftRows {
     appended.position = position
     this.#place(transaction, eventId, { position })
     transaction.batch.put(roomsTables.arrivals, [roomId, position], { eventId, state: appended.state })
+    if (appended.endsStay) transaction.append({ kind: 'room-state', roomId })
     for (const destination of appended.destinations) transaction.enqueue(destination, { kind: 'pdu', roomId, eventId })
     if (appended.owed !== undefined) this.#writeOwed(transaction, appended.owed)
     appended.extraWrites?.(transaction, eventId)

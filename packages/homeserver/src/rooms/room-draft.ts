@@ -213,7 +213,7 @@ export class RoomDraft {
     const waiting = serverOfWaiting(placed, this.current)
     const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
     this.events.put(own)
-    this.#moveTo(next, own)
+    const endsStay = this.#moveTo(next, own)
     const displaced = displacedBy(this.current.takeLost(), aware, this.serverName)
     this.#displaced = withDisplaced(this.#displaced, displaced, own)
     this.#depth = Math.max(this.#depth, own.pdu.depth)
@@ -222,11 +222,9 @@ export class RoomDraft {
     this.#rows.openGaps(own.eventId, missing)
     this.#rows.closeGaps(own.eventId, this.room)
     const destinations =
-      before === undefined
-        ? displaced
-        : destinationsOf(own, { before, after: this.current.joinedServers(), waiting }, this.serverName).union(displaced)
+      before === undefined ? displaced : destinationsOf(own, [displaced, before, this.current.joinedServers(), waiting], this.serverName)
     const due = owed !== undefined && this.current.isJoined(owed.server) ? owed : undefined
-    const appended: AppendedEvent = { eventId: own.eventId, state: this.#state, position: 0, destinations, owed: due, extraWrites }
+    const appended = { eventId: own.eventId, state: this.#state, position: 0, endsStay, destinations, owed: due, extraWrites }
     this.#rows.append(appended)
     return appended
   }
@@ -357,10 +355,11 @@ export class RoomDraft {
     return { extremities: heads.map((head) => head.eventId), state, changes }
   }
 
-  #moveTo({ extremities, state, changes }: NextHeads, own?: StoredEvent): void {
-    for (const [key, stateEvent] of changes) this.current.set(key, stateEvent?.eventId === own?.eventId ? own : stateEvent)
+  #moveTo({ extremities, state, changes }: NextHeads, own?: StoredEvent): boolean {
+    const endsStay = this.current.move(changes, own, this.serverName)
     this.#extremities = new Set(extremities)
     this.#state = state
+    return endsStay
   }
 
   /** The events of what changes between the current state and that one. */

@@ -6,6 +6,8 @@ import type { Timeline } from '../timeline/index.ts'
 export interface StreamChanges {
   /** Undefined: too many rows to read; any room may have changed. */
   readonly rooms: ReadonlySet<RoomId> | undefined
+  /** Rooms whose state changed without an event that says so; undefined: any may be. */
+  readonly moved: ReadonlySet<RoomId> | undefined
   /** Rooms whose members were not all known before; undefined: any may be. */
   readonly completed: ReadonlySet<RoomId> | undefined
   readonly receipts: ReadonlySet<RoomId>
@@ -19,6 +21,7 @@ export interface StreamChanges {
 
 export async function readStreamChanges(timeline: Timeline, userId: UserId, after: number, upTo: number): Promise<StreamChanges> {
   const rooms = new Set<RoomId>()
+  const moved = new Set<RoomId>()
   const completed = new Set<RoomId>()
   const receipts = new Set<RoomId>()
   const ownReceipts = new Set<RoomId>()
@@ -27,6 +30,7 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
   const stretch = await timeline.between(after, upTo, limits.implementation.syncRowsScannedMax)
   for (const { row } of stretch.rows) {
     if (row.kind === 'room-event' || row.kind === 'room-state') rooms.add(row.roomId)
+    if (row.kind === 'room-state') moved.add(row.roomId)
     if (row.kind === 'room-state' && row.completes === true) completed.add(row.roomId)
     if (row.kind === 'device-list') deviceLists.add(row.userId)
     if (row.kind === 'receipt' && (row.userId === userId || row.isPrivate !== true)) {
@@ -34,6 +38,6 @@ export async function readStreamChanges(timeline: Timeline, userId: UserId, afte
       if (row.userId === userId) ownReceipts.add(row.roomId)
     } else if (row.kind === 'invite' && row.userId === userId) invites.add(row.roomId)
   }
-  if (stretch.isWhole) return { rooms, completed, receipts, ownReceipts, deviceLists, invites }
-  return { rooms: undefined, completed: undefined, receipts, ownReceipts, deviceLists: undefined, invites }
+  if (stretch.isWhole) return { rooms, moved, completed, receipts, ownReceipts, deviceLists, invites }
+  return { rooms: undefined, moved: undefined, completed: undefined, receipts, ownReceipts, deviceLists: undefined, invites }
 }

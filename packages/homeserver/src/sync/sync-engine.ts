@@ -175,7 +175,9 @@ export class SyncEngine {
     const concerned = mayHaveChanged.filter(
       (roomId) =>
         request.filter.acceptsRoom(roomId) &&
-        rooms.state(roomId)?.get('m.room.member', userId) !== undefined &&
+        // Whose join lost its ground has no membership any more, and has to hear that the stay is over.
+        (rooms.state(roomId)?.get('m.room.member', userId) !== undefined ||
+          (changes !== undefined && (changes.moved?.has(roomId) ?? true))) &&
         // Clients that know the room are told that it was left, also when it was forgotten right after that.
         !(request.after === undefined && this.#parts.forgotten.has(userId, roomId)) &&
         !this.#isHidden(roomId, request),

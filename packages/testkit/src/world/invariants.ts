@@ -36,6 +36,7 @@ export async function findViolations(world: World): Promise<string[]> {
   const found: string[] = [...(await waiting(world)), ...unwanted(world, stored)]
   for (const room of rooms) {
     found.push(...(await unequalState(room)), ...(await unequalExtremities(room, stored)), ...unjustSoftFailures(room, stored))
+    found.push(...mistakenClients(world, room))
     const histories = await readHistories(world, room)
     found.push(...unequalHistories(world, room, histories, stored), ...(await syncFaults(world, room, stored)))
     found.push(...unredacted(world, room, histories, stored))
@@ -141,8 +142,9 @@ function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: 
       if (event.status !== 'soft-failed' || events.some((other) => states.isDeniedBeside(event, other))) continue
       if (isBehindGap(graph, events, event.eventId)) continue
       // It stands upon a join that was refused: whether that was just is asked of the join.
-      const { sender } = event.pdu
-      if (event.pdu.state_key !== sender && refusesAll(joinsAt(stored, graph, server, sender))) continue
+      const { sender, state_key: stateKey, content } = event.pdu
+      const isJoin = stateKey === sender && content['membership'] === 'join'
+      if (!isJoin && refusesAll(joinsAt(stored, graph, server, sender))) continue
       found.push(
         `soft-failed: ${name}: ${server.name} soft-failed ${graph.describe(event.eventId)} ${event.eventId}: ${event.rejectedBecause ?? ''}`,
       )
@@ -257,17 +259,22 @@ function misordered(room: RoomView, shown: ReadonlyMap<WorldUser, readonly strin
   return found
 }
 
+/** A client knows who is in a room by what it was told. */
+function mistakenClients(world: World, { name, roomId, members }: RoomView): string[] {
+  const clients = [...world.clients.values()]
+  const mistaken = clients.filter(({ user, inside }) => inside.has(roomId) !== members.includes(user))
+  return mistaken.map(({ user, inside }) => `sync: ${name}: ${user.name} was told to be ${inside.has(roomId) ? 'inside' : 'outside'}`)
+}
+
 /** Who was joined before an event and has never been out since must have been told of it, once. */
 async function syncFaults(world: World, { name, roomId, members, graph, areApart }: RoomView, stored: Stored): Promise<string[]> {
   const found: string[] = []
   for (const user of members) {
     const client = world.clients.get(user.name)
-    const told = client?.timelines.get(roomId) ?? []
-    const once = new Set(told)
+    const once = new Set(client?.timelines.get(roomId))
     // Whoever comes back is told the latest of the room from scratch.
-    for (const eventId of graph.cameBack(user.userId) ? [] : once) {
-      const times = told.filter((candidate) => candidate === eventId).length
-      if (times > 1) found.push(`sync: ${name}: ${user.name} was told ${times} times of ${graph.describe(eventId)}`)
+    for (const eventId of graph.cameBack(user.userId) ? [] : (client?.doubled.get(roomId) ?? [])) {
+      found.push(`sync: ${name}: ${user.name} was told more than once of ${graph.describe(eventId)}`)
     }
     if (client?.limited.has(roomId) === true) continue
     // A server may learn of its user's join by that of another, with events in between: it says that there are more, and they are paged for.

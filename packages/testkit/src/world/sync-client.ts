@@ -13,12 +13,18 @@ export class SyncClient {
   readonly user: WorldUser
   /** Event ids of each room's timeline, as they came. */
   readonly timelines = new Map<string, string[]>()
+  /** Event ids of each room that came again in a timeline which went on. */
+  readonly doubled = new Map<string, Set<string>>()
   /** Where the timeline of a room began that has more before it, for which a client has to ask. */
   readonly beginnings = new Map<string, string>()
   /** Rooms in which the server left events out of a timeline later on. */
   readonly limited = new Set<string>()
+  /** Rooms that the user is in, as far as the answers tell. */
+  readonly inside = new Set<string>()
   readonly redacted = new Set<string>()
   readonly problems: string[] = []
+  /** Of each room, since its timeline began anew. */
+  readonly #shown = new Map<string, Set<string>>()
   #since: string | undefined
   #pauseMs = PAUSE_MIN_MS
   #ended = false
@@ -63,6 +69,8 @@ export class SyncClient {
 
   #read(answer: Json): boolean {
     let news = false
+    for (const roomId of Object.keys(answer.rooms?.join ?? {})) this.inside.add(roomId)
+    for (const roomId of Object.keys(answer.rooms?.leave ?? {})) this.inside.delete(roomId)
     const rooms: [string, Json][] = [...Object.entries(answer.rooms?.join ?? {}), ...Object.entries(answer.rooms?.leave ?? {})]
     for (const [roomId, room] of rooms) {
       news = true
@@ -72,7 +80,20 @@ export class SyncClient {
       const seen = this.timelines.get(roomId) ?? []
       this.timelines.set(roomId, seen)
       for (const event of room.timeline?.events ?? []) seen.push(event.event_id)
+      this.#noteShown(roomId, room)
+      // A stay after this one is told from scratch.
+      if (answer.rooms?.leave?.[roomId] !== undefined) this.#shown.delete(roomId)
     }
     return news || Object.keys(answer.rooms?.invite ?? {}).length > 0
+  }
+
+  #noteShown(roomId: string, room: Json): void {
+    // Clients put such a timeline in the place of what they have. Whose stay ended and began between two answers is told so.
+    if (room.timeline?.limited === true) this.#shown.delete(roomId)
+    const shown = this.#shown.getOrInsertComputed(roomId, () => new Set())
+    for (const { event_id: eventId } of room.timeline?.events ?? []) {
+      if (shown.has(eventId)) this.doubled.getOrInsertComputed(roomId, () => new Set()).add(eventId)
+      shown.add(eventId)
+    }
   }
 }
