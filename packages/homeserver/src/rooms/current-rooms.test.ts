@@ -1,10 +1,14 @@
-import type { RoomId, UserId } from '@kith/matrix-protocol'
+import { type RoomId, roomVersion, type ServerName, stateKeyOf, type UserId } from '@kith/matrix-protocol'
 import { SeededRandom } from '@kith/testkit/seeded-random'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { deliverShuffled, openWorld, step, take, type World } from './generated-world.test-support.ts'
-import type { Membership } from './room-state.ts'
+import { CurrentRooms } from './current-rooms.ts'
+import { Room } from './room.ts'
+import { IndexedState, type Membership } from './room-state.ts'
 import { joinPartially, joinRemotely, RoomServer, signal, stateBeforeFrom } from './room-servers.test-support.ts'
+import { EMPTY_STATE } from './state-trie.ts'
+import type { StoredEvent } from './stored-event.ts'
 
 /** What a look at the state of every room says. */
 function joinedByStates({ rooms }: RoomServer, userId: UserId): RoomId[] {
@@ -67,4 +71,24 @@ test('it follows a room that another takes the place of: joined anew, and made w
   expectSame([b], [alice, bob, beth])
   await b.setMembership(roomId, beth, beth, 'leave')
   expect(b.rooms.isInRooms(beth)).toBe(false)
+})
+
+test('a room that another took the place of has no say any more', () => {
+  const [server, roomId] = ['example.org' as ServerName, '!room:example.org' as RoomId]
+  const [alice, bob] = [`@alice:${server}` as UserId, `@bob:${server}` as UserId]
+  const joinOf = (userId: UserId): StoredEvent =>
+    ({ eventId: `$${userId}`, roomId, pdu: { type: 'm.room.member', state_key: userId, content: { membership: 'join' } } }) as never
+  const roomOf = (...userIds: UserId[]): Room => {
+    const state = IndexedState.of(userIds.map((userId) => [stateKeyOf('m.room.member', userId), joinOf(userId)]))
+    return new Room(roomId, roomVersion('12')!, { version: '12', depth: 0, extremities: [], state: EMPTY_STATE }, state)
+  }
+  const [old, next] = [roomOf(alice, bob), roomOf(bob)]
+  const rooms = new CurrentRooms(server, [old])
+  expect([rooms.joinedBy(alice), rooms.joinedBy(bob)]).toEqual([[roomId], [roomId]])
+  rooms.show(next)
+  expect([rooms.joinedBy(alice), rooms.joinedBy(bob)]).toEqual([[], [roomId]])
+  old.state.delete(stateKeyOf('m.room.member', bob))
+  expect(rooms.isJoinedAnywhere(bob)).toBe(true)
+  next.state.delete(stateKeyOf('m.room.member', bob))
+  expect(rooms.isJoinedAnywhere(bob)).toBe(false)
 })
