@@ -214,7 +214,7 @@ export default {
       name: 'dependency-is-declared',
       comment: 'A package that is not in the package.json of the workspace may vanish or change at any install.',
       severity: 'error',
-      from: { path: '^(packages/(?!testkit)|apps/)[^/]+/src', pathNot: `${test}|^apps/web/src/(start|build)/` },
+      from: { path: '^(packages/(?!testkit)|apps/)[^/]+/src', pathNot: `${test}|^apps/(web/src/(start|build)|headless/src/build)/` },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/@types/' },
     },
     {

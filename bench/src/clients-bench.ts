@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { buildCommandIfNeeded } from '../../apps/headless/src/build/build-command.ts'
 import { type Server, startConstellation } from '../../e2e/src/headless-constellation.ts'
 import { type Bench, type Measurement, p50AndP99, perSecond } from './bench.ts'
 import { Client } from './load/client.ts'
@@ -19,7 +20,7 @@ const ticksPerSecond = 100
 export const clientsBench: Bench = {
   name: 'clients',
   async run() {
-    await using constellation = await startConstellation([[0]])
+    await using constellation = await startConstellation([[0]], await buildCommandIfNeeded(console.error))
     const [server] = constellation.servers
     if (server === undefined) throw new Error('a server was asked for')
     await sleep(2_000)

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { buildCommandIfNeeded } from '../../apps/headless/src/build/build-command.ts'
 import { type Server, startConstellation } from '../../e2e/src/headless-constellation.ts'
 import { type Bench, type Measurement, milliseconds, p50AndP99 } from './bench.ts'
 import { ArrivalWatch } from './load/arrival-watch.ts'
@@ -24,7 +25,7 @@ interface Person {
 export const deliveryBench: Bench = {
   name: 'delivery',
   async run() {
-    await using constellation = await startConstellation([[0], [0]])
+    await using constellation = await startConstellation([[0], [0]], await buildCommandIfNeeded(console.error))
     const [first, second] = constellation.servers
     if (first === undefined || second === undefined) throw new Error('two servers were asked for')
     const sender = await registerAt(first)

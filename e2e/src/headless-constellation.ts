@@ -25,17 +25,20 @@ export interface Constellation extends AsyncDisposable {
   readonly servers: readonly Server[]
 }
 
-/** `relaysOfServers`: for each server the numbers of its relays. */
-export async function startConstellation(relaysOfServers: readonly (readonly number[])[]): Promise<Constellation> {
+/**
+ * @param relaysOfServers for each server the numbers of its relays.
+ * @param command a built one; the sources otherwise.
+ */
+export async function startConstellation(relaysOfServers: readonly (readonly number[])[], command?: string): Promise<Constellation> {
   const directory = await mkdtemp(join(tmpdir(), 'kith-e2e-'))
   const relayCount = Math.max(...relaysOfServers.flat()) + 1
   const relays = await Promise.all(
-    Array.from({ length: relayCount }, async (_, index) => startRelay(join(directory, `relay-${index}`), await freePort())),
+    Array.from({ length: relayCount }, async (_, index) => startRelay(join(directory, `relay-${index}`), await freePort(), command)),
   )
   const servers: Server[] = []
   for (const [index, relaysOfServer] of relaysOfServers.entries()) {
     const addresses = relaysOfServer.map((relay) => relays[relay]?.address ?? '')
-    servers.push(await createServer(join(directory, `server-${index}`), addresses))
+    servers.push(await createServer(join(directory, `server-${index}`), addresses, [], command))
   }
   await Promise.all(servers.map((server) => server.start()))
   return {
@@ -48,8 +51,12 @@ export async function startConstellation(relaysOfServers: readonly (readonly num
   }
 }
 
-async function startRelay(dataDirectory: string, port: number): Promise<Restartable & { readonly address: string }> {
-  const process = new KithProcess(['relay', '--data', dataDirectory, '--port', String(port), '--host', '127.0.0.1'])
+async function startRelay(
+  dataDirectory: string,
+  port: number,
+  command: string | undefined,
+): Promise<Restartable & { readonly address: string }> {
+  const process = new KithProcess(['relay', '--data', dataDirectory, '--port', String(port), '--host', '127.0.0.1'], command)
   const [address] = await process.start(WEB_SOCKET_ADDRESS)
   return {
     process,
@@ -65,20 +72,12 @@ export async function createServer(
   dataDirectory: string,
   relayAddresses: readonly string[],
   options: readonly string[] = [],
+  command?: string,
 ): Promise<Server> {
   const clientPort = await freePort()
-  const process = new KithProcess([
-    'serve',
-    '--data',
-    dataDirectory,
-    '--client-port',
-    String(clientPort),
-    '--host',
-    '127.0.0.1',
-    '--open-registration',
-    ...relayAddresses.flatMap((address) => ['--relay', address]),
-    ...options,
-  ])
+  const own = ['--data', dataDirectory, '--client-port', String(clientPort), '--host', '127.0.0.1', '--open-registration']
+  const relays = relayAddresses.flatMap((address) => ['--relay', address])
+  const process = new KithProcess(['serve', ...own, ...relays, ...options], command)
   return {
     process,
     baseUrl: `http://127.0.0.1:${clientPort}`,

@@ -4,17 +4,20 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const commandPath = fileURLToPath(new URL('../../apps/headless/src/kith.ts', import.meta.url))
+const sourceOfCommand = fileURLToPath(new URL('../../apps/headless/src/kith.ts', import.meta.url))
 
 /** One `kith` process. It can be killed at any moment and started again on the same data. */
 export class KithProcess {
+  readonly #command: string
   readonly #commandArguments: readonly string[]
   #child: ChildProcess | undefined
   #lines: string[] = []
   #errorLines: string[] = []
   readonly #lineListeners = new Set<() => void>()
 
-  constructor(commandArguments: readonly string[]) {
+  /** @param command a built one; the sources otherwise. */
+  constructor(commandArguments: readonly string[], command = sourceOfCommand) {
+    this.#command = command
     this.#commandArguments = commandArguments
   }
 
@@ -25,7 +28,7 @@ export class KithProcess {
 
   /** Starts the process and resolves with the first match of each pattern among the lines that it prints. */
   async start(...patterns: readonly RegExp[]): Promise<RegExpMatchArray[]> {
-    const child = spawn(process.execPath, [commandPath, ...this.#commandArguments], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [this.#command, ...this.#commandArguments], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.#lines = []
     this.#errorLines = []

@@ -7,6 +7,7 @@ import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
+import { buildCommandIfNeeded } from '../../apps/headless/src/build/build-command.ts'
 import { ApiAccount, askAt } from './api-account.ts'
 import { createServer } from './headless-constellation.ts'
 
@@ -37,7 +38,9 @@ test('a headless node makes thumbnails, gives parts of files, and tells push gat
   const directory = await mkdtemp(join(tmpdir(), 'kith-media-'))
   cleanUp.defer(async () => rm(directory, { recursive: true, force: true }))
   const gateway = cleanUp.use(await startGateway(2))
-  const server = await createServer(join(directory, 'server'), [], ['--allow-insecure-push'])
+  // As it is built, because what makes thumbnails and calls gateways is in scripts that are loaded only then.
+  const command = await buildCommandIfNeeded(() => undefined)
+  const server = await createServer(join(directory, 'server'), [], ['--allow-insecure-push'], command)
   cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
   await server.start()
   const alice = await ApiAccount.register(askAt(server.baseUrl), 'alice')
