@@ -70,7 +70,8 @@ export class SyncClient {
   #read(answer: Json): boolean {
     let news = false
     for (const roomId of Object.keys(answer.rooms?.join ?? {})) this.inside.add(roomId)
-    for (const roomId of Object.keys(answer.rooms?.leave ?? {})) this.inside.delete(roomId)
+    for (const section of [answer.rooms?.leave, answer.rooms?.invite, answer.rooms?.knock])
+      for (const roomId of Object.keys(section ?? {})) this.inside.delete(roomId)
     const rooms: [string, Json][] = [...Object.entries(answer.rooms?.join ?? {}), ...Object.entries(answer.rooms?.leave ?? {})]
     for (const [roomId, room] of rooms) {
       news = true
