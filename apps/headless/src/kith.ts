@@ -4,6 +4,7 @@ import { DEFAULT_ROOM_VERSION, supportedRoomVersions } from '@kith/matrix-protoc
 import type { AppServiceRegistration } from '@kith/homeserver'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { announceAddresses } from './announce-addresses.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import { createStderrLog } from './node-ports.ts'
 
 const logLevel = new Option('--log-level <level>', 'what to write to standard error')
@@ -106,6 +107,7 @@ async function runUntilTerminated(start: (signal: AbortSignal) => Promise<AsyncD
   const terminated = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => stopping.abort())
   try {
     await using _running = await start(stopping.signal)
+    collectGarbage()
     await terminated
   } catch (error) {
     if (stopping.signal.aborted) process.exit()
