@@ -21,7 +21,10 @@ export class StatesBetween {
   }
 
   async #read(roomId: RoomId): Promise<RoomStateChanges> {
-    const before = this.#after === undefined ? undefined : await this.#rooms.stateAt(roomId, this.#after)
-    return new RoomStateChanges(this.#rooms, roomId, before, await this.#rooms.stateAt(roomId, this.#upTo))
+    const [before, after] = await Promise.all([
+      this.#after === undefined ? undefined : this.#rooms.stateAt(roomId, this.#after),
+      this.#rooms.stateAt(roomId, this.#upTo),
+    ])
+    return new RoomStateChanges(this.#rooms, roomId, before, after)
   }
 }
