@@ -211,6 +211,13 @@ export default {
       to: { path: npm('undici'), dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'a-node-builds-nothing',
+      comment: 'What bundles the command would otherwise be bundled with it, and the bundler with that.',
+      severity: 'error',
+      from: { path: '^apps/headless/src/', pathNot: `${test}|^apps/headless/src/build/` },
+      to: { path: '^apps/headless/src/build/' },
+    },
+    {
       name: 'dependency-is-declared',
       comment: 'A package that is not in the package.json of the workspace may vanish or change at any install.',
       severity: 'error',

@@ -161,6 +161,12 @@ const boundaries = [
     "export { request } from 'undici'",
     /outgoing-requests-are-guarded/,
   ),
+  plant(
+    'a node that builds itself',
+    'apps/headless/src/planted-build.ts',
+    "export { isOutdated } from './build/is-outdated.ts'",
+    /a-node-builds-nothing/,
+  ),
   plantImport(`${homeserver}/rooms/planted-a.ts`, `${homeserver}/federation/planted-a.ts`, /rooms-know-no-network/),
   plantImport(`${homeserver}/rooms/planted-b.ts`, `${homeserver}/sync/planted-b.ts`, /rooms-know-no-network/),
   plantImport(`${homeserver}/rooms/planted-c.ts`, `${homeserver}/client-api/planted-c.ts`, /rooms-know-no-network/),
