@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../limits.ts'
 import { SharedRoom } from '../client-api/shared-room.test-support.ts'
 import type { Json, TestNode, TestUser } from '../client-api/test-node.test-support.ts'
@@ -80,6 +80,20 @@ describe('counts', () => {
     await say('me too', {}, bob)
     expect(await counts()).toEqual({ all: 1, main: 0, threads: { [root]: 1 } })
     expect(await counts(alice)).toEqual({ all: 1, main: 1, threads: {} })
+  })
+
+  test('what was taken back before it was looked at says nothing of what its writer has read', async () => {
+    const root = await say('root')
+    expect((await counts()).main).toBe(1)
+    let commits = 0
+    node.storageFault = () => {
+      // That of the message, and that of what was found out of it, which is tried again at the next change.
+      if (++commits === 2) throw new Error('the disk is full for a moment')
+    }
+    const taken = await say('in the thread', inThread(root), bob)
+    await vi.waitFor(() => expect(commits).toBe(2), 60_000)
+    await alice.ok('PUT', `${path}/redact/${taken}/r1`, {})
+    expect(await counts()).toEqual({ all: 1, main: 1, threads: {} })
   })
 
   test('nothing is unread that was taken back, or that came before one left', async () => {

@@ -175,8 +175,8 @@ export class Notifications implements AsyncDisposable {
     const { roomId, pdu } = event
     const thread = await threadOf(rooms, event)
     const sender = parseUserId(pdu.sender)
-    // Whoever writes has read what is there.
-    if (sender !== undefined && this.#isLocal(sender))
+    // Whoever writes has read what is there. In which thread that was, nobody knows any more of what was taken back.
+    if (sender !== undefined && this.#isLocal(sender) && event.redactedBy === undefined)
       await draft.remove(sender, roomId, (unread) => unread.thread === thread && unread.position <= position)
     await this.#takeDeparture(draft, event)
     await this.#takeRedaction(draft, event)
