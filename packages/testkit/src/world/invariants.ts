@@ -130,7 +130,7 @@ async function unequalExtremities({ name, roomId, members, areApart }: RoomView,
   return different.map((server) => `extremities: ${name}: ${server.name} and ${servers[0]?.name ?? ''} differ: ${ends.join(' | ')}`)
 }
 
-/** An event of an honest user is soft-failed only where something beside it, that the server knew, took their right. */
+/** An event of an honest user is soft-failed only where something that the server knew took their right: beside it, or for want of what it refused before. */
 function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: Stored): string[] {
   const found: string[] = []
   // Who came back last may have left all that was before to those who are gone.
@@ -140,6 +140,7 @@ function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: 
     const events = [...(stored.get(server)?.values() ?? [])].filter((event) => event.roomId === roomId && event.status !== 'outlier')
     for (const event of events) {
       if (event.status !== 'soft-failed' || events.some((other) => states.isDeniedBeside(event, other))) continue
+      if (states.isDeniedWithout(event, (eventId) => stored.get(server)?.get(eventId)?.status === 'soft-failed')) continue
       if (isBehindGap(graph, events, event.eventId)) continue
       // It stands upon a join that was refused: whether that was just is asked of the join.
       const { sender, state_key: stateKey, content } = event.pdu

@@ -38,7 +38,23 @@ export class RoomStates {
   isDeniedBeside(event: InspectedEvent, other: InspectedEvent): boolean {
     if (!this.#graph.areConcurrent(event.eventId, other.eventId)) return false
     const built = this.#graph.ancestorsOf(other.eventId)
-    const ends = [other.eventId, ...prevIdsOf(event).filter((eventId) => !built.has(eventId))]
+    return this.#isDeniedAt(event, [other.eventId, ...prevIdsOf(event).filter((eventId) => !built.has(eventId))])
+  }
+
+  /**
+   * Whether a server that had refused some of what the event follows had to soft-fail it, too: its room has only the rest for ends. State
+   * resolution may leave out a ban, say, for the sake of a message beside it that this server did not take.
+   */
+  isDeniedWithout(event: InspectedEvent, isRefused: (eventId: string) => boolean): boolean {
+    const taken = [...this.#graph.ancestorsOf(event.eventId)].filter((eventId) => !isRefused(eventId))
+    const built = new Set(taken.flatMap((eventId) => [...this.#graph.ancestorsOf(eventId)]))
+    return this.#isDeniedAt(
+      event,
+      taken.filter((eventId) => !built.has(eventId)),
+    )
+  }
+
+  #isDeniedAt(event: InspectedEvent, ends: readonly string[]): boolean {
     const state = this.#merge(ends.map((eventId) => this.#stateAfter(eventId)))
     const lookUp = (type: string, stateKey: string): AuthEvent | undefined => {
       const eventId = state.get(stateKeyOf(type, stateKey))
