@@ -96,6 +96,19 @@ describe('counts', () => {
     expect(await counts()).toEqual({ all: 1, main: 1, threads: {} })
   })
 
+  test('a reaction to what was taken back says nothing of what its writer has read, and is read in whatever thread its reader means', async () => {
+    const root = await say('root')
+    const taken = await say('in the thread', inThread(root))
+    await alice.ok('PUT', `${path}/redact/${taken}/r1`, {})
+    const content = { 'm.relates_to': { rel_type: 'm.annotation', event_id: taken, key: 'x' } }
+    const { event_id: reaction } = await bob.ok('PUT', `${path}/send/m.reaction/r2`, content)
+    expect((await counts()).main).toBe(1)
+    for (const eventId of [taken, reaction]) await read(eventId, root)
+    expect((await counts()).main).toBe(1)
+    await read(reaction, 'main')
+    expect((await counts()).main).toBe(0)
+  })
+
   test('nothing is unread that was taken back, or that came before one left', async () => {
     const wrong = await say('wrong')
     await say('right')

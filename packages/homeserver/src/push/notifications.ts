@@ -13,7 +13,7 @@ import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
 import type { Entry, Storage } from '../ports/storage.ts'
-import { type Rooms, type StoredEvent, threadOf } from '../rooms/index.ts'
+import { mainTimeline, type Rooms, type StoredEvent, threadOf } from '../rooms/index.ts'
 import type { Timeline } from '../timeline/index.ts'
 import type { TimelineRow } from '../timeline/tables.ts'
 import { WatchedNumber } from '../watched-number.ts'
@@ -175,14 +175,15 @@ export class Notifications implements AsyncDisposable {
     const { roomId, pdu } = event
     const thread = await threadOf(rooms, event)
     const sender = parseUserId(pdu.sender)
-    // Whoever writes has read what is there. In which thread that was, nobody knows any more of what was taken back.
-    if (sender !== undefined && this.#isLocal(sender) && event.redactedBy === undefined)
+    // Whoever writes has read what is there, in that thread; where nobody knows which one it is, that says nothing.
+    if (sender !== undefined && this.#isLocal(sender) && thread !== undefined)
       await draft.remove(sender, roomId, (unread) => unread.thread === thread && unread.position <= position)
     await this.#takeDeparture(draft, event)
     await this.#takeRedaction(draft, event)
     for (const { userId, verdict } of await this.#verdicts(event)) {
       if (!verdict.notify || !(await this.#mayKnow(event, userId))) continue
-      await draft.add(userId, roomId, { position, eventId: event.eventId, sender: pdu.sender, thread, highlight: verdict.highlight })
+      const { eventId } = event
+      await draft.add(userId, roomId, { position, eventId, sender: pdu.sender, thread: thread ?? mainTimeline, highlight: verdict.highlight })
       const timestamp = this.#parts.clock.now()
       const { actions, highlight } = verdict
       draft.batch.put(notificationTables.notifications, [userId, position], {

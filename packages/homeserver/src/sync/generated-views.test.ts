@@ -124,9 +124,7 @@ class Story {
       if (status !== 200) return
       target.redacted = true
       this.#note(step.who, { eventId: body.event_id, thread: 'main', notifies: false, mentions: undefined })
-      // Nor is the thread known of a reaction to a message that was redacted since.
-    } else if (step.kind === 'read' && target !== undefined && !target.redacted && (target.notifies || target.thread === 'main'))
-      await this.#readUpTo(step, target, user)
+    } else if (step.kind === 'read' && target !== undefined && !target.redacted) await this.#readUpTo(step, target, user)
   }
 
   async #readUpTo(step: Extract<Action, { kind: 'read' }>, target: Said, user: TestUser): Promise<void> {

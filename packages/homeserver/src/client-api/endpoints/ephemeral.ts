@@ -115,8 +115,8 @@ async function threadIdFrom(
     throw new MatrixError(400, 'M_INVALID_PARAM', 'thread_id is no thread')
   if (type === 'm.fully_read') throw new MatrixError(400, 'M_INVALID_PARAM', 'What is fully read is so in all threads')
   const event = await api.rooms.event(eventId)
-  // A receipt for a thread that nobody has written in since may be on its root.
-  if (event?.roomId === roomId && given !== eventId && (await threadOf(api.rooms, event)) !== given)
+  // A receipt for a thread that nobody has written in since may be on its root. A client may know the thread of what was taken back since.
+  if (event?.roomId === roomId && given !== eventId && ((await threadOf(api.rooms, event)) ?? given) !== given)
     throw new MatrixError(400, 'M_INVALID_PARAM', 'The event is not in that thread')
   return given
 }
