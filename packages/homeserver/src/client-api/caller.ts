@@ -32,3 +32,8 @@ export function nameOfCaller(caller: Caller): string {
       return unreachable(caller)
   }
 }
+
+/** What pages of all origins have in common; undefined for whoever is none. */
+export function pageOf({ kind }: Caller): string | undefined {
+  return kind === 'page' ? kind : undefined
+}

@@ -11,7 +11,7 @@ import type { InteractiveAuth } from './interactive-auth.ts'
 import type { LoginTokens } from './login-tokens.ts'
 import type { Passwords } from './passwords.ts'
 import type { PollsUnderWay } from './polls-under-way.ts'
-import type { RateLimits } from './rate-limit.ts'
+import type { RateLimits } from './rate-limits.ts'
 import type { SpaceWalks } from './space-walks.ts'
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'

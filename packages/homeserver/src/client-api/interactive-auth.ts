@@ -4,9 +4,9 @@ import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import { type Caller, nameOfCaller } from './caller.ts'
+import { type Caller, nameOfCaller, pageOf } from './caller.ts'
 import type { Passwords } from './passwords.ts'
-import type { RateLimits } from './rate-limit.ts'
+import type { RateLimits } from './rate-limits.ts'
 import type { AuthData } from './schemas.ts'
 
 const interactiveStages = ['m.login.dummy', 'm.login.password', 'm.login.registration_token'] as const
@@ -119,9 +119,10 @@ export class InteractiveAuth {
     const { accounts, rates } = this.#parts
     if (token === undefined) return false
     const name = nameOfCaller(caller)
-    rates.registrationTokenChecks.check(name)
+    const shared = pageOf(caller)
+    rates.registrationTokenChecks.check(name, shared)
     if (accounts.isRegistrationToken(token)) return true
-    rates.registrationTokenChecks.count(name)
+    rates.registrationTokenChecks.count(name, shared)
     return false
   }
 

@@ -2,7 +2,7 @@ import type { UserId } from '@kith/matrix-protocol'
 import type { Accounts } from '../accounts/accounts.ts'
 import { limits } from '../limits.ts'
 import { type Caller, nameOfCaller } from './caller.ts'
-import type { RateLimits } from './rate-limit.ts'
+import type { RateLimits } from './rate-limits.ts'
 import type { UserIdentifier } from './schemas.ts'
 
 const strangers = 'strangers'
@@ -13,7 +13,7 @@ const strangers = 'strangers'
  * Invariants:
  * 1. A caller's wrong passwords hold up nobody who knows the right one: not the user themselves, nor programs, nor pages on which the user
  *    logged in before.
- * 2. All other callers together have the attempts of one, however many origins they come from.
+ * 2. All other callers together have, for one user and for all, attempts that do not grow with the origins that they come from.
  */
 export class Passwords {
   readonly #accounts: Accounts
@@ -34,14 +34,15 @@ export class Passwords {
     const { passwordFailures, passwordFailuresPerUser } = this.#rates
     const way = `${userId} ${nameOfCaller(caller)}`
     const shared = this.#sharedBy(caller, userId, way)
+    const guessed = shared === strangers ? userId : undefined
     passwordFailures.check(shared)
-    passwordFailuresPerUser.check(way)
+    passwordFailuresPerUser.check(way, guessed)
     if (this.#accounts.hasPassword(userId, given.password)) {
       if (caller.kind === 'page') this.#remember(way)
       return userId
     }
     passwordFailures.count(shared)
-    passwordFailuresPerUser.count(way)
+    passwordFailuresPerUser.count(way, guessed)
     return undefined
   }
 

@@ -51,25 +51,3 @@ export class RateLimit {
     if (oldest !== undefined && this.#fullAt.size > limits.implementation.rateKeysMax) this.#fullAt.delete(oldest)
   }
 }
-
-/** What a client may do in a time. */
-export class RateLimits {
-  readonly passwordFailures: RateLimit
-  readonly passwordFailuresPerUser: RateLimit
-  readonly registrations: RateLimit
-  readonly registrationTokenChecks: RateLimit
-  readonly loginTokensPerUser: RateLimit
-  readonly changesPerUser: RateLimit
-  readonly reportsPerUser: RateLimit
-
-  constructor(clock: Clock) {
-    const { implementation: rates } = limits
-    this.passwordFailures = new RateLimit(clock, rates.passwordFailures)
-    this.passwordFailuresPerUser = new RateLimit(clock, rates.passwordFailuresPerUser)
-    this.registrations = new RateLimit(clock, rates.registrations)
-    this.registrationTokenChecks = new RateLimit(clock, rates.registrationTokenChecks)
-    this.loginTokensPerUser = new RateLimit(clock, rates.loginTokensPerUser)
-    this.changesPerUser = new RateLimit(clock, rates.changesPerUser)
-    this.reportsPerUser = new RateLimit(clock, rates.reportsPerUser)
-  }
-}

@@ -3,7 +3,14 @@ import { limits } from '../limits.ts'
 import { TestNode, type TestUser } from './test-node.test-support.ts'
 
 const password = 'correct horse'
-const { passwordFailures, passwordFailuresPerUser, registrationTokenChecks, interactiveSessionsMax } = limits.implementation
+const {
+  passwordFailures,
+  passwordFailuresPerUser,
+  passwordFailuresOfStrangersPerUser: ofStrangers,
+  registrationTokenChecks,
+  registrationTokenChecksOfPages,
+  interactiveSessionsMax,
+} = limits.implementation
 let node: TestNode
 let owner: TestUser
 
@@ -37,9 +44,22 @@ test('a page that guesses passwords uses up its own attempts, and nobody else’
 
 test('pages of ever new origins share their attempts, and hold up no page on which the user logged in, nor programs', async () => {
   expect(await logIn(client)).toBe(200)
-  for (let count = 0; count < passwordFailures.burst; count++) await logIn(`https://${count}.stranger.example`, 'wrong')
+  for (let count = 0; count < ofStrangers.burst; count++) await logIn(`https://${count}.stranger.example`, 'wrong')
   expect(await logIn('https://another.stranger.example')).toBe(429)
   expect(await logIn(client)).toBe(200)
+  expect(await node.call('POST', '/login', login(password))).toMatchObject({ status: 200 })
+})
+
+test('nor have pages of ever new origins more attempts at many users', async () => {
+  const users = Math.ceil(passwordFailures.burst / ofStrangers.burst)
+  for (let user = 0; user < users; user++) {
+    await node.register(`user${user}`, password)
+    for (let count = 0; count < ofStrangers.burst; count++) {
+      const body = { ...login('wrong'), identifier: { type: 'm.id.user', user: `user${user}` } }
+      await fromPage(`https://${count}.stranger.example`, 'POST', 'v3/login', body)
+    }
+  }
+  expect(await logIn('https://another.stranger.example')).toBe(429)
   expect(await node.call('POST', '/login', login(password))).toMatchObject({ status: 200 })
 })
 
@@ -72,6 +92,15 @@ test('a page that tries out registration tokens keeps nobody from registering', 
   const auth = { type: 'm.login.registration_token', token: 'guess' }
   for (let count = 0; count < registrationTokenChecks.burst; count++) await fromPage(stranger, 'POST', 'v3/register', { auth }, guarded)
   expect(await fromPage(stranger, 'POST', 'v3/register', { auth }, guarded)).toBe(429)
+  expect(await guarded.call('POST', '/register', { username: 'owner', auth: { ...auth, token: 'sesame' } })).toMatchObject({ status: 200 })
+})
+
+test('nor do pages of ever new origins try out as many as they like', async () => {
+  await using guarded = await TestNode.start({ registrationTokens: ['sesame'] })
+  const auth = { type: 'm.login.registration_token', token: 'guess' }
+  for (let count = 0; count < registrationTokenChecksOfPages.burst; count++)
+    expect(await fromPage(`https://${count}.stranger.example`, 'POST', 'v3/register', { auth }, guarded)).toBe(401)
+  expect(await fromPage('https://another.stranger.example', 'POST', 'v3/register', { auth }, guarded)).toBe(429)
   expect(await guarded.call('POST', '/register', { username: 'owner', auth: { ...auth, token: 'sesame' } })).toMatchObject({ status: 200 })
 })
 

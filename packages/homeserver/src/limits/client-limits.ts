@@ -36,11 +36,14 @@ export const clientLimits = {
   /** Rates: what may come at once, and how soon each of it comes back. No person meets them. */
   passwordFailuresPerUser: { burst: 10, returnMs: 10_000 },
   passwordFailures: { burst: 200, returnMs: 1_000 },
+  /** Of one user, by all pages together on which nobody logged in. One page alone does not use them up. */
+  passwordFailuresOfStrangersPerUser: { burst: 50, returnMs: 10_000 },
   /** Pages on which users logged in. */
   familiarPagesMax: 1_000,
   registrations: { burst: 200, returnMs: 1_000 },
   loginTokensPerUser: { burst: 10, returnMs: 60_000 },
   registrationTokenChecks: { burst: 50, returnMs: 5_000 },
+  registrationTokenChecksOfPages: { burst: 200, returnMs: 5_000 },
   changesPerUser: { burst: 20_000, returnMs: 2 },
   rateKeysMax: 10_000,
   oneTimeKeysPerDeviceMax: 1000,

@@ -4,7 +4,7 @@ import type { RegisterOutcome } from '../../accounts/accounts.ts'
 import type { AppService } from '../../app-services/app-service.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { appServiceFrom, requireAppService } from '../authenticate.ts'
-import { nameOfCaller } from '../caller.ts'
+import { nameOfCaller, pageOf } from '../caller.ts'
 import { type Api, endpoint } from '../endpoint.ts'
 import type { InteractiveStage } from '../interactive-auth.ts'
 import { newSessionEntries, openSession } from '../open-session.ts'
@@ -59,7 +59,9 @@ export const registrationEndpoints = [
       const token = query.get('token')
       if (token === null) throw new MatrixError(400, 'M_MISSING_PARAM', 'token is missing')
       if (!api.accounts.isRegistrationOpen()) throw registrationClosed()
-      api.rates.registrationTokenChecks.take(nameOfCaller(caller))
+      const [name, shared] = [nameOfCaller(caller), pageOf(caller)]
+      api.rates.registrationTokenChecks.check(name, shared)
+      api.rates.registrationTokenChecks.count(name, shared)
       return { valid: api.accounts.isRegistrationToken(token) }
     },
   }),
