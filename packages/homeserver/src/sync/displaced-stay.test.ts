@@ -1,6 +1,7 @@
 import type { ServerName } from '@kith/matrix-protocol'
 import { SimulatedWorld } from '@kith/testkit/simulated-world'
 import { expect, test } from 'vitest'
+import { oneList, SlidingClient } from './sliding/sliding-client.test-support.ts'
 import { type Json, TestNode, type TestUser } from '../client-api/test-node.test-support.ts'
 
 const MINUTE_MS = 60_000
@@ -41,7 +42,7 @@ async function joinedBesideTheClosing(whenApart: (carol: TestUser, roomId: strin
   await remote(alice, 'PUT', `/rooms/${encodeURIComponent(roomId)}/state/m.room.join_rules`, { join_rule: 'invite' })
   await whenApart(carol, roomId)
   world.network.mendAll()
-  return { world, carol, roomId }
+  return { world, bob, carol, roomId }
 }
 
 test('whose join lost its ground is told, once, that the stay is over', async () => {
@@ -70,4 +71,47 @@ test('a client that waits for news hears at once that its stay is over', async (
   await world.run(MINUTE_MS)
   const told = await world.finish(waiting!)
   expect(Object.keys(told.rooms.leave)).toEqual([roomId])
+})
+
+const e2ee = { ...oneList(), extensions: { e2ee: { enabled: true } } }
+
+test('a client of sliding sync is told, once, that the stay is over', async () => {
+  let client: SlidingClient | undefined
+  const { world, bob, carol, roomId } = await joinedBesideTheClosing(async (user, room) => {
+    client = new SlidingClient(user)
+    const inside = await client.sync(e2ee)
+    expect(inside.rooms).toMatchObject({ [room]: { membership: 'join' } })
+  })
+  await world.run(30 * MINUTE_MS)
+  const told = await client!.sync(e2ee)
+  expect(told.rooms[roomId]).toMatchObject({
+    membership: 'leave',
+    timeline: [{ type: 'm.room.member', state_key: carol.userId, content: { membership: 'leave' } }],
+  })
+  expect(told.extensions.e2ee.device_lists.left).toContain(bob.userId)
+  const after = await client!.sync(e2ee)
+  expect([after.rooms, after.lists.all.count]).toEqual([{}, 0])
+  expect((await new SlidingClient(carol, 'other').sync(e2ee)).rooms).toEqual({})
+})
+
+test('a client of sliding sync that shows the room alone, and waits, hears at once that its stay is over', async () => {
+  let waiting: Promise<Json> | undefined
+  const { world, roomId } = await joinedBesideTheClosing(async (user, room) => {
+    const client = new SlidingClient(user)
+    const body = { room_subscriptions: { [room]: { timeline_limit: 10, required_state: [['m.room.create', '']] } } }
+    await client.sync(body)
+    waiting = client.sync(body, { timeout: 10 * MINUTE_MS })
+  })
+  await world.run(MINUTE_MS)
+  expect((await world.finish(waiting!)).rooms[roomId]).toMatchObject({ membership: 'leave' })
+})
+
+test('whose join lost its ground shares no room any more with those inside', async () => {
+  let since = ''
+  const { world, bob, carol } = await joinedBesideTheClosing(async (user) => void ({ next_batch: since } = await user.sync()))
+  await world.run(30 * MINUTE_MS)
+  const told = await carol.sync(since)
+  expect(told.device_lists.left).toContain(bob.userId)
+  const query = new URLSearchParams({ from: since, to: told.next_batch })
+  expect((await carol.ok('GET', `/keys/changes?${query}`)).left).toContain(bob.userId)
 })

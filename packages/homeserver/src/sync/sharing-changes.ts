@@ -2,6 +2,7 @@ import { parseUserId, type RoomId, type UserId } from '@kith/matrix-protocol'
 import type { Rooms } from '../rooms/index.ts'
 import { memberOfKey, membershipOf, type RoomStateChanges } from './room-state-changes.ts'
 import type { StatesBetween } from './states-between.ts'
+import type { StreamChanges } from './stream-changes.ts'
 
 /** Users that one sync may have to name because of rooms that they share with the reader, or no longer do. */
 export interface SharingChanges {
@@ -17,13 +18,14 @@ export const sameSharing: SharingChanges = { touched: new Set(), former: new Set
 export async function readSharingChanges(
   { rooms, states }: { readonly rooms: Rooms; readonly states: StatesBetween },
   reader: UserId,
-  roomIds: Iterable<RoomId>,
+  { rooms: changedRooms, moved }: Pick<StreamChanges, 'rooms' | 'moved'>,
 ): Promise<SharingChanges> {
   const touched = new Set<UserId>()
   const former = new Set<UserId>()
-  for (const roomId of roomIds) {
-    // Most rooms of a node of many are none of the reader's, and nothing is to be read for them.
-    if (rooms.state(roomId)?.get('m.room.member', reader) === undefined) continue
+  for (const roomId of changedRooms ?? rooms.roomIds()) {
+    // Most rooms of a node of many are none of the reader's, and nothing is to be read for them. Whose join lost its ground has no membership.
+    const mayHaveLost = moved?.has(roomId) ?? true
+    if (!mayHaveLost && rooms.state(roomId)?.get('m.room.member', reader) === undefined) continue
     const changes = await states.of(roomId)
     if (!changes.isAny) continue
     const wasInside = membershipOf(await changes.memberBefore(reader)) === 'join'

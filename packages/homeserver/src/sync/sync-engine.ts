@@ -111,7 +111,7 @@ export class SyncEngine {
     const stretch = { reader: reader.userId, after, upTo: Math.min(upTo, timeline.position) }
     const changes = await readStreamChanges(timeline, reader.userId, after, stretch.upTo)
     const states = new StatesBetween(rooms, after, stretch.upTo)
-    const sharing = await readSharingChanges({ rooms, states }, reader.userId, changes.rooms ?? rooms.roomIds())
+    const sharing = await readSharingChanges({ rooms, states }, reader.userId, changes)
     return deviceListChanges({ rooms, keys }, stretch, sharing, changes.deviceLists)
   }
 
@@ -144,9 +144,7 @@ export class SyncEngine {
     }
     const sections = await this.#readSections(request, changes)
     const sharing =
-      changes === undefined
-        ? sameSharing
-        : await readSharingChanges({ rooms, states: request.states }, reader.userId, changes.rooms ?? rooms.roomIds())
+      changes === undefined ? sameSharing : await readSharingChanges({ rooms, states: request.states }, reader.userId, changes)
     // Counts are those of the place in the stream that the answer goes up to.
     await this.#parts.notifications.reach(upTo)
     const accountData = from === undefined ? [] : await this.#parts.accountData.changedBetween(reader.userId, from.position, upTo)
