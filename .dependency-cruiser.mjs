@@ -84,7 +84,8 @@ const allowed = [
 
   // Apps and whatever runs them.
   { from: { path: '^apps/([^/]+)/' }, to: { path: '^(apps/$1/|packages/(matrix-protocol|homeserver|storage|p2p)/src)' } },
-  { from: { path: '^apps/web/src/start/' }, to: { path: '^apps/headless/src' } },
+  { from: { path: '^apps/web/src/start/' }, to: { path: '^apps/headless/src/index\\.ts$' } },
+  { from: { path: '^apps/(web/src/start|headless/src/build)/' }, to: { path: '^tools/is-outdated\\.ts$' } },
   { from: { path: '^apps/web/src/(start|build)/|^apps/headless/' }, to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-no-pkg'] } },
   { from: { path: '^apps/web/src/' }, to: { dependencyTypes: ['npm'] } },
   { from: { path: '\\.config\\.ts$' }, to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-no-pkg'] } },

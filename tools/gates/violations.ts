@@ -164,8 +164,20 @@ const boundaries = [
   plant(
     'a node that builds itself',
     'apps/headless/src/planted-build.ts',
-    "export { isOutdated } from './build/is-outdated.ts'",
+    "export { publishBuild } from './build/publish-build.ts'",
     /a-node-builds-nothing/,
+  ),
+  plant(
+    'the inside of another app',
+    'apps/web/src/start/planted-app.ts',
+    "export { createStderrLog } from '../../../headless/src/node-ports.ts'",
+    /not-in-allowed/,
+  ),
+  plant(
+    'an app → the gates',
+    'apps/headless/src/build/planted-tools.ts',
+    "export type * from '../../../../tools/run-command.ts'",
+    /not-in-allowed/,
   ),
   plantImport(`${homeserver}/rooms/planted-a.ts`, `${homeserver}/federation/planted-a.ts`, /rooms-know-no-network/),
   plantImport(`${homeserver}/rooms/planted-b.ts`, `${homeserver}/sync/planted-b.ts`, /rooms-know-no-network/),

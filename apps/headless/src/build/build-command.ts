@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
-import { isOutdated } from './is-outdated.ts'
+import { isOutdated } from '../../../../tools/is-outdated.ts'
+import { publishBuild } from './publish-build.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const workspace = join(root, 'apps/headless')
@@ -22,20 +23,20 @@ export async function buildCommandIfNeeded(print: (line: string) => void): Promi
   print('Building kith, this takes a moment…')
   // Loaded only now: most starts build nothing.
   const { build } = await import('vite')
-  await build({
-    configFile: false,
-    logLevel: 'warn',
-    root: workspace,
-    ssr: { noExternal: true },
-    build: {
-      ssr: 'src/kith.ts',
-      outDir: directory,
-      // A process that runs may still load scripts of the build that it was started from.
-      emptyOutDir: false,
-      target: 'esnext',
-      rolldownOptions: { output: { comments: false } },
-    },
-    plugins: [leaveInstalled(nativePackages), escapeNonAscii()],
+  await publishBuild(directory, 'kith.js', async (folder) => {
+    await build({
+      configFile: false,
+      logLevel: 'warn',
+      root: workspace,
+      ssr: { noExternal: true },
+      build: {
+        ssr: 'src/kith.ts',
+        outDir: folder,
+        target: 'esnext',
+        rolldownOptions: { output: { comments: false } },
+      },
+      plugins: [leaveInstalled(nativePackages), escapeNonAscii()],
+    })
   })
   return command
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isOutdated } from '@kith/headless/is-outdated'
+import { isOutdated } from '../../../../tools/is-outdated.ts'
 
 /** What a build is made from. The lock file stands for the libraries. */
 const sourcePatterns = ['apps/web/{src,public}/**/*', 'apps/web/index.html', 'packages/*/src/**/*', 'vite.config.ts', 'package-lock.json']
