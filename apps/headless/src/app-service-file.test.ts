@@ -44,6 +44,7 @@ test.each([
   ['url: http://127.0.0.1:9000', 'url: ftp://x', /^url: must be an http/],
   ['url: http://127.0.0.1:9000', '', /^url: /],
   ['as_token: a_long_token', 'as_token: short', /^as_token: must have/],
+  ['as_token: a_long_token', 'as_token: 1234567890', /^as_token: must be a string$/],
   ['sender_localpart: bridge', 'sender_localpart: Bridge', /^sender_localpart: must have/],
   ["regex: '@net_.*'", "regex: '@(a'", /^namespaces\.users\.0\.regex: no regular expression of RE2/],
   ["regex: '@net_.*'", "regex: '@(?=a)'", /^namespaces\.users\.0\.regex: no regular expression of RE2/],

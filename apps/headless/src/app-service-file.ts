@@ -5,7 +5,8 @@ import * as v from 'valibot'
 import { parse, YAMLParseError } from 'yaml'
 import { limits } from './limits.ts'
 
-const tokenSchema = v.pipe(v.string(), v.regex(/^\S{8,1000}$/, 'must have 8 characters or more, and no spaces'))
+// What is wrong is not shown: it may be the token.
+const tokenSchema = v.pipe(v.string('must be a string'), v.regex(/^\S{8,1000}$/, 'must have 8 characters or more, and no spaces'))
 const namespacesSchema = v.optional(
   v.nullable(
     v.pipe(
