@@ -1,13 +1,14 @@
 import type { ServerName, UserId } from '@kith/matrix-protocol'
 import { expect, test } from 'vitest'
 import { isFreeOfRates } from '../client-api/authenticate.ts'
+import { type Json, TestNode } from '../client-api/test-node.test-support.ts'
 import { limits } from '../limits.ts'
 import { AppServices } from './app-services.ts'
 import { AS_TOKEN, callAs, registerFor, registrationOf, startWithService } from './service-node.test-support.ts'
 
 const room = (roomId: string, rest: string): string => `/rooms/${encodeURIComponent(roomId)}/${rest}`
 
-test('a service acts as its sender or as a user of its namespaces that it registered, and as nobody else', async () => {
+test('a service acts as its sender or as a registered user of its namespaces, and as nobody else', async () => {
   const { node } = await startWithService()
   await using _stopped = node
   const alice = await node.register('alice')
@@ -107,6 +108,37 @@ test('the members of a room are told to a service one of whose users is inside, 
   const { joined } = (await callAs(node, undefined, 'GET', room(roomId, 'joined_members'))).body
   expect(Object.keys(joined).toSorted()).toEqual([alice.userId, `@net_bob:${node.identity.server}`].toSorted())
   expect((await callAs(node, undefined, 'GET', room(roomId, 'members'))).status).toBe(403)
+})
+
+test('users of a service are notified of nothing; people in the same room are, and its users’ words are', async () => {
+  const { node } = await startWithService()
+  await using _stopped = node
+  const alice = await node.register('alice')
+  await registerFor(node, 'net_bob')
+  const roomId = await alice.createRoom({ preset: 'public_chat' })
+  await callAs(node, 'net_bob', 'POST', room(roomId, 'join'), {})
+  await alice.ok('PUT', `${room(roomId, 'send/m.room.message')}/1`, { body: 'net_bob: hello' })
+  await callAs(node, 'net_bob', 'PUT', room(roomId, 'send/m.room.message/2'), { body: 'hello' })
+  const countOf = ({ rooms }: Json): unknown => rooms.join[roomId].unread_notifications.notification_count
+  expect(countOf(await alice.sync())).toBe(1)
+  expect(countOf((await callAs(node, 'net_bob', 'GET', '/sync')).body)).toBe(0)
+  expect((await callAs(node, 'net_bob', 'GET', '/notifications')).body.notifications).toEqual([])
+})
+
+test('a service ends its users without a password; not its sender, and nobody whom it did not make', async () => {
+  const node = new TestNode()
+  const everybody = [{ exclusive: false, matches: () => true }]
+  await startWithService({ namespaces: { users: everybody, aliases: [], rooms: [] } }, node)
+  await using _stopped = node
+  await node.register('alice')
+  await registerFor(node, 'net_bob')
+  for (const user of ['alice', undefined]) {
+    expect((await callAs(node, user, 'POST', '/account/deactivate', {})).status).toBe(401)
+    expect((await callAs(node, user, 'GET', '/account/whoami')).status).toBe(200)
+  }
+  expect(await callAs(node, 'net_bob', 'POST', '/account/deactivate', {})).toMatchObject({ status: 200 })
+  expect((await callAs(node, 'net_bob', 'GET', '/account/whoami')).status).toBe(403)
+  expect((await registerFor(node, 'net_bob')).body.errcode).toBe('M_USER_IN_USE')
 })
 
 test('a rate-limited service may not do as much as it likes, except as its sender', async () => {

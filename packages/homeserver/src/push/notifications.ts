@@ -8,6 +8,7 @@ import {
   serverNameOf,
   type UserId,
 } from '@kith/matrix-protocol'
+import type { Accounts } from '../accounts/accounts.ts'
 import type { Receipts } from '../ephemeral/receipts.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -29,6 +30,7 @@ export interface NotificationsParts {
   readonly rooms: Rooms
   readonly receipts: Receipts
   readonly pushRules: PushRules
+  readonly accounts: Pick<Accounts, 'appServiceOf'>
   readonly clock: Clock
   readonly log: Log
   readonly serverName: ServerName
@@ -163,7 +165,7 @@ export class Notifications implements AsyncDisposable {
 
   async #look(draft: UnreadDraft, { key: [position], value: row }: StreamEntry, events: ReadonlyMap<EventId, StoredEvent>): Promise<void> {
     if (row.kind === 'receipt') {
-      if (this.#isLocal(row.userId)) await this.#takeReceipts(draft, row.userId, row.roomId)
+      if (this.#isNotified(row.userId)) await this.#takeReceipts(draft, row.userId, row.roomId)
     } else if (row.kind === 'room-event') {
       const event = events.get(row.eventId)
       if (event !== undefined) await this.#takeEvent(draft, event, position)
@@ -176,7 +178,7 @@ export class Notifications implements AsyncDisposable {
     const thread = await threadOf(rooms, event)
     const sender = parseUserId(pdu.sender)
     // Whoever writes has read what is there, in that thread; where nobody knows which one it is, that says nothing.
-    if (sender !== undefined && this.#isLocal(sender) && thread !== undefined)
+    if (sender !== undefined && this.#isNotified(sender) && thread !== undefined)
       await draft.remove(sender, roomId, (unread) => unread.thread === thread && unread.position <= position)
     await this.#takeDeparture(draft, event)
     await this.#takeRedaction(draft, event)
@@ -200,12 +202,12 @@ export class Notifications implements AsyncDisposable {
 
   /** Of all whom the event may concern, judged at one moment: the state must not change meanwhile. */
   async #verdicts(event: StoredEvent): Promise<{ userId: UserId; verdict: PushVerdict }[]> {
-    const { rooms, pushRules, serverName } = this.#parts
+    const { rooms, pushRules } = this.#parts
     const { roomId, pdu } = event
     if (event.status !== 'accepted' || event.redactedBy !== undefined) return []
-    const concerned = new Set(rooms.state(roomId)?.joinedUsersOf(serverName))
+    const concerned = new Set(this.#notifiedIn(roomId))
     const invited = pdu.type === 'm.room.member' && pdu.content['membership'] === 'invite' ? parseUserId(pdu.state_key) : undefined
-    if (invited !== undefined && this.#isLocal(invited)) concerned.add(invited)
+    if (invited !== undefined && this.#isNotified(invited)) concerned.add(invited)
     concerned.delete(pdu.sender)
     const users = [...concerned]
     const rules = await Promise.all(users.map(async (userId) => pushRules.get(userId)))
@@ -230,21 +232,21 @@ export class Notifications implements AsyncDisposable {
   async #takeDeparture(draft: UnreadDraft, { roomId, pdu }: StoredEvent): Promise<void> {
     if (pdu.type !== 'm.room.member') return
     const member = parseUserId(pdu.state_key)
-    if (member === undefined || !this.#isLocal(member)) return
+    if (member === undefined || !this.#isNotified(member)) return
     const membership = ownString(pdu.content, 'membership')
     if (membership !== 'invite' && membership !== 'join') await draft.remove(member, roomId, () => true)
   }
 
   /** What was taken back is nothing to read any more. */
   async #takeRedaction(draft: UnreadDraft, { roomId, pdu }: StoredEvent): Promise<void> {
-    const { rooms, serverName } = this.#parts
+    const { rooms } = this.#parts
     const version = rooms.version(roomId)
     if (pdu.type !== 'm.room.redaction' || version === undefined) return
     const targetId = redactsOf(pdu, version) as EventId | undefined
     const target = targetId === undefined ? undefined : await rooms.event(targetId)
     const position = target?.redactedBy === undefined ? undefined : target.position
     if (position === undefined || target?.roomId !== roomId) return
-    for (const userId of rooms.state(roomId)?.joinedUsersOf(serverName) ?? []) {
+    for (const userId of this.#notifiedIn(roomId)) {
       await draft.remove(userId, roomId, (unread) => unread.position === position)
       draft.batch.delete(notificationTables.notifications, [userId, position])
     }
@@ -285,7 +287,14 @@ export class Notifications implements AsyncDisposable {
     for (const { key } of old) draft.batch.delete(notificationTables.notifications, key)
   }
 
-  #isLocal(userId: UserId): boolean {
-    return serverNameOf(userId) === this.#parts.serverName
+  #notifiedIn(roomId: RoomId): UserId[] {
+    const { rooms, serverName } = this.#parts
+    return [...(rooms.state(roomId)?.joinedUsersOf(serverName) ?? [])].filter((userId) => this.#isNotified(userId))
+  }
+
+  /** Users of application services are not: a bridge has hundreds of them in a room, each of whom would be judged, stored and read by nobody. */
+  #isNotified(userId: UserId): boolean {
+    const { serverName, accounts } = this.#parts
+    return serverNameOf(userId) === serverName && accounts.appServiceOf(userId) === undefined
   }
 }

@@ -1,5 +1,6 @@
 import type { UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
+import type { Session } from '../../accounts/accounts.ts'
 import { removeDevicesInTurn } from '../../keys/remove-devices.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { type Api, endpoint } from '../endpoint.ts'
@@ -41,10 +42,10 @@ export const accountEndpoints = [
     auth: 'optional',
     body: v.looseObject({ auth: authSchema, erase: v.optional(v.boolean(), false), id_server: v.optional(v.string()) }),
     async handle(api, { session, body, caller }) {
-      const userId = provenUser(
-        api,
-        api.interactiveAuth.require(body.auth, passwordOf(session?.userId, `deactivate ${body.erase}`), caller),
-      )
+      const wanted = passwordOf(session?.userId, `deactivate ${body.erase}`)
+      const userId = isMadeByService(api, session)
+        ? session.userId
+        : provenUser(api, api.interactiveAuth.require(body.auth, wanted, caller))
       await api.deactivations.deactivate(userId, body.erase)
       // No address was ever bound to it, so there is none to unbind.
       return { id_server_unbind_result: 'success' }
@@ -71,6 +72,13 @@ async function changePassword(
 
 function passwordOf(userId: UserId | undefined, purpose: string): Wanted {
   return { purpose, stages: ['m.login.password'], ...(userId === undefined ? {} : { userId }) }
+}
+
+/** Whom a service made, it may end: they have no password. Not so its sender, without whom it can do nothing, nor people in its namespaces. */
+function isMadeByService(api: Api, session: Session | undefined): session is Session {
+  const service = api.appServices.get(session?.appServiceId)
+  if (session === undefined || service === undefined || session.userId === service.senderId) return false
+  return api.accounts.appServiceOf(session.userId) === service.id
 }
 
 /** A password opens a locked account no more than a token does. */
