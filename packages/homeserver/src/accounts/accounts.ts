@@ -124,6 +124,11 @@ export class Accounts {
     return this.#accounts.values().every(({ appServiceId }) => appServiceId !== undefined)
   }
 
+  /** With those that have ended. */
+  get total(): number {
+    return this.#accounts.size
+  }
+
   userIds(): UserId[] {
     return [...this.#accounts.values()].filter((account) => !account.deactivated).map((account) => account.userId)
   }

@@ -43,12 +43,14 @@ class Scene implements AsyncDisposable {
   alice!: TestUser
   #said = 0
 
-  async begin(): Promise<this> {
+  /** @param bystanders users of the service who are in no room. */
+  async begin(bystanders = 0): Promise<this> {
     this.service.answer = async (call) => this.#answer(call)
     this.node.optionalPorts = { appServiceClient: this.service }
     await this.node.start(this.config)
     this.alice = await this.node.register('alice')
     for (const ghost of ghosts) await registerFor(this.node, ghost)
+    for (let index = 0; index < bystanders; index++) await registerFor(this.node, `net_bystander${index}`)
     for (const _ of [0, 1]) this.roomIds.push(await this.alice.createRoom({ preset: 'public_chat' }))
     return this
   }
@@ -134,8 +136,8 @@ test('a service is told what concerns it, all of it, in order and once, whatever
   let told = 0
   let repeated = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60, size: 'max' }), async (steps) => {
-      await using scene = await new Scene().begin()
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60, size: 'max' }), fc.constantFrom(0, 20), async (steps, bystanders) => {
+      await using scene = await new Scene().begin(bystanders)
       for (const each of steps) await scene.act(each)
       await scene.settle()
       const { service } = scene

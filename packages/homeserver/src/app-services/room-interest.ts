@@ -1,7 +1,7 @@
-import type { RoomId, ServerName, UserId } from '@kith/matrix-protocol'
+import { type RoomId, type ServerName, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Directory } from '../directory/index.ts'
-import type { Rooms, StoredEvent } from '../rooms/index.ts'
+import type { Rooms, RoomState, StoredEvent } from '../rooms/index.ts'
 import type { AppService } from './app-service.ts'
 
 export interface RoomInterestParts {
@@ -63,8 +63,17 @@ export class RoomInterest {
       return position !== undefined && position <= this.#after
     }
     if (this.#joined(roomId).some((userId) => this.#service.hasUser(userId) && cameBefore(userId))) return { kind: 'all' }
-    const users = this.#ownUsers().filter((userId) => state.get('m.room.member', userId) !== undefined && !cameBefore(userId))
+    const users = this.#ownUsersIn(state).filter((userId) => !cameBefore(userId))
     return { kind: 'while-inside', users }
+  }
+
+  /** Whatever their membership. A bridge may have thousands of users, and most rooms have few members: it is looked through what is shorter. */
+  #ownUsersIn(state: RoomState): readonly UserId[] {
+    const { accounts, serverName } = this.#parts
+    if (accounts.total <= state.size) return this.#ownUsers().filter((userId) => state.membershipOf(userId) !== undefined)
+    return [...state.members()].flatMap(({ userId }) =>
+      serverNameOf(userId) === serverName && this.#service.hasUser(userId) ? [userId] : [],
+    )
   }
 
   async #isNamed(roomId: RoomId): Promise<boolean> {
