@@ -138,9 +138,9 @@ function unjustSoftFailures({ name, roomId, servers, graph }: RoomView, stored: 
   const states = new RoomStates(roomId, new RoomGraph(everywhere))
   for (const server of servers) {
     const events = [...(stored.get(server)?.values() ?? [])].filter((event) => event.roomId === roomId && event.status !== 'outlier')
+    const isRefused = (eventId: string): boolean => stored.get(server)?.get(eventId)?.status === 'soft-failed'
     for (const event of events) {
-      if (event.status !== 'soft-failed' || events.some((other) => states.isDeniedBeside(event, other))) continue
-      if (states.isDeniedWithout(event, (eventId) => stored.get(server)?.get(eventId)?.status === 'soft-failed')) continue
+      if (event.status !== 'soft-failed' || states.isJustlyRefused(event, events, isRefused)) continue
       if (isBehindGap(graph, events, event.eventId)) continue
       // It stands upon a join that was refused: whether that was just is asked of the join.
       const { sender, state_key: stateKey, content } = event.pdu

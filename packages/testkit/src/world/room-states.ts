@@ -31,27 +31,21 @@ export class RoomStates {
   }
 
   /**
-   * Whether a server that knew the other event when this one came had to soft-fail it: neither builds on the other, and the rules deny it in
-   * the state of the room that has both the other event and those that this one follows as its ends.
+   * Whether a server had to soft-fail an event: the rules deny it in the state of the room that has for its ends what the event follows and what
+   * the server knew beside it, of which one alone must suffice here. What the server had refused is no end: state resolution may leave out
+   * a ban, say, for the sake of a message beside it that this server did not take.
    * @see https://spec.matrix.org/latest/server-server-api/#checks-performed-on-receipt-of-a-pdu step 6
    */
-  isDeniedBeside(event: InspectedEvent, other: InspectedEvent): boolean {
-    if (!this.#graph.areConcurrent(event.eventId, other.eventId)) return false
-    const built = this.#graph.ancestorsOf(other.eventId)
-    return this.#isDeniedAt(event, [other.eventId, ...prevIdsOf(event).filter((eventId) => !built.has(eventId))])
-  }
-
-  /**
-   * Whether a server that had refused some of what the event follows had to soft-fail it, too: its room has only the rest for ends. State
-   * resolution may leave out a ban, say, for the sake of a message beside it that this server did not take.
-   */
-  isDeniedWithout(event: InspectedEvent, isRefused: (eventId: string) => boolean): boolean {
+  isJustlyRefused(event: InspectedEvent, known: readonly InspectedEvent[], isRefused: (eventId: string) => boolean): boolean {
     const taken = [...this.#graph.ancestorsOf(event.eventId)].filter((eventId) => !isRefused(eventId))
     const built = new Set(taken.flatMap((eventId) => [...this.#graph.ancestorsOf(eventId)]))
-    return this.#isDeniedAt(
-      event,
-      taken.filter((eventId) => !built.has(eventId)),
-    )
+    const ends = taken.filter((eventId) => !built.has(eventId))
+    if (this.#isDeniedAt(event, ends)) return true
+    const beside = known.values().filter(({ eventId }) => this.#graph.areConcurrent(event.eventId, eventId))
+    return beside.some(({ eventId }) => {
+      const behind = this.#graph.ancestorsOf(eventId)
+      return this.#isDeniedAt(event, [eventId, ...ends.filter((end) => !behind.has(end))])
+    })
   }
 
   #isDeniedAt(event: InspectedEvent, ends: readonly string[]): boolean {
