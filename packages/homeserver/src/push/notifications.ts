@@ -169,6 +169,8 @@ export class Notifications implements AsyncDisposable {
     } else if (row.kind === 'room-event') {
       const event = events.get(row.eventId)
       if (event !== undefined) await this.#takeEvent(draft, event, position)
+    } else if (row.kind === 'room-state') {
+      for (const userId of row.ended ?? []) await draft.remove(userId, row.roomId, (unread) => unread.position <= position)
     }
   }
 
@@ -185,7 +187,13 @@ export class Notifications implements AsyncDisposable {
     for (const { userId, verdict } of await this.#verdicts(event)) {
       if (!verdict.notify || !(await this.#mayKnow(event, userId))) continue
       const { eventId } = event
-      await draft.add(userId, roomId, { position, eventId, sender: pdu.sender, thread: thread ?? mainTimeline, highlight: verdict.highlight })
+      await draft.add(userId, roomId, {
+        position,
+        eventId,
+        sender: pdu.sender,
+        thread: thread ?? mainTimeline,
+        highlight: verdict.highlight,
+      })
       const timestamp = this.#parts.clock.now()
       const { actions, highlight } = verdict
       draft.batch.put(notificationTables.notifications, [userId, position], {

@@ -1,4 +1,4 @@
-import { type ServerName, serverNameOf, type StateKey, stateKeyOf } from '@kith/matrix-protocol'
+import { type ServerName, serverNameOf, type StateKey, stateKeyOf, type UserId } from '@kith/matrix-protocol'
 import { type IndexedState, memberOf } from './room-state.ts'
 import type { StoredEvent } from './stored-event.ts'
 
@@ -9,6 +9,7 @@ export class DraftCurrent {
   /** How many joined members each server gains or loses. */
   readonly #joinedDelta = new Map<ServerName, number>()
   #touched = new Set<ServerName>()
+  readonly #endedStays = new Set<UserId>()
 
   constructor(state: IndexedState) {
     this.#state = state
@@ -26,16 +27,21 @@ export class DraftCurrent {
 
   /**
    * @param arriving takes the place of what is stored of it.
-   * @returns whether the stay of a user of the server ends by something else than the arriving event: none of the stream says so.
+   * @param server of whose users it is noted whose stay ends by something else than the arriving event: none of the stream says so.
    */
-  move(changes: ReadonlyMap<StateKey, StoredEvent | undefined>, arriving: StoredEvent | undefined, server: ServerName): boolean {
-    let endsStay = false
+  move(changes: ReadonlyMap<StateKey, StoredEvent | undefined>, arriving: StoredEvent | undefined, server: ServerName): void {
     for (const [key, event] of changes) {
       const isArriving = event !== undefined && event.eventId === arriving?.eventId
-      endsStay ||= !isArriving && isJoinOf(server, this.at(key)) && !isJoinOf(server, event)
+      const [stayed, stays] = [joinedOf(server, this.at(key)), joinedOf(server, event)]
+      if (stays !== undefined) this.#endedStays.delete(stays)
+      else if (stayed !== undefined && !isArriving) this.#endedStays.add(stayed)
       this.set(key, isArriving ? arriving : event)
     }
-    return endsStay
+  }
+
+  /** Who is in the room no longer, although no event of the draft says so. */
+  get endedStays(): readonly UserId[] {
+    return [...this.#endedStays]
   }
 
   /** Keeps the state pointing at the newest form of the event. */
@@ -85,7 +91,7 @@ export class DraftCurrent {
   }
 }
 
-function isJoinOf(server: ServerName, event: StoredEvent | undefined): boolean {
+function joinedOf(server: ServerName, event: StoredEvent | undefined): UserId | undefined {
   const member = event === undefined ? undefined : memberOf(event)
-  return member?.membership === 'join' && serverNameOf(member.userId) === server
+  return member?.membership === 'join' && serverNameOf(member.userId) === server ? member.userId : undefined
 }

@@ -1,4 +1,4 @@
-import type { EventId, RoomId, ServerName } from '@kith/matrix-protocol'
+import type { EventId, RoomId, ServerName, UserId } from '@kith/matrix-protocol'
 import type { TimelineTransaction } from '../timeline/index.ts'
 import type { DraftEvents } from './draft-events.ts'
 import { historyPlaceOf } from './history-place.ts'
@@ -18,8 +18,6 @@ export interface AppendedEvent {
   readonly state: StateRoot
   /** Known once committed. */
   position: number
-  /** Whether it ends the stay of a local user without saying so. */
-  readonly endsStay: boolean
   readonly destinations: ReadonlySet<ServerName>
   /** What a server that comes in by this event was not sent yet. */
   readonly owed: OwedEvents | undefined
@@ -137,7 +135,8 @@ export class DraftRows {
     return this.#pendingRedactions.size === 0 && this.#gaps.size === 0 && this.#judged.length === 0 && this.#movedTo === undefined
   }
 
-  write(transaction: TimelineTransaction, nodes: ReadonlyMap<NodeId, TrieNode>): void {
+  /** @param ended whose stay is over without an event that says so. */
+  write(transaction: TimelineTransaction, nodes: ReadonlyMap<NodeId, TrieNode>, ended: readonly UserId[]): void {
     const { batch } = transaction
     const roomId = this.#roomId
     for (const appended of this.appended) this.#writeAppended(transaction, appended)
@@ -158,11 +157,12 @@ export class DraftRows {
     for (const [missing, successors] of this.#gaps) {
       for (const successor of successors ?? []) batch.put(roomsTables.gaps, [roomId, missing, successor], true)
     }
-    if (this.#movedTo !== undefined) {
-      const position = transaction.append({ kind: 'room-state', roomId, ...(this.#completes ? { completes: true } : {}) })
-      this.#movedAt = position
-      batch.put(roomsTables.arrivals, [roomId, position], { state: this.#movedTo })
-    }
+    if (this.#movedTo === undefined && ended.length === 0) return
+    const completes = this.#completes ? { completes: true as const } : {}
+    const position = transaction.append({ kind: 'room-state', roomId, ...completes, ...(ended.length === 0 ? {} : { ended }) })
+    if (this.#movedTo === undefined) return
+    this.#movedAt = position
+    batch.put(roomsTables.arrivals, [roomId, position], { state: this.#movedTo })
   }
 
   /** What this adds to the room's row, once it is written and the positions are known. */
@@ -200,7 +200,6 @@ export class DraftRows {
     appended.position = position
     this.#place(transaction, eventId, { position })
     transaction.batch.put(roomsTables.arrivals, [roomId, position], { eventId, state: appended.state })
-    if (appended.endsStay) transaction.append({ kind: 'room-state', roomId })
     for (const destination of appended.destinations) transaction.enqueue(destination, { kind: 'pdu', roomId, eventId })
     if (appended.owed !== undefined) this.#writeOwed(transaction, appended.owed)
     appended.extraWrites?.(transaction, eventId)

@@ -213,7 +213,7 @@ export class RoomDraft {
     const waiting = serverOfWaiting(placed, this.current)
     const own = redactions.own === undefined ? placed : redactedForm(placed, redactions.own, this.room.version)
     this.events.put(own)
-    const endsStay = this.#moveTo(next, own)
+    this.#moveTo(next, own)
     const displaced = displacedBy(this.current.takeLost(), aware, this.serverName)
     this.#displaced = withDisplaced(this.#displaced, displaced, own)
     this.#depth = Math.max(this.#depth, own.pdu.depth)
@@ -224,7 +224,7 @@ export class RoomDraft {
     const destinations =
       before === undefined ? displaced : destinationsOf(own, [displaced, before, this.current.joinedServers(), waiting], this.serverName)
     const due = owed !== undefined && this.current.isJoined(owed.server) ? owed : undefined
-    const appended = { eventId: own.eventId, state: this.#state, position: 0, endsStay, destinations, owed: due, extraWrites }
+    const appended = { eventId: own.eventId, state: this.#state, position: 0, destinations, owed: due, extraWrites }
     this.#rows.append(appended)
     return appended
   }
@@ -319,7 +319,7 @@ export class RoomDraft {
 
   /** Runs inside the builder of `Timeline.commit`. */
   write(transaction: TimelineTransaction): void {
-    this.#rows.write(transaction, this.states.created)
+    this.#rows.write(transaction, this.states.created, this.current.endedStays)
     if ((this.#roomChanged || this.doubts.hasChanged) && this.#writesRoom) this.#rows.writeRoom(transaction, this.#nextRow())
   }
 
@@ -355,11 +355,10 @@ export class RoomDraft {
     return { extremities: heads.map((head) => head.eventId), state, changes }
   }
 
-  #moveTo({ extremities, state, changes }: NextHeads, own?: StoredEvent): boolean {
-    const endsStay = this.current.move(changes, own, this.serverName)
+  #moveTo({ extremities, state, changes }: NextHeads, own?: StoredEvent): void {
+    this.current.move(changes, own, this.serverName)
     this.#extremities = new Set(extremities)
     this.#state = state
-    return endsStay
   }
 
   /** The events of what changes between the current state and that one. */

@@ -29,7 +29,9 @@ function serverOf({ userId }: TestUser): ServerName {
 }
 
 /** Carol has joined at Bob's a room that Alice closed meanwhile, out of reach of both, and they hear of each other now. */
-async function joinedBesideTheClosing(whenApart: (carol: TestUser, roomId: string) => Promise<void>) {
+async function joinedBesideTheClosing(
+  whenApart: (carol: TestUser, roomId: string, others: { bob: TestUser; world: SimulatedWorld }) => Promise<void>,
+) {
   const { world, alice, bob, carol } = await threeNodes()
   const remote = (user: TestUser, method: string, path: string, body: object = {}): Promise<Json> =>
     world.finish(user.ok(method, path, body))
@@ -40,7 +42,7 @@ async function joinedBesideTheClosing(whenApart: (carol: TestUser, roomId: strin
   for (const other of [bob, carol]) world.network.cut(serverOf(alice), serverOf(other))
   await join(carol, bob)
   await remote(alice, 'PUT', `/rooms/${encodeURIComponent(roomId)}/state/m.room.join_rules`, { join_rule: 'invite' })
-  await whenApart(carol, roomId)
+  await whenApart(carol, roomId, { bob, world })
   world.network.mendAll()
   return { world, bob, carol, roomId }
 }
@@ -104,6 +106,18 @@ test('a client of sliding sync that shows the room alone, and waits, hears at on
   })
   await world.run(MINUTE_MS)
   expect((await world.finish(waiting!)).rooms[roomId]).toMatchObject({ membership: 'leave' })
+})
+
+test('nothing is unread in the room for whose join lost its ground', async () => {
+  const unread = async (user: TestUser): Promise<boolean[]> =>
+    (await user.ok('GET', '/notifications')).notifications.map(({ read }: Json) => !read)
+  const { world, carol } = await joinedBesideTheClosing(async (user, room, others) => {
+    await others.bob.ok('PUT', `/rooms/${encodeURIComponent(room)}/send/m.room.message/m1`, { msgtype: 'm.text', body: 'hello' })
+    await others.world.run(5_000)
+    expect(await unread(user)).toEqual([true])
+  })
+  await world.run(30 * MINUTE_MS)
+  expect(await unread(carol)).toEqual([false])
 })
 
 test('whose join lost its ground shares no room any more with those inside', async () => {

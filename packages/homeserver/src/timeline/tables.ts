@@ -7,8 +7,11 @@ export type TimelineRow =
   | { readonly kind: 'room-event'; readonly roomId: RoomId; readonly eventId: EventId }
   /** An event took its place in a room's history without being new, lost it, or got the content that it lacked. Nobody's sync tells of that. */
   | { readonly kind: 'room-history'; readonly roomId: RoomId; readonly eventId: EventId }
-  /** The state of a room changed without an event that joined its timeline. `completes`: only now all of its members are known. */
-  | { readonly kind: 'room-state'; readonly roomId: RoomId; readonly completes?: true }
+  /**
+   * The state of a room changed without an event that joined its timeline. `completes`: only now all of its members are known. `ended`: local
+   * users who are not in the room any more.
+   */
+  | { readonly kind: 'room-state'; readonly roomId: RoomId; readonly completes?: true; readonly ended?: readonly UserId[] }
   /** An invite (or its withdrawal) for a local user to a room whose state this server does not hold. */
   | { readonly kind: 'invite'; readonly roomId: RoomId; readonly userId: UserId }
   | { readonly kind: 'account-data'; readonly userId: UserId; readonly roomId?: RoomId; readonly type: string }
