@@ -56,6 +56,27 @@ test('a server that invents users pushes out its own, and nobody else’s', asyn
   presence[Symbol.dispose]()
 })
 
+test('who is pushed out is away for those who knew of them', async () => {
+  const { clock, presence, timeline } = await start()
+  presence.receive(origin, { push: [{ user_id: bob, presence: 'online' }] }, () => true)
+  await clock.advance(limits.implementation.presenceTellIntervalMs)
+  const known = timeline.position
+  const { presenceUsersPerServerMax, presenceUpdatesPerEduMax } = limits.implementation
+  for (let count = 0; count < presenceUsersPerServerMax; count += presenceUpdatesPerEduMax) {
+    const push = Array.from({ length: presenceUpdatesPerEduMax }, (_, index) => ({
+      user_id: `@${count + index}:${origin}`,
+      presence: 'online',
+    }))
+    presence.receive(origin, { push }, () => true)
+  }
+  await clock.advance(limits.implementation.presenceTellIntervalMs)
+  expect(presence.changedAfter(known)).toContain(bob)
+  expect([presence.get(bob)?.state, presence.present().includes(bob)]).toEqual(['offline', false])
+  presence.receive(origin, { push: [{ user_id: bob, presence: 'online' }] }, () => true)
+  expect(presence.get(bob)?.state).toBe('online')
+  presence[Symbol.dispose]()
+})
+
 test('users whose server fell silent are away in the end', async () => {
   const { clock, presence } = await start()
   presence.receive(origin, { push: [{ user_id: bob, presence: 'online' }] }, () => true)

@@ -47,6 +47,8 @@ export class Presence implements Disposable {
   readonly #users = new Map<UserId, Entry>()
   readonly #own = new Map<UserId, OwnPresence>()
   readonly #places = new PresencePlaces(limits.implementation.presenceUsersPerServerMax, limits.implementation.presenceUsersMax)
+  /** Who lost their place, and is away: clients that took them for present have to hear of it. Those who went first stand first. */
+  readonly #displaced = new Set<UserId>()
   readonly #toAnnounce = new Set<UserId>()
   readonly #announcements = new WatchedNumber(0)
   readonly #closing = new AbortController()
@@ -120,7 +122,8 @@ export class Presence implements Disposable {
       const info = readInfo(update, this.#clock.now())
       if (userId === undefined || info === undefined || serverNameOf(userId) !== origin || !isKnown(userId)) continue
       const displaced = this.#places.take(userId)
-      if (displaced !== undefined) this.#users.delete(displaced)
+      if (displaced !== undefined) this.#displace(displaced)
+      this.#displaced.delete(userId)
       this.#show(userId, info, this.#clock.now() + limits.implementation.presenceOfOthersLifetimeMs)
     }
     if (!this.#sweeping) void this.#sweep()
@@ -128,6 +131,17 @@ export class Presence implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closing.abort()
+  }
+
+  #displace(userId: UserId): void {
+    const known = this.#users.get(userId)
+    if (known === undefined) return
+    this.#show(userId, { ...known.info, state: 'offline', currentlyActive: false }, known.expiresAt)
+    this.#displaced.add(userId)
+    const [oldest] = this.#displaced
+    if (oldest === undefined || this.#displaced.size <= limits.implementation.presenceUsersMax) return
+    this.#displaced.delete(oldest)
+    this.#users.delete(oldest)
   }
 
   #ownOf(userId: UserId): OwnPresence | undefined {
