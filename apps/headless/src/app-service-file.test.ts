@@ -32,10 +32,13 @@ test('a registration is read as it is written', () => {
     rateLimited: false,
     protocols: ['irc'],
     ephemeral: 'stable',
+    toDevice: false,
   })
   expect([namespaces.users.length, namespaces.aliases, namespaces.rooms]).toEqual([1, [], []])
   expect(['@net_a:x', '@other:x', 'x@net_a'].map((id) => namespaces.users[0]?.matches(id))).toEqual([true, false, false])
   expect(parseAppService(whole.replace('http://127.0.0.1:9000', 'null')).url).toBeUndefined()
+  expect(parseAppService(whole.replace('something.else: 1', 'org.matrix.msc3202: true')).toDevice).toBe(true)
+  expect(parseAppService(whole.replace('receive_ephemeral: true', 'org.matrix.msc3202: true')).toDevice).toBe(false)
   expect(parseAppService(whole.replace('something.else: 1', 'de.sorunome.msc2409.push_ephemeral: true')).ephemeral).toBe('unstable')
 })
 

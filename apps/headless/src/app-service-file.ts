@@ -35,6 +35,7 @@ const registrationSchema = v.object({
   ),
   receive_ephemeral: v.optional(v.boolean(), false),
   'de.sorunome.msc2409.push_ephemeral': v.optional(v.boolean(), false),
+  'org.matrix.msc3202': v.optional(v.boolean(), false),
 })
 
 type Registration = v.InferOutput<typeof registrationSchema>
@@ -68,6 +69,7 @@ export function parseAppService(text: string): AppServiceRegistration {
     throw new Error(`${v.getDotPath(issue) ?? 'the registration'}: ${issue.message}`)
   }
   const { output } = parsed
+  const ephemeral = output['de.sorunome.msc2409.push_ephemeral'] ? 'unstable' : output.receive_ephemeral ? 'stable' : 'none'
   return {
     id: output.id,
     url: output.url ?? undefined,
@@ -77,7 +79,9 @@ export function parseAppService(text: string): AppServiceRegistration {
     namespaces: { users: namespaces(output, 'users'), aliases: namespaces(output, 'aliases'), rooms: namespaces(output, 'rooms') },
     rateLimited: output.rate_limited,
     protocols: output.protocols ?? [],
-    ephemeral: output['de.sorunome.msc2409.push_ephemeral'] ? 'unstable' : output.receive_ephemeral ? 'stable' : 'none',
+    ephemeral,
+    // Bridges that encrypt mostly sync for these messages. Those that read them in transactions say both.
+    toDevice: ephemeral !== 'none' && output['org.matrix.msc3202'],
   }
 }
 

@@ -169,8 +169,8 @@ test('rooms of networks have an end, which asking again does not move', async ()
 })
 
 /** What a service is told of what passes: in a room with a user of its, in one without, and to a device of that user. */
-async function letPass(ephemeral: 'none' | 'stable' | 'unstable') {
-  const { node, service } = await startWithService({ ephemeral })
+async function letPass(ephemeral: 'none' | 'stable' | 'unstable', toDevice = ephemeral !== 'none') {
+  const { node, service } = await startWithService({ ephemeral, toDevice })
   await using _stopped = node
   const alice = await node.register('alice')
   await registerFor(node, 'net_bob')
@@ -209,6 +209,24 @@ test('what passes is not told to a service that does not ask for it', async () =
   const { passing, unstable, messages, left } = await letPass('none')
   expect([passing, unstable, messages]).toEqual([[], [], []])
   expect(left).toHaveLength(1)
+})
+
+test('messages to devices are left to who syncs, where the service does not ask for them', async () => {
+  const { passing, messages, left } = await letPass('unstable', false)
+  expect(passing).not.toEqual([])
+  expect(messages).toEqual([])
+  expect(left).toHaveLength(1)
+})
+
+test('messages to the devices of people are theirs, in whatever namespace the people are', async () => {
+  const namespaces = { users: [{ exclusive: false, matches: () => true }], aliases: [], rooms: [] }
+  const { node, service } = await startWithService({ ephemeral: 'stable', toDevice: true, namespaces })
+  await using _stopped = node
+  const alice = await node.register('alice')
+  await alice.ok('PUT', '/sendToDevice/m.dummy/1', { messages: { [alice.userId]: { '*': { a: 1 } } } })
+  await node.world.run(1_000)
+  expect((await alice.sync()).to_device.events).toHaveLength(1)
+  expect(JSON.stringify([...service.transactions.values()])).not.toContain('m.dummy')
 })
 
 test('a private receipt is its user’s own business', async () => {

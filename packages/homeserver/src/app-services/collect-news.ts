@@ -63,7 +63,7 @@ async function itemsOf(parts: NewsParts, look: Look, row: TimelineRow): Promise<
       return invite === undefined ? [] : [{ kind: 'invite', event: invite }]
     }
     case 'to-device':
-      return hearsMore && service.hasUser(row.userId) ? [{ kind: 'to-device', userId: row.userId, deviceId: row.deviceId, position }] : []
+      return isTold(parts, service, row.userId) ? [{ kind: 'to-device', userId: row.userId, deviceId: row.deviceId, position }] : []
     case 'receipt': {
       if (!hearsMore || !(await interest.concernsRoomNow(row.roomId))) return []
       const reader = service.hasUser(row.userId) ? row.userId : service.senderId
@@ -73,6 +73,11 @@ async function itemsOf(parts: NewsParts, look: Look, row: TimelineRow): Promise<
     default:
       return []
   }
+}
+
+/** Whether messages to the user's devices are. Those to people in a wide namespace are for the clients that the people are logged in with. */
+function isTold({ accounts }: NewsParts, service: AppService, userId: UserId): boolean {
+  return service.registration.toDevice && service.hasUser(userId) && accounts.appServiceOf(userId) === service.id
 }
 
 /** An invite, or a knock, that lies outside of the rooms held here; undefined when it was taken back or answered. */

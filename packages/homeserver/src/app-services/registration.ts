@@ -22,6 +22,8 @@ export interface AppServiceRegistration {
   readonly rateLimited: boolean
   /** Other networks that it leads to. */
   readonly protocols: readonly string[]
-  /** Typing, receipts, presence and to-device messages; `unstable`: under the names of MSC2409 too. */
+  /** Typing, receipts and presence; `unstable`: under the names of MSC2409 too. */
   readonly ephemeral: 'none' | 'stable' | 'unstable'
+  /** Messages to devices of the users that it made. Who is told of them here does not find them by `/sync` any more. */
+  readonly toDevice: boolean
 }

@@ -21,6 +21,7 @@ export function registrationOf(changes: Partial<AppServiceRegistration> = {}): A
     rateLimited: false,
     protocols: [],
     ephemeral: 'none',
+    toDevice: false,
     ...changes,
   }
 }
