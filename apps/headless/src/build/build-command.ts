@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
 import { isOutdated } from '../../../../tools/is-outdated.ts'
@@ -33,7 +33,10 @@ export async function buildCommandIfNeeded(print: (line: string) => void): Promi
         ssr: 'src/kith.ts',
         outDir: folder,
         target: 'esnext',
-        rolldownOptions: { output: { comments: false } },
+        // All in one folder, so that what lies outside of it is equally far from all of them, wherever the folder is.
+        rolldownOptions: {
+          output: { comments: false, chunkFileNames: '[name]-[hash].js', paths: (id) => (isAbsolute(id) ? relative(folder, id) : id) },
+        },
       },
       plugins: [leaveInstalled(nativePackages), escapeNonAscii()],
     })
@@ -48,7 +51,7 @@ function leaveInstalled(packages: readonly string[]): Plugin {
     async resolveId(source, importer) {
       if (!packages.some((name) => source === name || source.startsWith(`${name}/`))) return null
       const resolved = await this.resolve(source, importer, { skipSelf: true })
-      return resolved && { id: resolved.id, external: 'relative' }
+      return resolved && { id: resolved.id, external: 'absolute' }
     },
   }
 }
