@@ -40,7 +40,8 @@ export default defineConfig({
           exclude: elsewhere,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Each gate looks through the whole tree, twice in one hook.
+          hookTimeout: 600_000,
         },
       },
     ],
