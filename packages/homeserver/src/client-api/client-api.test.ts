@@ -1,6 +1,7 @@
 import { silentLog } from '@kith/testkit/silent-log'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Json, TestNode } from './test-node.test-support.ts'
+import { TwoNodes } from './two-nodes.test-support.ts'
 
 let node: TestNode
 
@@ -74,6 +75,21 @@ test('what nobody expected is one log line and an error without details', async 
   const reply = await alice.call('POST', '/createRoom', {})
   expect(reply).toEqual({ status: 500, body: { errcode: 'M_UNKNOWN', error: 'Internal error' } })
   expect(lines).toHaveLength(1)
+})
+
+test('what the end of the server breaks off may be tried again, and is nothing for the log', async () => {
+  const lines: string[] = []
+  await using nodes = await TwoNodes.start(31, (home) => {
+    home.log = { ...silentLog, error: (message) => lines.push(message) }
+  })
+  await nodes.world.finish(nodes.alice.ok('GET', `/profile/${nodes.bob.userId}`))
+  nodes.world.network.cutOneWay(nodes.away.identity.server, nodes.home.identity.server)
+  const path = `/join/${encodeURIComponent(`!room:${nodes.away.identity.server}`)}?via=${nodes.away.identity.server}`
+  const join = nodes.alice.call('POST', path)
+  await nodes.world.run(1000)
+  await nodes.home[Symbol.asyncDispose]()
+  expect(await join).toEqual({ status: 503, body: { errcode: 'M_UNKNOWN', error: 'The server is closing' } })
+  expect(lines).toEqual([])
 })
 
 describe('accounts', () => {

@@ -49,7 +49,7 @@ export function createClientApi(components: ClientApiComponents): (request: Requ
     try {
       return withCors(await dispatch(api, router, request, url))
     } catch (error) {
-      const known = toMatrixError(error, request.signal)
+      const known = toMatrixError(error, request.signal, components.federation.closing)
       if (known === undefined) {
         log.error('client request failed unexpectedly', {
           method: request.method,
@@ -112,7 +112,7 @@ async function readBody(endpoint: Endpoint, request: Request): Promise<unknown> 
   )
 }
 
-function toMatrixError(error: unknown, signal: AbortSignal): MatrixError | undefined {
+function toMatrixError(error: unknown, signal: AbortSignal, closing: AbortSignal): MatrixError | undefined {
   if (error instanceof MatrixError) return error
   if (error instanceof StorageFullError) {
     return new MatrixError(507, 'M_RESOURCE_LIMIT_EXCEEDED', 'There is no room left on this device; nothing was stored')
@@ -121,6 +121,7 @@ function toMatrixError(error: unknown, signal: AbortSignal): MatrixError | undef
     return new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too much is going on in this room', { retry_after_ms: 1000 })
   // Nobody reads this answer any more.
   if (signal.aborted) return new MatrixError(499, 'M_UNKNOWN', 'The request was cancelled')
+  if (closing.aborted) return new MatrixError(503, 'M_UNKNOWN', 'The server is closing')
   return undefined
 }
 

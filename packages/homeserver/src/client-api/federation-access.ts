@@ -107,6 +107,9 @@ export type ChooseRelaysOutcome =
  * Every method settles within the time limits of federation, also when nobody answers; only aborts and broken storage throw.
  */
 export interface FederationPort {
+  /** Aborts when this server ends, and with it all that it asks of others. */
+  readonly closing: AbortSignal
+
   /**
    * Joins a local user: by an event of this server where it is in the room and can let the user in, otherwise by make_join and send_join at
    * servers of the room. `via` may be empty: then the servers of the invite or of the state are asked.

@@ -113,6 +113,10 @@ export class Federation implements FederationPort, AsyncDisposable {
     return new Federation(await openParts(ports, input, lifetime.signal), lifetime)
   }
 
+  get closing(): AbortSignal {
+    return this.#lifetime.signal
+  }
+
   /** Begins to deliver, to collect and to keep relays. */
   start(): void {
     const { deliver, healing, complete, collect, finder, relays } = this.#parts
