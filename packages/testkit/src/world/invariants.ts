@@ -17,7 +17,7 @@ interface RoomView {
   readonly servers: readonly WorldServer[]
   readonly graph: RoomGraph
   /**
-   * Whether one of the two takes no part in the other's room: its join was soft-failed there, justly, as `soft-failed` sees to. State resolution lets
+   * Whether one of the two takes no part in the other's room: its last join was soft-failed there, justly, as `soft-failed` sees to. State resolution lets
    * some stay whose ground is gone, and soft failure keeps them apart from those who knew of that first: nothing brings the two together.
    */
   readonly areApart: (one: WorldUser, other: WorldUser) => boolean
@@ -81,7 +81,8 @@ async function readRooms(world: World, stored: Stored): Promise<RoomView[]> {
     const servers = [...new Set(members.map((user) => user.server))]
     const events = servers.flatMap((server) => [...(stored.get(server)?.values() ?? [])]).filter((event) => event.roomId === roomId)
     const graph = new RoomGraph(events)
-    const refuses = (server: WorldServer, { userId }: WorldUser): boolean => refusesAll(joinsAt(stored, graph, server, userId))
+    const refuses = (server: WorldServer, { userId }: WorldUser): boolean =>
+      refusesAll(latest(graph, joinsAt(stored, graph, server, userId)))
     const areApart = (one: WorldUser, other: WorldUser): boolean => refuses(one.server, other) || refuses(other.server, one)
     return { name, roomId, members, servers, graph, areApart }
   })
@@ -90,6 +91,11 @@ async function readRooms(world: World, stored: Stored): Promise<RoomView[]> {
 function joinsAt(stored: Stored, graph: RoomGraph, server: WorldServer, userId: string): InspectedEvent[] {
   const joins = graph.memberships(userId).filter(({ pdu }) => pdu.content['membership'] === 'join')
   return joins.flatMap(({ eventId }) => stored.get(server)?.get(eventId) ?? [])
+}
+
+/** Those that no other follows: who came back takes part in the room by the last of the joins. */
+function latest(graph: RoomGraph, joins: readonly InspectedEvent[]): InspectedEvent[] {
+  return joins.filter(({ eventId }) => !joins.some((other) => graph.ancestorsOf(other.eventId).has(eventId)))
 }
 
 function refusesAll(joins: readonly InspectedEvent[]): boolean {
