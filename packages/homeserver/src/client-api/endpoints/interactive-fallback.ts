@@ -1,7 +1,7 @@
-import { encodeUtf8, sha256 } from '@kith/matrix-protocol'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
+import { escapeHtml, htmlPage } from '../html-page.ts'
 import { type InteractiveStage, parseInteractiveStage } from '../interactive-auth.ts'
 import { readText } from '../read-body.ts'
 
@@ -19,8 +19,8 @@ export const interactiveFallbackEndpoints = [
     async handle(api, { params, query }) {
       const stage = stageFrom(params.authType)
       const session = query.get('session') ?? ''
-      if (!api.interactiveAuth.hasPage(session, stage)) return page(404, [endedText])
-      return page(200, formOf(stage, session))
+      if (!api.interactiveAuth.hasPage(session, stage)) return ended()
+      return htmlPage(200, title, formOf(stage, session))
     },
   }),
   endpoint({
@@ -39,17 +39,17 @@ export const interactiveFallbackEndpoints = [
       }
       switch (api.interactiveAuth.attempt(session, stage, given, caller)) {
         case 'passed':
-          return page(200, ['<p>Thank you. You may close this window.</p>', `<script>${doneScript}</script>`])
+          return htmlPage(200, title, ['<p>Thank you. You may close this window and go on in your app.</p>'], doneScript)
         case 'failed':
-          return page(401, ['<p>That was not right. Please try again.</p>', ...formOf(stage, session)])
+          return htmlPage(401, title, [`<p role="alert">${stages[stage].refusal}</p>`, ...formOf(stage, session)])
         case undefined:
-          return page(404, [endedText])
+          return ended()
       }
     },
   }),
 ]
 
-const endedText = '<p>This session has ended. Please begin anew in your client.</p>'
+const title = 'Kith'
 
 /** How the client that opened the page hears that the stage is passed. */
 const doneScript = `if (window.onAuthDone) { window.onAuthDone() } else if (window.opener && window.opener.postMessage) { window.opener.postMessage('authDone', '*') }`
@@ -60,44 +60,41 @@ function stageFrom(text: string): InteractiveStage {
   return stage
 }
 
+function ended(): Response {
+  return htmlPage(404, title, ['<p>This has ended or was never begun. Please go back to your app, and begin there anew.</p>'])
+}
+
 function formOf(stage: InteractiveStage, session: string): readonly string[] {
+  const { request, fields } = stages[stage]
   return [
+    `<p>${request}</p>`,
     '<form method="post">',
     `<input type="hidden" name="session" value="${escapeHtml(session)}">`,
-    ...fields[stage],
-    '<p><button>Continue</button></p>',
+    ...fields,
+    '<button>Continue</button>',
     '</form>',
   ]
 }
 
-const fields: Readonly<Record<InteractiveStage, readonly string[]>> = {
-  'm.login.dummy': ['<p>Please confirm that you want to go on.</p>'],
-  'm.login.password': [
-    '<p><label>User <input name="user" autocomplete="username" required></label></p>',
-    '<p><label>Password <input type="password" name="password" autocomplete="current-password" required></label></p>',
-  ],
-  'm.login.registration_token': ['<p><label>Registration token <input name="token" autocomplete="off" required></label></p>'],
-}
-
-/** Nothing but the page itself runs on it, and no other page can lay itself over it. */
-function page(status: number, body: readonly string[]): Response {
-  const html = [
-    '<!doctype html>',
-    '<html lang="en"><head><meta charset="utf-8"><title>Authentication</title></head><body>',
-    ...body,
-    '</body></html>',
-  ]
-  const scriptHash = sha256(encodeUtf8(doneScript)).toBase64()
-  return new Response(html.join('\n'), {
-    status,
-    headers: {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': `default-src 'none'; script-src 'sha256-${scriptHash}'; form-action 'self'; frame-ancestors 'none'`,
-      'cache-control': 'no-store',
-    },
-  })
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+const stages: Readonly<
+  Record<InteractiveStage, { readonly request: string; readonly fields: readonly string[]; readonly refusal: string }>
+> = {
+  'm.login.dummy': {
+    request: 'Your app asks you to confirm that you want to go on.',
+    fields: [],
+    refusal: 'Your app does not ask for this any more. Please go back to it.',
+  },
+  'm.login.password': {
+    request: 'Your app asks you to confirm with your password what you are about to do.',
+    fields: [
+      '<label>User name <input name="user" autocomplete="username" required autofocus></label>',
+      '<label>Password <input type="password" name="password" autocomplete="current-password" required></label>',
+    ],
+    refusal: 'The user name or the password is wrong. Please try again.',
+  },
+  'm.login.registration_token': {
+    request: 'An account on this server takes a registration token, which its owner gives out.',
+    fields: ['<label>Registration token <input name="token" autocomplete="off" required autofocus></label>'],
+    refusal: 'This token is not valid. Please ask the owner of the server for one.',
+  },
 }
