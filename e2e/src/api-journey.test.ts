@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
-import { Preset } from 'matrix-js-sdk'
 import { expect, test } from 'vitest'
 import { startConstellation } from './headless-constellation.ts'
 import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
+import { startEncryptedChat } from './sdk-chats.ts'
 import { seededRandom } from './seeded-random.ts'
 
 const ROUNDS = Number(process.env.KITH_KILL_ROUNDS ?? 50)
@@ -51,25 +51,6 @@ test(`two servers and a relay, each killed at random moments over ${ROUNDS} roun
   alice.stop()
   bob.stop()
 }, 900_000)
-
-/** A room in which both have read each other. `greetings`: the ids of the messages that showed it. */
-async function startEncryptedChat(alice: SdkAccount, bob: SdkAccount): Promise<{ roomId: string; greetings: ReadonlySet<string> }> {
-  const { room_id: roomId } = await alice.client.createRoom({
-    preset: Preset.TrustedPrivateChat,
-    is_direct: true,
-    invite: [bob.userId],
-    initial_state: [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
-  })
-  await eventually('the invite arrives', PATIENCE_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
-  await bob.client.joinRoom(roomId)
-  await eventually('both are members for both', PATIENCE_MS, () =>
-    [alice, bob].every((account) => account.client.getRoom(roomId)?.getJoinedMembers().length === 2),
-  )
-  const greeting = await alice.sendUntilAcknowledged(roomId, 'hello from alice')
-  const answer = await bob.sendUntilAcknowledged(roomId, 'hello from bob')
-  await eventually('the greetings are readable', PATIENCE_MS, () => bob.messages.has(greeting) && alice.messages.has(answer))
-  return { roomId, greetings: new Set([greeting, answer]) }
-}
 
 /** Why a message cannot be read, for whoever has to find out. */
 function whatIsKnown(account: SdkAccount, roomId: string, eventId: string): string {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
-import { Method, Preset } from 'matrix-js-sdk'
+import { Method } from 'matrix-js-sdk'
 import {
   type CryptoApi,
   CryptoEvent,
@@ -16,6 +16,7 @@ import {
 import { expect, test } from 'vitest'
 import { createServer, type Server } from './headless-constellation.ts'
 import { logInSdkAccount, passwordOf, registerSdkAccount, type SdkAccount, type SdkAccountOptions } from './sdk-account.ts'
+import { startEncryptedChat } from './sdk-chats.ts'
 
 const SAS = 'm.sas.v1'
 
@@ -58,13 +59,9 @@ class Household implements AsyncDisposable {
 
 test('devices and users verify each other by emoji; a new device reads what was said before it', async () => {
   await using household = await Household.start()
-  const recovery: { key?: GeneratedSecretStorageKey } = {}
-  const secretStorageKey = (): Uint8Array<ArrayBuffer> | undefined => recovery.key?.privateKey
-  const alice = await household.register('alice', { secretStorageKey })
-  const bob = await household.register('bob')
-  await bootstrap(alice, 'alice', recovery)
+  const { alice, bob, secretStorageKey } = await twoWithRecovery(household)
   await cryptoOf(bob).bootstrapCrossSigning({ authUploadDeviceSigningKeys: async (upload) => upload(null) })
-  const roomId = await encryptedChat(alice, bob)
+  const { roomId } = await startEncryptedChat(alice, bob)
   await alice.sendUntilAcknowledged(roomId, 'before the second device')
   await eventually('both keys of the room are backed up', PATIENCE_MS, async () => {
     // What the client says of it is from when it looked first.
@@ -152,12 +149,8 @@ test('devices and users verify each other by emoji; a new device reads what was 
 
 test('a dehydrated device collects the keys of what is said while its user has no other', async () => {
   await using household = await Household.start()
-  const recovery: { key?: GeneratedSecretStorageKey } = {}
-  const secretStorageKey = (): Uint8Array<ArrayBuffer> | undefined => recovery.key?.privateKey
-  const alice = await household.register('alice', { secretStorageKey })
-  const bob = await household.register('bob')
-  await bootstrap(alice, 'alice', recovery)
-  const roomId = await encryptedChat(alice, bob)
+  const { alice, bob, secretStorageKey } = await twoWithRecovery(household)
+  const { roomId } = await startEncryptedChat(alice, bob)
   expect(await cryptoOf(alice).isDehydrationSupported()).toBe(true)
   await cryptoOf(alice).startDehydration()
   const gone = deviceOf(alice)
@@ -214,23 +207,6 @@ async function bootstrap(account: SdkAccount, username: string, recovery: { key?
   expect(await crypto.isSecretStorageReady()).toBe(true)
 }
 
-async function encryptedChat(alice: SdkAccount, bob: SdkAccount): Promise<string> {
-  const { room_id: roomId } = await alice.client.createRoom({
-    preset: Preset.TrustedPrivateChat,
-    is_direct: true,
-    invite: [bob.userId],
-    initial_state: [{ type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } }],
-  })
-  await eventually('the invite arrives', PATIENCE_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
-  await bob.client.joinRoom(roomId)
-  await eventually('both are members for both', PATIENCE_MS, () =>
-    [alice, bob].every((account) => account.client.getRoom(roomId)?.getJoinedMembers().length === 2),
-  )
-  const hello = await bob.sendUntilAcknowledged(roomId, 'hello')
-  await eventually('they read each other', PATIENCE_MS, () => alice.messages.has(hello))
-  return roomId
-}
-
 async function nextRequest(account: SdkAccount): Promise<VerificationRequest> {
   return new Promise((resolve) => account.client.once(CryptoEvent.VerificationRequestReceived, resolve))
 }
@@ -252,4 +228,14 @@ async function confirmWhatIsShown(verifier: Verifier): Promise<unknown> {
   await sas.confirm()
   await verified
   return sas.sas.emoji
+}
+
+/** Alice, whose keys can be recovered by whoever has her secret storage's key, and Bob. */
+async function twoWithRecovery(household: Household) {
+  const recovery: { key?: GeneratedSecretStorageKey } = {}
+  const secretStorageKey = (): Uint8Array<ArrayBuffer> | undefined => recovery.key?.privateKey
+  const alice = await household.register('alice', { secretStorageKey })
+  const bob = await household.register('bob')
+  await bootstrap(alice, 'alice', recovery)
+  return { alice, bob, secretStorageKey }
 }

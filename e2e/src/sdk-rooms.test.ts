@@ -22,6 +22,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createServer, type Server } from './headless-constellation.ts'
 import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
+import { enterTogether } from './sdk-chats.ts'
 
 let directory: string
 let server: Server
@@ -44,13 +45,7 @@ afterAll(async () => {
 })
 
 async function sharedRoom(name: string): Promise<string> {
-  const { room_id: roomId } = await alice.client.createRoom({ name, preset: Preset.PrivateChat, invite: [bob.userId] })
-  await eventually('the invite arrives', PATIENCE_MS, () => bob.client.getRoom(roomId)?.getMyMembership() === 'invite')
-  await bob.client.joinRoom(roomId)
-  await eventually('both are members for both', PATIENCE_MS, () =>
-    [alice, bob].every((account) => account.client.getRoom(roomId)?.getJoinedMembers().length === 2),
-  )
-  return roomId
+  return enterTogether(alice, bob, { name, preset: Preset.PrivateChat })
 }
 
 function roomOf(account: SdkAccount, roomId: string): Room {
