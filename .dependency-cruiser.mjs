@@ -53,7 +53,7 @@ const allowed = [
   {
     from: { path: `^${homeserver}/(${everyPart.join('|')})/`, pathNot: test },
     to: {
-      path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(every-entry|keyed-queue|property-path|wait-bounded|watched-number)\\.ts$)`,
+      path: `^${homeserver}/(ports/|limits\\.ts$|matrix-error\\.ts$|(every-entry|growing-wait|keyed-queue|property-path|wait-bounded|watched-number)\\.ts$)`,
     },
   },
   ...Object.entries(homeserverParts).map(([part, others]) => ({

@@ -2,6 +2,7 @@ import { type JsonObject, type ServerName, unreachable } from '@kith/matrix-prot
 import type { AccountData } from './accounts/account-data.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import type { AppServices } from './app-services/app-services.ts'
+import { existsOrIsMade } from './app-services/exists-or-is-made.ts'
 import type { Ephemeral } from './ephemeral/index.ts'
 import type { LocalUsers, UserEduType } from './federation/local-users.ts'
 import type { Keys } from './keys/keys.ts'
@@ -19,8 +20,7 @@ export function localUsersOf(parts: {
   const { accounts, accountData, keys, toDevice, ephemeral, appServices } = parts
   return {
     exists: (userId) => accounts.exists(userId),
-    existsOrIsMade: async (userId, signal) =>
-      accounts.exists(userId) || ((await appServices.makesUser(userId, signal)) && accounts.exists(userId)),
+    existsOrIsMade: (userId, signal) => existsOrIsMade(parts, userId, signal),
     makesAlias: (alias, signal) => appServices.makesAlias(alias, signal),
     blocksInvites: (userId) => accountData.blocksInvites(userId),
     profileOf: (userId) => accounts.profile(userId),

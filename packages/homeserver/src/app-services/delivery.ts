@@ -1,4 +1,5 @@
 import { encodeBase64Url, type JsonObject } from '@kith/matrix-protocol'
+import { growingWaitMs } from '../growing-wait.ts'
 import type { ToDevice } from '../keys/to-device.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../ports/log.ts'
@@ -111,7 +112,7 @@ export class AppServiceDelivery implements AsyncDisposable {
       return this.#keepIfPossible(service, progress)
     }
     const { appServiceBackoffMinMs, appServiceBackoffMaxMs } = limits.implementation
-    const waitMs = Math.min(appServiceBackoffMinMs * 2 ** Math.min(delivery.failures, 20), appServiceBackoffMaxMs)
+    const waitMs = growingWaitMs(delivery.failures, appServiceBackoffMinMs, appServiceBackoffMaxMs)
     progress.delivery = { ...delivery, failures: delivery.failures + 1, retryAt: clock.now() + waitMs }
     log.info('An application service did not take a transaction', {
       service: service.id,

@@ -8,6 +8,7 @@ import {
   unreachable,
   type UserId,
 } from '@kith/matrix-protocol'
+import { existsOrIsMade } from '../app-services/exists-or-is-made.ts'
 import { limits } from '../limits.ts'
 import { MatrixError } from '../matrix-error.ts'
 import type { Api } from './endpoint.ts'
@@ -134,12 +135,6 @@ export async function inviteUser(
 export function withoutVoucher(content: JsonObject): JsonObject {
   const { join_authorised_via_users_server: _voucher, ...rest } = content
   return rest
-}
-
-/** Whether the local user exists; one of an application service may come to be only when somebody asks for them. */
-export async function existsOrIsMade(api: Api, userId: UserId, signal: AbortSignal): Promise<boolean> {
-  if (api.accounts.exists(userId)) return true
-  return (await api.appServices.makesUser(userId, signal)) && api.accounts.exists(userId)
 }
 
 /** Tells every joined room of a user's changed profile. Rooms whose rules forbid it keep the old one. */

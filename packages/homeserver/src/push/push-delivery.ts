@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, ownMember, ownString, type UserId } from '@kith/matrix-protocol'
+import { growingWaitMs } from '../growing-wait.ts'
 import { limits } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Log } from '../ports/log.ts'
@@ -213,7 +214,7 @@ export class PushDelivery implements AsyncDisposable {
       return { kind: 'told', progress }
     }
     const { pushBackoffMinMs, pushBackoffMaxMs } = limits.implementation
-    const waitMs = Math.min(pushBackoffMinMs * 2 ** Math.min(current.failures, 20), pushBackoffMaxMs)
+    const waitMs = growingWaitMs(current.failures, pushBackoffMinMs, pushBackoffMaxMs)
     const progress = { ...current, failures: current.failures + 1, retryAt: clock.now() + waitMs }
     log.info('A push gateway did not take a notification', {
       app: pusher.appId,

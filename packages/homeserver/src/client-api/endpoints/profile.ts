@@ -1,11 +1,12 @@
 import { canonicalJson, encodeUtf8, type JsonObject, type JsonValue, serverNameOf, type UserId } from '@kith/matrix-protocol'
 import * as v from 'valibot'
 import type { Session } from '../../accounts/accounts.ts'
+import { existsOrIsMade } from '../../app-services/exists-or-is-made.ts'
 import { limits } from '../../limits.ts'
 import { MatrixError } from '../../matrix-error.ts'
 import { refuseToAskFor } from '../asking-others.ts'
 import { type Api, endpoint } from '../endpoint.ts'
-import { existsOrIsMade, propagateProfile } from '../memberships.ts'
+import { propagateProfile } from '../memberships.ts'
 import { ownUserId, userIdFrom } from '../parameters.ts'
 import { canonicalObjectSchema } from '../schemas.ts'
 

@@ -1,3 +1,4 @@
+import { growingWaitMs } from '../../growing-wait.ts'
 import { limits } from '../../limits.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Random } from '../../ports/random.ts'
@@ -31,7 +32,7 @@ export class Backoff {
   /** `atLeastMs`: what the other side asked for. */
   fail(atLeastMs = 0): void {
     const { deliverBackoffMinMs, deliverBackoffMaxMs } = limits.implementation
-    const fullMs = Math.min(deliverBackoffMaxMs, deliverBackoffMinMs * 2 ** Math.min(this.#failures, 30))
+    const fullMs = growingWaitMs(this.#failures, deliverBackoffMinMs, deliverBackoffMaxMs)
     this.#failures++
     const delayMs = Math.round(fullMs / 2 + (fullMs / 2) * this.#fraction())
     this.#dueAt = this.#clock.now() + Math.max(delayMs, Math.min(atLeastMs, deliverBackoffMaxMs))

@@ -1,4 +1,5 @@
 import type { EventId, Pdu, RoomId, ServerName } from '@kith/matrix-protocol'
+import { growingWaitMs } from '../../growing-wait.ts'
 import { limits } from '../../limits.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Crypto } from '../../ports/crypto.ts'
@@ -135,7 +136,7 @@ export class StagedEvents {
     const now = this.#clock.now()
     if (event.stagedAt + stagedLifetimeMs <= now) return undefined
     const attempts = event.attempts + 1
-    const pauseMs = Math.min(stagedRetryIntervalMs * 2 ** Math.min(attempts, 20), stagedRetryIntervalMaxMs)
+    const pauseMs = growingWaitMs(attempts, stagedRetryIntervalMs, stagedRetryIntervalMaxMs)
     return { ...event, attempts, retryAt: now + pauseMs }
   }
 }

@@ -1,4 +1,5 @@
 import { type RoomId, type ServerName, unreachable } from '@kith/matrix-protocol'
+import { growingWaitMs } from '../../growing-wait.ts'
 import { limits } from '../../limits.ts'
 import type { Ports } from '../../ports/index.ts'
 import type { PartialRoom, Rooms } from '../../rooms/index.ts'
@@ -62,7 +63,7 @@ export class CompleteRooms {
       const room = this.#partialRoom(roomId)
       if (room === undefined) return
       if (await this.#places.run(this.#signal, () => this.#tryOnce(room, round))) return
-      await wake.wait(this.#parts.ports.clock, Math.min(completeRetryMaxMs, completeRetryMinMs * 2 ** Math.min(round, 20)), this.#signal)
+      await wake.wait(this.#parts.ports.clock, growingWaitMs(round, completeRetryMinMs, completeRetryMaxMs), this.#signal)
     }
   }
 
