@@ -34,8 +34,8 @@ function valueOf(write: Extract<Write, { kind: 'put' }>): Readonly<Record<string
   return write.value as Readonly<Record<string, never>>
 }
 
-function saysCarol(write: Extract<Write, { kind: 'put' }>): boolean {
-  return JSON.stringify(write.value).includes('carol says')
+function says(write: Extract<Write, { kind: 'put' }>, user: 'bob' | 'carol'): boolean {
+  return JSON.stringify(write.value).includes(`${user} says`)
 }
 
 test('a world of three servers that were apart is whole afterwards', async () => {
@@ -91,13 +91,15 @@ describe('a planted fault shows', () => {
     {
       invariant: 'rejected',
       fault: 'an honest event that is rejected',
-      tamper: atBob('rooms.events', (write) => [saysCarol(write) ? { ...write, value: { ...valueOf(write), status: 'rejected' } } : write]),
+      tamper: atBob('rooms.events', (write) => [
+        says(write, 'carol') ? { ...write, value: { ...valueOf(write), status: 'rejected' } } : write,
+      ]),
     },
     {
       invariant: 'soft-failed',
       fault: 'an honest event that is soft-failed',
       tamper: atBob('rooms.events', (write) => [
-        saysCarol(write) ? { ...write, value: { ...valueOf(write), status: 'soft-failed' } } : write,
+        says(write, 'carol') ? { ...write, value: { ...valueOf(write), status: 'soft-failed' } } : write,
       ]),
     },
     {
@@ -121,7 +123,7 @@ describe('a planted fault shows', () => {
     carolSaid.clear()
     const { violations } = await playWith((node, writes) => {
       for (const write of writes)
-        if (write.kind === 'put' && write.table === 'rooms.events' && saysCarol(write)) carolSaid.add(String(write.key[0]))
+        if (write.kind === 'put' && write.table === 'rooms.events' && says(write, 'carol')) carolSaid.add(String(write.key[0]))
       return tamper(node, writes)
     })
     expect(violations.map((violation) => violation.split(':')[0])).toContain(invariant)
@@ -133,7 +135,7 @@ describe('a planted fault shows', () => {
       ...at(2_000, { kind: 'join-rule', user: 'alice', room: 'lobby', value: 'public' }, send('carol', 'lobby')),
     ]
     const tamper = atBob('rooms.events', (write) => [
-      saysCarol(write) ? { ...write, value: { ...valueOf(write), status: 'soft-failed' } } : write,
+      says(write, 'carol') ? { ...write, value: { ...valueOf(write), status: 'soft-failed' } } : write,
     ])
     const { violations } = await play({ ...scenario, steps }, { createCrypto: createNodeCrypto, tamper })
     expect(violations.join()).toContain('soft-failed')
@@ -164,6 +166,18 @@ describe('a planted fault shows', () => {
     const playUnheard = (tamper: Tamper) => play(joinedUnheard, { createCrypto: createNodeCrypto, tamper })
     expect((await playUnheard((_, writes) => writes)).violations).toEqual([])
     expect((await playUnheard(silently)).violations.join()).toContain('anna was never told')
+  })
+
+  test('sync: messages before the beginning of a timeline that no page brings', async () => {
+    const unpaged: Tamper = (name, writes) =>
+      writes.filter((write) => {
+        if (write.kind !== 'put') return true
+        if (write.table === 'rooms.events' && says(write, 'bob')) bobSaid.add(String(write.key[0]))
+        return name !== 'alice' || write.table !== 'rooms.history' || !write.key.some((part) => bobSaid.has(String(part)))
+      })
+    const bobSaid = new Set<string>()
+    const { violations } = await play(joinedUnheard, { createCrypto: createNodeCrypto, tamper: unpaged })
+    expect(violations.join()).toContain('anna was never told')
   })
 
   test('forks: what others hear late is none', async () => {

@@ -175,18 +175,21 @@ function isBehindGap(graph: RoomGraph, held: readonly InspectedEvent[], eventId:
 /** All that each member's client gets by paging back from the end, oldest first. */
 async function readHistories(world: World, { roomId, members }: RoomView): Promise<Map<WorldUser, Json[]>> {
   const histories = new Map<WorldUser, Json[]>()
-  for (const user of members) {
-    const events: Json[] = []
-    let from: string | undefined
-    do {
-      const query = new URLSearchParams({ dir: 'b', limit: '100', ...(from === undefined ? {} : { from }) })
-      const page = await world.simulated.finish(user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?${query}`))
-      events.push(...page.chunk)
-      from = page.end
-    } while (from !== undefined)
-    histories.set(user, events.reverse())
-  }
+  for (const user of members) histories.set(user, (await pageBack(world, user, roomId)).reverse())
   return histories
+}
+
+/** Newest first. `token`: the end of the room unless told. */
+async function pageBack(world: World, user: WorldUser, roomId: string, token?: string): Promise<Json[]> {
+  const events: Json[] = []
+  let from = token
+  do {
+    const query = new URLSearchParams({ dir: 'b', limit: '100', ...(from === undefined ? {} : { from }) })
+    const page = await world.simulated.finish(user.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?${query}`))
+    events.push(...page.chunk)
+    from = page.end
+  } while (from !== undefined)
+  return events
 }
 
 /** Whether an event was soft-failed anywhere: where it was not, it is shown, and both are right. */
@@ -273,7 +276,7 @@ function mistakenClients(world: World, { name, roomId, members }: RoomView): str
   return mistaken.map(({ user, inside }) => `sync: ${name}: ${user.name} was told to be ${inside.has(roomId) ? 'inside' : 'outside'}`)
 }
 
-/** Who was joined before an event and has never been out since must have been told of it, once. */
+/** Who was joined before an event and has never been out since must have been told of it, once, or be able to page back to it. */
 async function syncFaults(world: World, { name, roomId, members, graph, areApart }: RoomView, stored: Stored): Promise<string[]> {
   const found: string[] = []
   for (const user of members) {
@@ -283,16 +286,16 @@ async function syncFaults(world: World, { name, roomId, members, graph, areApart
     for (const eventId of graph.cameBack(user.userId) ? [] : (client?.doubled.get(roomId) ?? [])) {
       found.push(`sync: ${name}: ${user.name} was told more than once of ${graph.describe(eventId)}`)
     }
-    if (client?.limited.has(roomId) === true) continue
     // A server may learn of its user's join by that of another, with events in between: it says that there are more, and they are paged for.
     const beginning = client?.beginnings.get(roomId)
-    const earlier = beginning === undefined ? new Set<string>() : graph.ancestorsOf(beginning)
+    const earlier = beginning === undefined ? [] : await pageBack(world, user, roomId, beginning)
+    const paged = new Set(earlier.map((event: Json): string => event.event_id))
     for (const event of world.acknowledged) {
       const { eventId, room } = event
       if (
         room !== name ||
         once.has(eventId) ||
-        earlier.has(eventId) ||
+        paged.has(eventId) ||
         !mustBeTold(world, event, once) ||
         areApart(user, world.user(event.user)) ||
         stored.get(user.server)?.get(eventId)?.status === 'soft-failed'

@@ -15,10 +15,8 @@ export class SyncClient {
   readonly timelines = new Map<string, string[]>()
   /** Event ids of each room that came again in a timeline which went on. */
   readonly doubled = new Map<string, Set<string>>()
-  /** Where the timeline of a room began that has more before it, for which a client has to ask. */
+  /** Where the last timeline of a room began that has more before it: the token with which a client asks for that. */
   readonly beginnings = new Map<string, string>()
-  /** Rooms in which the server left events out of a timeline later on. */
-  readonly limited = new Set<string>()
   /** Rooms that the user is in, as far as the answers tell. */
   readonly inside = new Set<string>()
   readonly redacted = new Set<string>()
@@ -75,9 +73,7 @@ export class SyncClient {
     const rooms: [string, Json][] = [...Object.entries(answer.rooms?.join ?? {}), ...Object.entries(answer.rooms?.leave ?? {})]
     for (const [roomId, room] of rooms) {
       news = true
-      const [first] = room.timeline?.events ?? []
-      if (room.timeline?.limited === true && this.timelines.has(roomId)) this.limited.add(roomId)
-      else if (room.timeline?.limited === true && first !== undefined) this.beginnings.set(roomId, first.event_id)
+      if (room.timeline?.limited === true) this.beginnings.set(roomId, room.timeline.prev_batch)
       const seen = this.timelines.get(roomId) ?? []
       this.timelines.set(roomId, seen)
       for (const event of room.timeline?.events ?? []) seen.push(event.event_id)
