@@ -24,7 +24,10 @@ describe('rule 1, the create event', () => {
   })
 
   test.each([v10, v11])('1.2 in version $id: names a room of the server of its sender', (version) => {
-    expect(new RoomFixture(version).try({ ...create, room_id: '!a:other.org' as RoomId })).toBe('create.room-id-domain')
+    const room = new RoomFixture(version)
+    expect(room.try({ ...create, room_id: '!a:other.org' as RoomId })).toBe('create.room-id-domain')
+    const { room_id: _, ...pdu } = room.event(create).pdu
+    expect(authorise({ ...room.event(create), pdu }, room.state, version, room.context)).toMatchObject({ rule: 'create.room-id-domain' })
   })
 
   test('1.3 names a version that is known', () => {
@@ -67,8 +70,13 @@ describe('rule 2, the room', () => {
   test('is the one that its id says', () => {
     const room = new RoomFixture(v12)
     expect(room.try({ ...message, room_id: `!${'X'.repeat(43)}` as RoomId })).toBe('room.create-event-mismatch')
-    const createEvent = { ...room.event({ type: 'm.room.topic', state_key: '' }), eventId: room.createEvent.eventId }
-    expect(authorise(room.event(message), room.state, v12, { createEvent })).toEqual({ kind: 'denied', rule: 'room.create-event-mismatch' })
+    for (const proto of [{ type: 'm.room.topic', state_key: '' }, { type: 'm.room.create', state_key: 'x' }, { type: 'm.room.create' }]) {
+      const createEvent = { ...room.event(proto), eventId: room.createEvent.eventId }
+      const outcome = authorise(room.event(message), room.state, v12, { createEvent })
+      expect(outcome).toEqual({ kind: 'denied', rule: 'room.create-event-mismatch' })
+    }
+    const { room_id: _, ...pdu } = room.event(message).pdu
+    expect(authorise({ ...room.event(message), pdu }, room.state, v12, room.context)).toMatchObject({ rule: 'room.create-event-mismatch' })
   })
 
   test.each([v10, v11])('has its create event in the state, version $id', (version) => {
@@ -206,6 +214,11 @@ describe('older versions', () => {
     expect(room.try(redaction('$x:other.org'))).toBe('allowed')
     expect(room.try(redaction('$x:example.org'))).toBe('redaction.power')
     expect(room.try({ ...redaction('$x:other.org'), sender: alice })).toBe('allowed')
+    // Ids that name no server name no common one.
+    const nameless = { event_id: '$x' as EventId, redacts: '$y' as EventId }
+    expect(room.try({ ...redaction(''), ...nameless })).toBe('redaction.power')
+    const { redacts: _, ...withoutTarget } = redaction('')
+    expect(room.try(withoutTarget)).toBe('redaction.power')
   })
 
   test('before version 10, text that looks like a power level is one', () => {
@@ -233,4 +246,30 @@ describe('a redaction takes effect', () => {
   test('when both come from one server', () => expect(applies({ sender: bob })).toBe(true))
   test('in its own room only', () => expect(applies({ sender: alice, room_id: oldRoomId })).toBe(false))
   test('never on the create event', () => expect(applies({ sender: alice }, room.createEvent.pdu)).toBe(false))
+
+  test.each(supportedRoomVersions.filter(({ roomIdIsCreateEvent }) => !roomIdIsCreateEvent))(
+    'never on the create event, version $id',
+    (version) => {
+      const old = new RoomFixture(version)
+      const own = old.event({ type: 'm.room.redaction', sender: alice }).pdu
+      expect(redactionApplies(own, old.createEvent.pdu, old.state, version, old.context)).toBe(false)
+    },
+  )
+
+  test('by nobody from elsewhere in a room without a create event', () => {
+    const old = new RoomFixture(v11)
+    old.powerLevels({ users: { [carol]: 50 } })
+    const message = old.event({ type: 'm.room.message', sender: alice }).pdu
+    const by = (sender: typeof carol) => old.event({ type: 'm.room.redaction', sender }).pdu
+    expect(redactionApplies(by(carol), message, old.state, v11, old.context)).toBe(true)
+    expect(redactionApplies(by(carol), message, () => undefined, v11, old.context)).toBe(false)
+    expect(redactionApplies(by(bob), message, () => undefined, v11, old.context)).toBe(true)
+  })
+
+  test('before version 3 wherever the auth rules let it in', () => {
+    const version = supportedRoomVersions[1] as RoomVersion
+    const old = new RoomFixture(version)
+    const message = old.event({ type: 'm.room.message', sender: alice }).pdu
+    expect(redactionApplies(old.event({ type: 'm.room.redaction', sender: dave }).pdu, message, old.state, version, old.context)).toBe(true)
+  })
 })

@@ -69,6 +69,10 @@ describe('rule 5.4.1, invites of an address', () => {
     const keys = [{ public_key: 'AAAA' }, 5, {}, { public_key: encodeBase64Url(publicKey) }]
     expect(invite(roomInviting({ public_keys: keys }), { signed })).toBe('allowed')
   })
+  test('5.4.1.7 whatever else is signed beside it', () => {
+    const more = { a: { 'ed25519:0': 'no base64!', 'ed25519:1': 'AAAA' }, ...(signed['signatures'] as JsonObject) }
+    expect(invite(roomInviting(), { signed: { ...signed, signatures: more } })).toBe('allowed')
+  })
   test('the sender may have left since', () => {
     const room = roomInviting()
     room.member(alice, 'leave')
@@ -104,6 +108,10 @@ describe('rule 5.4.1, invites of an address', () => {
     expect(invite(roomInviting(), { signed: { ...signed, signatures: { a: 5, b: { 'ed25519:0': 5 } } } })).toBe(denied)
     expect(invite(roomInviting({ public_key: encodeBase64(new Uint8Array(32)) }), { signed })).toBe(denied)
     expect(invite(roomInviting({}), { signed })).toBe(denied)
+    expect(invite(roomInviting({ public_key: 5 }), { signed })).toBe(denied)
+    expect(invite(roomInviting({ public_key: 'no base64!' }), { signed })).toBe(denied)
+    expect(invite(roomInviting(), { signed: { ...signed, signatures: { a: { 'ed25519:0': 'no base64!' } } } })).toBe(denied)
+    expect(invite(roomInviting(), { signed: { ...signed, fraction: 0.5 } })).toBe(denied)
     const otherAlgorithm = Object.values(signed['signatures'] as JsonObject).map((ofServer) => ({
       'other:0': (ofServer as JsonObject)['ed25519:0'] ?? '',
     }))

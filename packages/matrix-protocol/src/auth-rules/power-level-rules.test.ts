@@ -38,14 +38,15 @@ describe('rules 10.1 to 10.4, what power levels look like', () => {
   test.each(versions)('10.2 levels of events and notifications are maps of integers, version $id', (version) => {
     const room = new RoomFixture(version)
     for (const name of ['events', 'notifications']) {
-      for (const map of [[], 'x', null, { a: '5' }, { a: null }]) expect(change(room, { [name]: map }, alice)).toBe(`power-levels.${name}`)
+      for (const map of [[], 'x', null, { a: '5' }, { a: null }, { a: 5, b: '5' }])
+        expect(change(room, { [name]: map }, alice)).toBe(`power-levels.${name}`)
       expect(change(room, { [name]: { a: -5 } }, alice)).toBe('allowed')
     }
   })
 
   test.each(versions)('10.3 levels of users are a map of users to integers, version $id', (version) => {
     const room = new RoomFixture(version)
-    for (const map of [[], 5, { [bob]: '50' }, { bob: 50 }, { '@bob': 50 }]) {
+    for (const map of [[], 5, { [bob]: '50' }, { bob: 50 }, { '@bob': 50 }, { [bob]: 50, [carol]: '50' }, { [bob]: 50, carol: 50 }]) {
       expect(change(room, { users: map }, alice)).toBe('power-levels.users')
     }
   })

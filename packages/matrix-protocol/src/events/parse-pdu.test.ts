@@ -82,6 +82,7 @@ describe('a malformed event', () => {
     ['depth', -1],
     ['depth', 2 ** 53],
     ['depth', '4'],
+    ['depth', 1.5],
     ['prev_events', {}],
     ['prev_events', ['event']],
     ['prev_events', [[someEventId('a'), {}]]],
@@ -93,6 +94,8 @@ describe('a malformed event', () => {
     ['signatures', []],
     ['signatures', { 'example.org': 'x' }],
     ['signatures', { 'example.org': { 'ed25519:1': 5 } }],
+    ['signatures', { 'example.org': { 'ed25519:1': 'x', 'ed25519:2': 5 } }],
+    ['signatures', { 'example.org': { 'ed25519:1': 'x' }, 'other.org': null }],
     ['unsigned', 'x'],
   ])('has a wrong %s: %j', (name, value) => {
     expect(parsePdu({ ...valid, [name]: value }, v12).kind).toBe('bad')
@@ -119,5 +122,6 @@ describe('the room id', () => {
   })
   test('is present in what only looks like a create event', () => {
     expect(parsePdu({ ...create, state_key: 'x' }, v12).kind).toBe('bad')
+    expect(parsePdu({ ...create, type: 'm.room.name' }, v12).kind).toBe('bad')
   })
 })

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { EventId } from '../ids/ids.ts'
 import { roomVersion, type RoomVersion, supportedRoomVersions } from '../room-versions/room-version.ts'
 import { addContentHash } from './hashes.ts'
@@ -35,8 +35,18 @@ test('the server that chose the event id signs where ids are chosen', () => {
   ])
 })
 
-test('nobody signs for an identity server', () => {
-  expect(requiredSigners({ ...join, content: { membership: 'invite', third_party_invite: {} } }, v12)).toEqual([])
+describe('an invite through an identity server', () => {
+  const invite = { ...join, content: { membership: 'invite', third_party_invite: {} } }
+
+  test('is not signed by the server of the inviter', () => expect(requiredSigners(invite, v12)).toEqual([]))
+
+  test.each([
+    { ...invite, content: { membership: 'invite' } },
+    { ...invite, content: { membership: 'join', third_party_invite: {} } },
+    { ...invite, content: { membership: 'ban', third_party_invite: {} } },
+    { ...invite, content: { third_party_invite: {} } },
+    { ...invite, type: 'm.room.message' },
+  ])('is nothing else: $type $content', (event) => expect(requiredSigners(event, v12)).toEqual(['example.org']))
 })
 
 test('state keys come apart as they were put together', () => {

@@ -35,6 +35,8 @@ describe('a server', () => {
     ['[::1]:8448', { allow: ['[::1]'] }, true],
     ['1.2.3.4.example', { allow: ['*'], allow_ip_literals: false }, true],
     ['good.example', { allow: ['*'], allow_ip_literals: false }, true],
+    ['evil.example', { allow: ['*'], deny: [5, null, 'evil.example'] }, false],
+    ['good.example', { allow: [{}, 'good.example'], deny: [5] }, true],
   ])('%s with %j: %s', (server, content, expected) => expect(allows(server, content)).toBe(expected))
 })
 

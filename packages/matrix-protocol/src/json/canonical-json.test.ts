@@ -41,7 +41,8 @@ describe('keys', () => {
   test('are ordered like their UTF-8 bytes', () => {
     const encoder = new TextEncoder()
     fc.assert(
-      fc.property(key, key, (left, right) => {
+      fc.property(key, key, key, (beginning, leftEnd, rightEnd) => {
+        const [left, right] = [beginning + leftEnd, beginning + rightEnd]
         const [leftBytes, rightBytes] = [encoder.encode(left), encoder.encode(right)]
         const at = leftBytes.findIndex((byte, index) => byte !== rightBytes[index])
         const expected = at === -1 ? leftBytes.length - rightBytes.length : (leftBytes[at] ?? 0) - (rightBytes[at] ?? -1)
