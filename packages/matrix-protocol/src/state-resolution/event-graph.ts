@@ -38,10 +38,6 @@ export class EventGraph {
     return event
   }
 
-  authEventsOf(eventId: EventId): AuthEvent[] {
-    return authEventIdsOf(this.get(eventId).pdu).map((authId) => this.get(authId))
-  }
-
   /** The power levels that the event cites. */
   powerLevelsOf(event: AuthEvent): AuthEvent | undefined {
     return this.#cited(event, 'm.room.power_levels')
