@@ -104,7 +104,7 @@ describe.each(['join', 'knock', 'leave'])('send_%s', (membership) => {
   })
 
   test('refuses what is no such event of the other', async () => {
-    const { sign, send, event, alice, roomId, world } = await ready()
+    const { sign, send, event, alice, roomId, world, version } = await ready()
     const other = world.createIdentity()
     const cases: readonly (readonly [string, Pdu | JsonObject, string?])[] = [
       ['M_INVALID_PARAM', await sign({ ...event, type: 'm.room.topic' })],
@@ -112,6 +112,8 @@ describe.each(['join', 'knock', 'leave'])('send_%s', (membership) => {
       ['M_INVALID_PARAM', await sign({ ...event, state_key: alice.user })],
       ['M_INVALID_PARAM', await sign({ ...event, room_id: '!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' })],
       ['M_INVALID_PARAM', await sign({ ...event, sender: `@o:${other.server}`, state_key: `@o:${other.server}` })],
+      ['M_INVALID_PARAM', await signed(other, { ...event, sender: `@o:${other.server}`, state_key: `@o:${other.server}` }, version)],
+      ['M_INVALID_PARAM', { ...(await sign(event)), content: { ...(event['content'] as JsonObject), displayname: 'Another' } }],
       ['M_INVALID_PARAM', { ...(await sign(event)), signatures: {} }],
       ['M_INVALID_PARAM', { ...(await sign(event)), hashes: { sha256: 'x' } }],
       ['M_INVALID_PARAM', await sign(event), '$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'],
