@@ -88,7 +88,7 @@ test('what the end of the server breaks off may be tried again, and is nothing f
   const join = nodes.alice.call('POST', path)
   await nodes.world.run(1000)
   await nodes.home[Symbol.asyncDispose]()
-  expect(await join).toEqual({ status: 503, body: { errcode: 'M_UNKNOWN', error: 'The server is closing' } })
+  expect(await join).toEqual({ status: 503, body: { errcode: 'M_UNKNOWN', error: 'The server is closing; try again when it is back' } })
   expect(lines).toEqual([])
 })
 

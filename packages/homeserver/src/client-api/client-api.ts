@@ -121,7 +121,8 @@ function toMatrixError(error: unknown, signal: AbortSignal, closing: AbortSignal
     return new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too much is going on in this room', { retry_after_ms: 1000 })
   // Nobody reads this answer any more.
   if (signal.aborted) return new MatrixError(499, 'M_UNKNOWN', 'The request was cancelled')
-  if (closing.aborted && error === closing.reason) return new MatrixError(503, 'M_UNKNOWN', 'The server is closing')
+  if (closing.aborted && error === closing.reason)
+    return new MatrixError(503, 'M_UNKNOWN', 'The server is closing; try again when it is back')
   return undefined
 }
 

@@ -286,7 +286,8 @@ async function syncFaults(world: World, { name, roomId, members, graph, areApart
     for (const eventId of graph.cameBack(user.userId) ? [] : (client?.doubled.get(roomId) ?? [])) {
       found.push(`sync: ${name}: ${user.name} was told more than once of ${graph.describe(eventId)}`)
     }
-    // A server may learn of its user's join by that of another, with events in between: it says that there are more, and they are paged for.
+    // Where a timeline begins anew, the server says that there is more before it, and a client pages for that. Among other things a server
+    // may learn of its user's join by that of another, with events in between.
     const beginning = client?.beginnings.get(roomId)
     const earlier = beginning === undefined ? [] : await pageBack(world, user, roomId, beginning)
     const paged = new Set(earlier.map((event: Json): string => event.event_id))

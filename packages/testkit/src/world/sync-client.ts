@@ -19,7 +19,6 @@ export class SyncClient {
   readonly beginnings = new Map<string, string>()
   /** Rooms that the user is in, as far as the answers tell. */
   readonly inside = new Set<string>()
-  readonly redacted = new Set<string>()
   readonly problems: string[] = []
   /** Of each room, since its timeline began anew. */
   readonly #shown = new Map<string, Set<string>>()
