@@ -163,8 +163,10 @@ test('reloading the only tab, and reloading it without the service worker, leave
     expect(await ask(tab)).toMatchObject({ path: '/_matrix/client/versions' })
   }
   const session = await profile.context.newCDPSession(tab)
+  // The command is answered while the former document still stands.
+  const loaded = tab.waitForEvent('load')
   await session.send('Page.reload', { ignoreCache: true })
-  await tab.waitForFunction(() => 'nodeAccess' in globalThis)
+  await loaded
   await tab.waitForFunction(() => navigator.serviceWorker.controller !== null)
   expect(await ask(tab)).toMatchObject({ path: '/_matrix/client/versions' })
   await untilReady(tab)
