@@ -221,12 +221,17 @@ async function verifyEachOther(asking: VerificationRequest, asked: VerificationR
   return Promise.all([shownToOne, confirmWhatIsShown(other)])
 }
 
+/** The client itself refers to a verifier only weakly: without somebody who holds it, as an app's screen does, it may be collected half-way and never say that it is done. */
+const underWay = new Set<Verifier>()
+
 async function confirmWhatIsShown(verifier: Verifier): Promise<unknown> {
+  underWay.add(verifier)
   const shown = new Promise<ShowSasCallbacks>((resolve) => verifier.once(VerifierEvent.ShowSas, resolve))
   const verified = verifier.verify()
   const sas = await shown
   await sas.confirm()
   await verified
+  underWay.delete(verifier)
   return sas.sas.emoji
 }
 
