@@ -13,6 +13,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,apps}/**/*.test.{ts,tsx}'],
           exclude: [...elsewhere, '**/*.browser.test.ts'],
+          // Every core: the default leaves one of them idle.
+          maxWorkers: '100%',
           setupFiles: ['tools/property-seed.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,

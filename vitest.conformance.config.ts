@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['{packages,apps}/**/*.conformance.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     globalSetup: ['tools/require-shared.ts'],
+    maxWorkers: '100%',
     setupFiles: ['tools/property-seed.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
