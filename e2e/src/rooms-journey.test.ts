@@ -151,6 +151,8 @@ describe('who may come in', () => {
     await setPower(alice, roomId, { [bob.userId]: 50 })
     await soon('bob may invite', async () => (await levelsSeenBy(bob, roomId)).users[bob.userId] === 50)
     await mustJoin(carol, roomId, alice, bob)
+    // It is bob's server that let carol in and tells alice's.
+    await soon('alice hears of the join', async () => (await membership(alice, roomId, carol)) === 'join')
     const content = await stateContent(alice, roomId, 'm.room.member', carol.userId)
     expect(content).toMatchObject({ membership: 'join', join_authorised_via_users_server: bob.userId })
     expect((await dave.call('POST', roomPath(roomId, 'join'), {})).status, 'dave is not in the club').toBe(403)
