@@ -320,6 +320,7 @@ describe('what came before', () => {
     await say(alice, roomId, 'joined')
     await soon('carol reads along', async () => (await textsOf(carol, roomId)).at(-1) === 'joined')
     expect(await textsOf(carol, roomId)).toEqual(expected)
+    await soon('bob has heard all', async () => (await textsOf(bob, roomId)).at(-1) === 'joined')
     expect(await textsOf(bob, roomId)).toEqual(seen.shared)
     const compared = new Set(['m.room.create', 'm.room.topic', 'm.room.message'])
     const view = async (account: ApiAccount, direction: 'b' | 'f'): Promise<string[]> =>
