@@ -73,7 +73,8 @@ export class HydrogenPage {
 
   /** The width of the picture with that name, once it is shown. */
   async widthOfPicture(name: string): Promise<number> {
-    const picture = this.page.locator(`.Timeline img[alt="${name}"]`)
+    // Its place is there, without a source, before it is downloaded and decrypted.
+    const picture = this.page.locator(`.Timeline img[alt="${name}"][src^="blob:"]`)
     await picture.waitFor(WAIT)
     return picture.evaluate(async (image) => {
       const shown = image as unknown as { decode(): Promise<void>; naturalWidth: number }
