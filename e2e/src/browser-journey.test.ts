@@ -24,7 +24,10 @@ test.each(['all', 'webrtc-direct'] as const)(
   'two browsers chat, also when they are never online together (relay addresses: %s)',
   async (transports) => {
     await using app = await startWebApp(transports)
+    await using profiles = new AsyncDisposableStack()
     const directory = await mkdtemp(join(tmpdir(), 'kith-browsers-'))
+    // Processes of a browser that was closed may still be writing to its profile.
+    profiles.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
     await using browserA = new ChromiumProcess(join(directory, 'a'), WINDOW_SIZE)
     await using browserB = new ChromiumProcess(join(directory, 'b'), WINDOW_SIZE)
     const ada = await openKith(browserA, app.url)
@@ -60,8 +63,6 @@ test.each(['all', 'webrtc-direct'] as const)(
         return true
       })
     }
-    // Processes of a browser that was closed may still be writing to its profile.
-    await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   },
   420_000,
 )

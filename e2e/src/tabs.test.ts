@@ -13,7 +13,10 @@ const TAKE_OVER_MS = 10_000
 
 test('three tabs of one profile: every one reaches the node, the chat moves, a closed leader loses nothing', async () => {
   await using app = await startWebApp('all')
+  await using profiles = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'kith-tabs-'))
+  // Processes of a browser that was closed may still be writing to its profile.
+  profiles.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   await using browser = new ChromiumProcess(join(directory, 'profile'))
   await using peerBrowser = new ChromiumProcess(join(directory, 'peer'))
   await Promise.all([browser.start(), peerBrowser.start()])
@@ -54,7 +57,6 @@ test('three tabs of one profile: every one reaches the node, the chat moves, a c
     })
   }
   await second.waitForDeliveryState(expected, 'delivered', 60_000)
-  await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
 }, 240_000)
 
 /** Through the service worker, as any Matrix client of the origin would ask. */
