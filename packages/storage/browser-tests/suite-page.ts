@@ -25,7 +25,8 @@ export class SuitePage implements AsyncDisposable {
   static async open(root: string, runner: string): Promise<SuitePage> {
     await using opening = new AsyncDisposableStack()
     const directory = await mkdtemp(join(tmpdir(), 'kith-suite-page-'))
-    opening.defer(async () => rm(directory, { recursive: true, force: true }))
+    // Processes of a browser that was closed may still be writing to its profile.
+    opening.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
     await build({
       root,
       logLevel: 'error',
