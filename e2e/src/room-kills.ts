@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
+import type { Json } from '@kith/testkit/world/json'
 import { expect } from 'vitest'
 import type { ApiAccount } from './api-account.ts'
 import type { KillVictim } from './kill-victim.ts'
@@ -72,20 +73,23 @@ export async function killDuringJoins(setting: KillSetting, rounds: number): Pro
   return moments
 }
 
-/** Kills the victim once in each burst of messages that it receives; tells how many of a burst it had each time. */
-export async function killDuringReceivedBursts(setting: KillSetting, rounds: number): Promise<number[]> {
+/** Kills the victim once in each burst of messages that it receives; tells how many of a burst it had each time. The host sends until then, however far behind the victim is. */
+export async function killDuringReceivedBursts(setting: KillSetting, rounds: number): Promise<PartOfBurst[]> {
   const { victim, host, random } = setting
   const roomId = await createRoom(setting)
   await joinForGood(setting, roomId)
-  const received: number[] = []
+  const received: PartOfBurst[] = []
   for (let round = 0; round < rounds; round += 1) {
-    const burst = sendBurst(host, roomId, `to the victim in round ${round}`)
+    const killed = new AbortController()
+    const burst = sendBurst(host, roomId, `to the victim in round ${round}`, killed.signal)
     await burst.acknowledged(1 + random.integer(BURST - 1))
+    await untilHeard(setting, roomId, burst)
     await victim.kill()
+    killed.abort()
     const ids = await burst.done
     const { faults, accepted } = await victim.checkStore()
     expect(faults, `the store after round ${round}`).toEqual([])
-    received.push(ids.filter((eventId) => accepted.has(eventId)).length)
+    received.push({ had: ids.filter((eventId) => accepted.has(eventId)).length, of: ids.length })
     await victim.start()
     await expectSameRoom(setting, roomId)
   }
@@ -93,17 +97,17 @@ export async function killDuringReceivedBursts(setting: KillSetting, rounds: num
 }
 
 /** Kills the victim once in each burst of messages that it sends; tells how many of a burst it had acknowledged each time. */
-export async function killDuringSentBursts(setting: KillSetting, rounds: number): Promise<number[]> {
+export async function killDuringSentBursts(setting: KillSetting, rounds: number): Promise<PartOfBurst[]> {
   const { victim, random } = setting
   const roomId = await createRoom(setting)
   await joinForGood(setting, roomId)
-  const acknowledged: number[] = []
+  const acknowledged: PartOfBurst[] = []
   for (let round = 0; round < rounds; round += 1) {
     const burst = sendBurst(victim.account, roomId, `of the victim in round ${round}`)
     await burst.acknowledged(1 + random.integer(BURST - 1))
     await victim.kill()
     const before = burst.soFar()
-    acknowledged.push(before.length)
+    acknowledged.push({ had: before.length, of: BURST })
     const { faults, accepted } = await victim.checkStore()
     expect(faults, `the store after round ${round}`).toEqual([])
     expect(before.filter((eventId) => !accepted.has(eventId))).toEqual([])
@@ -119,10 +123,16 @@ export async function killDuringSentBursts(setting: KillSetting, rounds: number)
   return acknowledged
 }
 
+/** How many messages of a burst there were at the kill. */
+export interface PartOfBurst {
+  readonly had: number
+  readonly of: number
+}
+
 export interface Interruptions {
   readonly moments: readonly JoinMoment[]
-  readonly received: readonly number[]
-  readonly acknowledged: readonly number[]
+  readonly received: readonly PartOfBurst[]
+  readonly acknowledged: readonly PartOfBurst[]
 }
 
 /** Kills that come when all is done prove nothing: a good part of each kind must have come in the middle. */
@@ -131,10 +141,10 @@ export function expectInterrupted(interruptions: Interruptions): void {
   const { moments, received, acknowledged } = interruptions
   const underWay = moments.filter((moment) => moment !== 'answered')
   expect(underWay.length, `interrupted joins: ${moments.join()}`).toBeGreaterThanOrEqual(moments.length * INTERRUPTED_SHARE_MIN)
-  for (const counts of [received, acknowledged]) {
-    const inTheMiddle = counts.filter((count) => count > 0 && count < BURST)
-    expect(inTheMiddle.length, `messages of interrupted bursts: ${counts.join()}`).toBeGreaterThanOrEqual(
-      counts.length * INTERRUPTED_SHARE_MIN,
+  for (const parts of [received, acknowledged]) {
+    const inTheMiddle = parts.filter(({ had, of }) => had > 0 && had < of)
+    expect(inTheMiddle.length, `messages of interrupted bursts: ${JSON.stringify(parts)}`).toBeGreaterThanOrEqual(
+      parts.length * INTERRUPTED_SHARE_MIN,
     )
   }
 }
@@ -148,13 +158,15 @@ interface Burst {
   readonly done: Promise<string[]>
 }
 
-function sendBurst(sender: ApiAccount, roomId: string, name: string): Burst {
-  const texts = Array.from({ length: BURST }, (_, index) => `message ${index} ${name}`)
+/** `BURST` messages, and then as many more as are sent until `enough` is aborted. */
+function sendBurst(sender: ApiAccount, roomId: string, name: string, enough = AbortSignal.abort()): Burst {
+  const texts: string[] = []
   const ids = new Map<string, string>()
   const waiting: { readonly count: number; readonly reached: () => void }[] = []
-  let next = 0
   const work = async (): Promise<void> => {
-    for (let text = texts[next++]; text !== undefined; text = texts[next++]) {
+    while (texts.length < BURST || !enough.aborted) {
+      const text = `message ${texts.length} ${name}`
+      texts.push(text)
       ids.set(text, await sender.sendUntilAcknowledged(roomId, text))
       for (const { count, reached } of waiting) if (ids.size >= count) reached()
     }
@@ -171,6 +183,14 @@ function sendBurst(sender: ApiAccount, roomId: string, name: string): Burst {
       await Promise.race([promise, done])
     },
   }
+}
+
+/** Resolves when the victim shows one of the burst: a kill before that would not come in the middle of it. */
+async function untilHeard({ victim }: KillSetting, roomId: string, burst: Burst): Promise<void> {
+  await eventually('the victim hears of the burst', PATIENCE_MS, async () => {
+    const { chunk }: Json = await victim.account.ok('GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=1`)
+    return chunk.some((event: Json) => burst.texts.includes(event.content.body))
+  })
 }
 
 /** Early in the join, anywhere in it, or when the host has just taken it, in turn. */
