@@ -5,6 +5,7 @@ import { startConstellation } from './headless-constellation.ts'
 import { registerSdkAccount, type SdkAccount } from './sdk-account.ts'
 import { startEncryptedChat } from './sdk-chats.ts'
 import { seededRandom } from './seeded-random.ts'
+import { untilReachable } from './until-reachable.ts'
 
 const ROUNDS = Number(process.env.KITH_KILL_ROUNDS ?? 50)
 const MESSAGES_PER_ROUND = 4
@@ -16,6 +17,11 @@ test(`two servers and a relay, each killed at random moments over ${ROUNDS} roun
   if (first === undefined || second === undefined) throw new Error('two servers were asked for')
   const alice = await registerSdkAccount(first.baseUrl, 'alice')
   const bob = await registerSdkAccount(second.baseUrl, 'bob')
+  // Otherwise the clients begin without each other's keys.
+  await Promise.all([
+    untilReachable(first.baseUrl, alice.client.getAccessToken(), 1),
+    untilReachable(second.baseUrl, bob.client.getAccessToken(), 1),
+  ])
   const { roomId, greetings } = await startEncryptedChat(alice, bob)
   const random = seededRandom(seed)
   const restartable = [...constellation.servers, ...constellation.relays]

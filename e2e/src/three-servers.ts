@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import type { Json } from '@kith/testkit/world/json'
 import { ApiAccount, askAt } from './api-account.ts'
 import { type Constellation, type Server, startConstellation } from './headless-constellation.ts'
+import { untilReachable } from './until-reachable.ts'
 
 /** Three servers and their relays. Alice and Dave live on the first, Bob on the second, Carol on the third; their servers know of each other. */
 export interface ThreeServers extends AsyncDisposable {
@@ -24,7 +25,13 @@ export async function startThreeServers(relaysOfServers = [[0], [0], [0]]): Prom
     ApiAccount.register(askAt(third.baseUrl), 'carol'),
     ApiAccount.register(askAt(first.baseUrl), 'dave'),
   ])
-  await introduce([alice, bob, carol])
+  const accounts = [alice, bob, carol]
+  await Promise.all(
+    constellation.servers.map(async ({ baseUrl }, index) =>
+      untilReachable(baseUrl, accounts[index]?.accessToken ?? null, relaysOfServers[index]?.length ?? 0),
+    ),
+  )
+  await introduce(accounts)
   return {
     constellation,
     servers: [first, second, third],
