@@ -4,7 +4,13 @@ import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import type { ConnectionGater, Transport } from '@libp2p/interface'
 import type { ConnectionManager, TransportManager } from '@libp2p/interface-internal'
 import type { ConnectionManagerInit } from 'libp2p'
-import { CIRCUITS_PER_CONNECTION_MAX, DIAL_ADDRESS_MS_MAX, DIAL_PEER_MS_MAX, INBOUND_CONNECTIONS_PER_SECOND_MAX } from './limits.ts'
+import {
+  CIRCUITS_PER_CONNECTION_MAX,
+  DIAL_ADDRESS_MS_MAX,
+  DIAL_PEER_MS_MAX,
+  INBOUND_CONNECTIONS_PER_SECOND_MAX,
+  RELAYS_MAX,
+} from './limits.ts'
 import type { Reservations } from './relay-keeper.ts'
 
 /** libp2p's own parts that this package drives directly. */
@@ -58,6 +64,8 @@ export function circuits(): {
   const create = circuitRelayTransport({
     maxInboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
     maxOutboundStopStreams: CIRCUITS_PER_CONNECTION_MAX,
+    // libp2p forgets the reservations that still wait when it has made one, and whoever asked for them never hears of it: none may wait.
+    reservationConcurrency: RELAYS_MAX,
   })
   let created: Transport | undefined
   return {
