@@ -16,7 +16,8 @@ export interface ThreeServers extends AsyncDisposable {
 }
 
 export async function startThreeServers(relaysOfServers = [[0], [0], [0]]): Promise<ThreeServers> {
-  const constellation = await startConstellation(relaysOfServers)
+  await using opening = new AsyncDisposableStack()
+  const constellation = opening.use(await startConstellation(relaysOfServers))
   const [first, second, third] = constellation.servers
   if (first === undefined || second === undefined || third === undefined) throw new Error('three servers were asked for')
   const [alice, bob, carol, dave] = await Promise.all([
@@ -32,6 +33,7 @@ export async function startThreeServers(relaysOfServers = [[0], [0], [0]]): Prom
     ),
   )
   await introduce(accounts)
+  const opened = opening.move()
   return {
     constellation,
     servers: [first, second, third],
@@ -39,7 +41,7 @@ export async function startThreeServers(relaysOfServers = [[0], [0], [0]]): Prom
     bob,
     carol,
     dave,
-    [Symbol.asyncDispose]: async () => constellation[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => opened.disposeAsync(),
   }
 }
 
