@@ -30,7 +30,8 @@ function connect(answer: AnswerRequest) {
   plug()
   const send = async (path: string, init: RequestInit = {}) => {
     const request = new Request(origin + path, init)
-    return fetchFromNode(await toPlainRequest(request), (signal) => connection.ready(signal), request.signal)
+    // Not the signal of the request: in Node it tells nothing any more once the request itself is collected.
+    return fetchFromNode(await toPlainRequest(request), (signal) => connection.ready(signal), init.signal ?? forever)
   }
   return { node, states, connection, plug, send, ready: () => node.ready('k51test', answer) }
 }
