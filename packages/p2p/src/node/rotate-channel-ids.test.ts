@@ -20,12 +20,15 @@ function createUnchanged(connection: Connection): Channel {
 async function connect(): Promise<{ readonly a: Connection; readonly b: Connection } & Disposable> {
   const a = new RTCPeerConnection()
   const b = new RTCPeerConnection()
+  const described = Promise.withResolvers<void>()
   for (const [from, to] of [
     [a, b],
     [b, a],
   ] as const)
     from.addEventListener('icecandidate', (event) => {
-      if ('candidate' in event && event.candidate !== null) void to.addIceCandidate(event.candidate)
+      if (!('candidate' in event) || event.candidate === null) return
+      const { candidate } = event
+      void described.promise.then(async () => to.addIceCandidate(candidate))
     })
   for (const side of [a, b])
     side.addEventListener('datachannel', (event) => {
@@ -34,10 +37,11 @@ async function connect(): Promise<{ readonly a: Connection; readonly b: Connecti
       channel.addEventListener('message', () => channel.send('pong'))
     })
   const opened = untilEvent(a.createDataChannel('init'), 'open')
-  await a.setLocalDescription(await a.createOffer())
-  await b.setRemoteDescription(a.localDescription)
-  await b.setLocalDescription(await b.createAnswer())
-  await a.setRemoteDescription(b.localDescription)
+  // The descriptions as they were made, not as they are when they are read: candidates that a description has got meanwhile, or that come
+  // before it, are refused now and then.
+  await b.setRemoteDescription(await a.createOffer())
+  await a.setRemoteDescription(await b.createAnswer())
+  described.resolve()
   await opened
   return {
     a,
