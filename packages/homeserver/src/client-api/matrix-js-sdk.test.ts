@@ -117,7 +117,10 @@ test('secret storage and key backup let a second device read what was said befor
   await second.getCrypto()!.checkKeyBackupAndEnable()
   await second.getCrypto()!.restoreKeyBackup()
   await eventually('the second device decrypts', 60_000, () => texts(second, roomId).includes('before the second device'))
-  // The second device signs itself with the keys from secret storage.
+  // The second device signs itself with the keys from secret storage, which it knows by the public ones, once the server has what is signed.
+  const published = async () => (await alice.ok('POST', '/keys/query', { device_keys: { [alice.userId]: [] } })).device_keys[alice.userId]
+  await eventually('the second device is known', 60_000, async () => login.body.device_id in (await published()))
+  expect(await second.getCrypto()!.userHasCrossSigningKeys(alice.userId, true)).toBe(true)
   await second.getCrypto()!.bootstrapCrossSigning({})
   const status = await eventually('the first device sees the second signed', 60_000, async () => {
     const found = await first.getCrypto()!.getDeviceVerificationStatus(alice.userId, login.body.device_id)
