@@ -67,13 +67,16 @@ test('when the holder closes, a visible tab goes on by itself', async () => {
 test('a holder that does not answer is robbed, and told so when it wakes', async () => {
   await using profile = await openProfile()
   const [first, second] = [await openTab(profile.context), await openTab(profile.context)]
-  const asleep = first.evaluate(() => {
-    const until = Date.now() + 6_000
-    while (Date.now() < until);
+  // Cookies are all that a tab can tell and learn while it does not answer.
+  const slept = first.evaluate(() => {
+    document.cookie = 'asleep=yes'
+    while (!document.cookie.includes('awake'));
   })
+  await expect.poll(async () => (await profile.context.cookies()).map(({ name }) => name)).toContain('asleep')
   await second.evaluate(async () => chat.takeOver())
   expect(await stateOf(second)).toBe('held')
-  await asleep
+  await profile.context.addCookies([{ name: 'awake', value: 'yes', url: testPage.url }])
+  await slept
   await untilState(first, 'held-elsewhere')
   expect(await toldTo(first)).toContain('robbed')
   expect(await stateOf(second)).toBe('held')
