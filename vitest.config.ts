@@ -28,6 +28,7 @@ export default defineConfig({
           exclude: elsewhere,
           globalSetup: ['tools/require-chromium.ts'],
           fileParallelism: false,
+          setupFiles: ['tools/property-seed.ts'],
           // After the unit tests: a browser that has to share the machine with all of them is a slower device than any person's.
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,

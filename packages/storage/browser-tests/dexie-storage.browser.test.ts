@@ -1,4 +1,5 @@
 import { storageCases } from '@kith/testkit/storage-cases'
+import fc from 'fast-check'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StorageRunner } from './runner-page.ts'
@@ -18,7 +19,8 @@ beforeAll(async () => {
 afterAll(async () => suite?.[Symbol.asyncDispose]())
 
 test.each(storageCases.map(({ name }) => name))('dexie keeps the promises of the storage port: %s', async (name) => {
-  expect(await page.evaluate(async (caseName) => storageRunner.runCase(caseName), name)).toBe('ok')
+  const { seed = 0 } = fc.readConfigureGlobal()
+  expect(await page.evaluate(async (given) => storageRunner.runCase(given.name, given.seed), { name, seed })).toBe('ok')
 })
 
 test('a newer version in another tab takes over without loss, and the older one answers no more', async () => {

@@ -1,5 +1,6 @@
 import { type OpenStorage, storageCases, suiteTableNames, suiteTables } from '@kith/testkit/storage-cases'
 import { openDexieStorage } from '@kith/storage/dexie'
+import fc from 'fast-check'
 
 const open: OpenStorage = async (place, faultPoint) => {
   const options = { name: `suite-${place}`, tableNames: suiteTableNames, version: 1 }
@@ -8,8 +9,9 @@ const open: OpenStorage = async (place, faultPoint) => {
 
 /** What the test outside may call; each returns `ok` or what went wrong, because errors lose their text on the way out. */
 const runner = {
-  async runCase(name: string): Promise<string> {
+  async runCase(name: string, seed: number): Promise<string> {
     return report(async () => {
+      fc.configureGlobal({ seed })
       const found = storageCases.find((candidate) => candidate.name === name)
       if (found === undefined) throw new Error('no such case')
       await found.run(open, `${storageCases.indexOf(found)}`)

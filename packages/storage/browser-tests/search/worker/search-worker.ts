@@ -1,14 +1,17 @@
 import { searchCases } from '@kith/testkit/search-cases'
 import { openWasmSearchIndex } from '@kith/storage/wasm-search-index'
+import fc from 'fast-check'
+import type { GivenCase } from '../search-page.ts'
 
-addEventListener('message', ({ data }: MessageEvent<string>) => {
+addEventListener('message', ({ data }: MessageEvent<GivenCase>) => {
   run(data).then(
     () => postMessage('ok'),
     (error: unknown) => postMessage(error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ''}` : String(error)),
   )
 })
 
-async function run(name: string): Promise<void> {
+async function run({ name, seed }: GivenCase): Promise<void> {
+  fc.configureGlobal({ seed })
   if (name === 'damage') return damage()
   const found = searchCases.find((candidate) => candidate.name === name)
   if (found === undefined) throw new Error('no such case')
