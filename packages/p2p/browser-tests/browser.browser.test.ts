@@ -1,13 +1,10 @@
 import type { PeerRequestHandler } from '@kith/homeserver/ports'
 import { parseServerName, type ServerName } from '@kith/matrix-protocol'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { PEER_PATIENCE_MS_MAX, PING_AFTER_SILENCE_MS } from '../src/limits.ts'
 import { startNode } from '../src/node/node-pairs.test-support.ts'
 import { servePage, startBrowser, type TestBrowser } from './chromium.ts'
 
 const WAIT = { timeout: 15_000, interval: 100 }
-/** What a relay may need to notice that a browser is gone which it knows to be slow; twice, because a moment in which it did not run itself begins the wait anew. */
-const NOTICE = { timeout: 2 * (PING_AFTER_SILENCE_MS + PEER_PATIENCE_MS_MAX), interval: 100 }
 
 let page: Awaited<ReturnType<typeof servePage>>
 beforeAll(async () => {
@@ -53,7 +50,7 @@ describe.each([
     await using browser = await startBrowser(page.url, relay.network.addresses(), { pump })
     await vi.waitFor(() => expect(relay.network.connections()).toHaveLength(1), WAIT)
     await browser.kill()
-    await vi.waitFor(() => expect(relay.network.connections()).toHaveLength(0), NOTICE)
+    await vi.waitFor(() => expect(relay.network.connections()).toHaveLength(0), { timeout: 7_000, interval: 100 })
   })
 })
 

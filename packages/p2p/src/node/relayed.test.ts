@@ -8,6 +8,7 @@ const answer = async (): Promise<Response> => new Response('here')
 
 test.each(['tcp', 'websocket', 'webrtc-direct'] as const)(
   'two nodes meet through a relay reached by %s and end on a direct WebRTC connection',
+  { timeout: 30_000 },
   async (transport) => {
     await using pair = await openRelayedPair(transport)({ asker: answer, answerer: answer })
     const { asker, answerer } = pair

@@ -24,7 +24,7 @@ afterEach(async () => rm(directory, { recursive: true }))
 
 const fine = async (): Promise<Response> => new Response('fine')
 
-test('a relay keeps its addresses when it is killed and started again, the certificate hash included', async () => {
+test('a relay keeps its addresses when it is killed and started again, the certificate hash included', { timeout: 30_000 }, async () => {
   const first = await startRelayProcess(directory)
   await first.kill()
   expect(first.addresses).toHaveLength(3)
@@ -92,7 +92,7 @@ test('a relay with live connections stops cleanly', { timeout: 60_000 }, async (
   expect(await relay.stop()).toBe(0)
 })
 
-test('a connection outlives the time limit of its dial', async () => {
+test('a connection outlives the time limit of its dial', { timeout: 30_000 }, async () => {
   const relay = await startRelay({ listen: { host: '127.0.0.1', port: 0, transports: ['tcp'] } })
   await using _relay = relay.network
   const node = await startNode(fine)
