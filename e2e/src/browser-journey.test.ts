@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import { eventually } from '@kith/testkit/eventually'
 import { expect, test } from 'vitest'
 import { ChatPage } from './chat-page.ts'
@@ -24,12 +23,9 @@ test.each(['all', 'webrtc-direct'] as const)(
   'two browsers chat, also when they are never online together (relay addresses: %s)',
   async (transports) => {
     await using app = await startWebApp(transports)
-    await using profiles = new AsyncDisposableStack()
-    const directory = await mkdtemp(join(tmpdir(), 'kith-browsers-'))
-    // Processes of a browser that was closed may still be writing to its profile.
-    profiles.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
-    await using browserA = new ChromiumProcess(join(directory, 'a'), WINDOW_SIZE)
-    await using browserB = new ChromiumProcess(join(directory, 'b'), WINDOW_SIZE)
+    await using profiles = await makeTemporaryFolder('kith-browsers-')
+    await using browserA = new ChromiumProcess(join(profiles.path, 'a'), WINDOW_SIZE)
+    await using browserB = new ChromiumProcess(join(profiles.path, 'b'), WINDOW_SIZE)
     const ada = await openKith(browserA, app.url)
     const ben = await openKith(browserB, app.url)
     await Promise.all([firstRun(ada, 'Ada'), firstRun(ben, 'Ben')])

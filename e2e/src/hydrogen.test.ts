@@ -1,7 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import { eventually, PATIENCE_MS } from '@kith/testkit/eventually'
 import type { Json } from '@kith/testkit/world/json'
 import sharp from 'sharp'
@@ -14,8 +13,7 @@ import { passwordOf, registerSdkAccount, type SdkAccount } from './sdk-account.t
 
 test('Hydrogen logs in, makes an encrypted room, and exchanges messages and pictures with matrix-js-sdk', async () => {
   await using cleanUp = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'kith-hydrogen-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
+  const { path: directory } = cleanUp.use(await makeTemporaryFolder('kith-hydrogen-'))
   const server = await createServer(join(directory, 'server'), [])
   cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
   await server.start()

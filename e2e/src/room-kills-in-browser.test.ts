@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import { test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
 import { startBrowserVictim } from './browser-victim.ts'
@@ -16,8 +15,7 @@ const seed = Number(process.env.KITH_SEED ?? 20261121)
 
 test(`a server in Chromium is killed in joins and in bursts over ${ROUNDS} rounds, and its rooms are whole (KITH_SEED=${seed})`, async () => {
   await using cleanUp = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'kith-kills-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
+  const { path: directory } = cleanUp.use(await makeTemporaryFolder('kith-kills-'))
   const app = cleanUp.use(await startWebApp('all'))
   const hosting = await createServer(join(directory, 'host'), await relayAddresses(app.url))
   cleanUp.defer(async () => void (await hosting.process.end('SIGKILL')))

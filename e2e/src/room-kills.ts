@@ -82,10 +82,13 @@ export async function killDuringReceivedBursts(setting: KillSetting, rounds: num
   for (let round = 0; round < rounds; round += 1) {
     const killed = new AbortController()
     const burst = sendBurst(host, roomId, `to the victim in round ${round}`, killed.signal)
-    await burst.acknowledged(1 + random.integer(BURST - 1))
-    await untilHeard(setting, roomId, burst)
-    await victim.kill()
-    killed.abort()
+    try {
+      await burst.acknowledged(1 + random.integer(BURST - 1))
+      await untilHeard(setting, roomId, burst)
+      await victim.kill()
+    } finally {
+      killed.abort()
+    }
     const ids = await burst.done
     const { faults, accepted } = await victim.checkStore()
     expect(faults, `the store after round ${round}`).toEqual([])

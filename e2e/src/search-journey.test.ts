@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import type { Json } from '@kith/testkit/world/json'
 import { expect, test } from 'vitest'
 import { ApiAccount, askAt } from './api-account.ts'
@@ -29,8 +28,7 @@ async function find(account: ApiAccount, term: string, key: string): Promise<str
 
 test('a node in Chromium finds its messages by their words, also after it was killed', async () => {
   await using cleanUp = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'kith-search-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
+  const { path: directory } = cleanUp.use(await makeTemporaryFolder('kith-search-'))
   const app = cleanUp.use(await startWebApp('all'))
   const victim = cleanUp.use(await startBrowserVictim(app.url, join(directory, 'profile')))
   await findAgain(victim.account, async () => {
@@ -42,8 +40,7 @@ test('a node in Chromium finds its messages by their words, also after it was ki
 
 test('a headless node does as well', async () => {
   await using cleanUp = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'kith-search-'))
-  cleanUp.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
+  const { path: directory } = cleanUp.use(await makeTemporaryFolder('kith-search-'))
   const server = await createServer(join(directory, 'server'), [])
   cleanUp.defer(async () => void (await server.process.end('SIGKILL')))
   await server.start()

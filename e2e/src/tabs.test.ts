@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import { eventually } from '@kith/testkit/eventually'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
@@ -13,12 +12,9 @@ const TAKE_OVER_MS = 10_000
 
 test('three tabs of one profile: every one reaches the node, the chat moves, a closed leader loses nothing', async () => {
   await using app = await startWebApp('all')
-  await using profiles = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'kith-tabs-'))
-  // Processes of a browser that was closed may still be writing to its profile.
-  profiles.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
-  await using browser = new ChromiumProcess(join(directory, 'profile'))
-  await using peerBrowser = new ChromiumProcess(join(directory, 'peer'))
+  await using profiles = await makeTemporaryFolder('kith-tabs-')
+  await using browser = new ChromiumProcess(join(profiles.path, 'profile'))
+  await using peerBrowser = new ChromiumProcess(join(profiles.path, 'peer'))
   await Promise.all([browser.start(), peerBrowser.start()])
   const first = new ChatPage(await browser.openPage(app.url))
   const peer = new ChatPage(await peerBrowser.openPage(app.url))

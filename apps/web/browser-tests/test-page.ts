@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import { chromium, type BrowserContext } from 'playwright-core'
 import { build, type Plugin } from 'vite'
 import { chromiumPath } from '../../../tools/chromium.ts'
@@ -50,18 +51,14 @@ export interface TestProfile extends AsyncDisposable {
 
 /** A Chromium on a profile of its own. */
 export async function openProfile(): Promise<TestProfile> {
-  const directory = await mkdtemp(join(tmpdir(), 'kith-profile-'))
-  const context = await chromium.launchPersistentContext(directory, {
+  await using opening = new AsyncDisposableStack()
+  const profile = opening.use(await makeTemporaryFolder('kith-profile-'))
+  const context = await chromium.launchPersistentContext(profile.path, {
     executablePath: chromiumPath(),
     headless: true,
     args: ['--no-sandbox'],
   })
-  return {
-    context,
-    async [Symbol.asyncDispose]() {
-      await context.close()
-      // Processes of a browser that was closed may still be writing to its profile.
-      await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
-    },
-  }
+  opening.defer(async () => context.close())
+  const opened = opening.move()
+  return { context, [Symbol.asyncDispose]: async () => opened.disposeAsync() }
 }

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
+import { makeTemporaryFolder } from '@kith/testkit/node/temporary-folder'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
 import { chromiumPath } from '../../../tools/chromium.ts'
@@ -24,9 +24,7 @@ export class SuitePage implements AsyncDisposable {
   /** `runner`: the global by which the page says that it is ready. */
   static async open(root: string, runner: string): Promise<SuitePage> {
     await using opening = new AsyncDisposableStack()
-    const directory = await mkdtemp(join(tmpdir(), 'kith-suite-page-'))
-    // Processes of a browser that was closed may still be writing to its profile.
-    opening.defer(async () => rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
+    const { path: directory } = opening.use(await makeTemporaryFolder('kith-suite-page-'))
     await build({
       root,
       logLevel: 'error',
